@@ -1,0 +1,168 @@
+"""Gradient rules against finite differences in float64: first and second order, eager and inside `tf.function`.
+
+Every check is of one directional derivative: for a scalar function f, a point x and a random direction v, the tape's
+gradient g must satisfy Re<g, v> = (f(x + hv) - f(x - hv)) / 2h. TensorFlow's gradient with respect to a complex number
+is the conjugate one, which this formula says.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import penstock as tf
+from penstock.engine.definition import REGISTRY, stops
+from penstock.engine.execute import execute
+from tests.ops.case_calls import attrs_of, regroup
+from tests.ops.op_cases import all_cases
+
+CASES = [case for case in all_cases() if case.grad is not False]
+STEP = 1e-5
+
+
+def wide(array):
+    """Floating numbers in double precision."""
+    if array.dtype.kind == "c":
+        return array.astype(np.complex128)
+    return array.astype(np.float64) if array.dtype.kind == "f" or "float" in array.dtype.name else array
+
+
+def positions(case):
+    if case.grad is True:
+        return [i for i, array in enumerate(case.flat) if wide(array).dtype.kind in "fc"]
+    return list(case.grad)
+
+
+def weights(rng, array):
+    if array.dtype.kind == "c":
+        return rng.standard_normal(array.shape) + 1j * rng.standard_normal(array.shape)
+    return rng.standard_normal(array.shape)
+
+
+def real_dot(a, b):
+    """Re(sum(a * conj(b))) of two eager or symbolic tensors, in public ops."""
+    if a.dtype.is_complex:
+        return tf.reduce_sum(tf.math.real(a * tf.math.conj(b)))
+    return tf.reduce_sum(a * b)
+
+
+class Problem:
+    """The case as a scalar function of its differentiable inputs, with fixed random output weights."""
+
+    def __init__(self, case):
+        self.case, self.positions = case, positions(case)
+        self.flat = [wide(array) for array in case.flat]
+        self.rng = np.random.default_rng(0)
+        self.output_weights = {}
+        self.point = [self.flat[i] for i in self.positions]
+        self.direction = [weights(self.rng, array) for array in self.point]
+        self.other = [weights(self.rng, array) for array in self.point]
+
+    def value(self, xs):
+        flat = [tf.constant(array) for array in self.flat]
+        for position, x in zip(self.positions, xs, strict=True):
+            flat[position] = x
+        result = execute(self.case.op, regroup(self.case, flat), attrs_of(self.case))
+        outputs = [result] if isinstance(result, tf.Tensor) else list(result)
+        total = tf.constant(0.0, tf.float64)
+        for index, output in enumerate(outputs):
+            if output.dtype in (tf.float64, tf.complex128):
+                if index not in self.output_weights:
+                    sample = np.zeros(output.shape.as_list(), output.dtype.as_numpy_dtype)
+                    self.output_weights[index] = weights(self.rng, sample)
+                total += real_dot(output, tf.constant(self.output_weights[index]))
+        return total
+
+    def gradient(self, xs):
+        with tf.GradientTape() as tape:
+            tape.watch(xs)
+            value = self.value(xs)
+        return tape.gradient(value, xs)
+
+    def slope_of_gradient(self, xs):
+        """<gradient, other>: the scalar whose own gradient is the second-order check."""
+        gradients = self.gradient(xs)
+        total = tf.constant(0.0, tf.float64)
+        for gradient, other in zip(gradients, self.other, strict=True):
+            if gradient is not None:
+                total += real_dot(tf.convert_to_tensor(gradient), tf.constant(other))
+        return total
+
+    def second(self, xs):
+        with tf.GradientTape() as tape:
+            tape.watch(xs)
+            value = self.slope_of_gradient(xs)
+        return tape.gradient(value, xs)
+
+    def difference(self, function):
+        """The derivative of `function` along `direction`, by central differences of fourth order."""
+
+        def at(scale):
+            return float(
+                function([tf.constant(x + scale * STEP * v) for x, v in zip(self.point, self.direction, strict=True)])
+            )
+
+        return (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * STEP)
+
+    def tensors(self):
+        return [tf.constant(array) for array in self.point]
+
+    def along(self, gradients):
+        total = 0.0
+        for gradient, direction in zip(gradients, self.direction, strict=True):
+            if gradient is not None:
+                total += np.sum(np.asarray(tf.convert_to_tensor(gradient)) * np.conj(direction)).real
+        return total
+
+
+def check(got, expected):
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+def compiled(function, count):
+    """`function(list of tensors)` as a tf.function."""
+
+    @tf.function
+    def run(*xs):
+        return [tf.convert_to_tensor(each) for each in function(list(xs)) if each is not None]
+
+    return lambda xs: run(*xs)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_first_order(case):
+    problem = Problem(case)
+    check(problem.along(problem.gradient(problem.tensors())), problem.difference(problem.value))
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.second], ids=lambda case: case.id)
+def test_second_order(case):
+    problem = Problem(case)
+    check(problem.along(problem.second(problem.tensors())), problem.difference(problem.slope_of_gradient))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_inside_a_function(case):
+    """The rules give the same gradients while tracing as eagerly."""
+    problem = Problem(case)
+    eager = [each for each in problem.gradient(problem.tensors()) if each is not None]
+    traced = compiled(problem.gradient, len(problem.point))(problem.tensors())
+    for got, expected in zip(traced, eager, strict=True):
+        np.testing.assert_allclose(got, tf.convert_to_tensor(expected), rtol=1e-6, atol=1e-8)
+
+
+def test_every_gradient_rule_has_a_case():
+    checked = {case.op for case in CASES}
+    stopping = {"PreventGradient"}
+    missing = [
+        name
+        for name, definition in REGISTRY.items()
+        if definition.gradient_rule not in (None, stops) and name not in checked | stopping and has_tested_family(name)
+    ]
+    assert not missing
+
+
+def has_tested_family(op_type):
+    """Ops whose cases cannot be written down as arrays (state, control flow) are tested with their families."""
+    definition = REGISTRY[op_type]
+    return not (definition.stateful or definition.nested or definition.numpy_body is definition.xla_body is None)
