@@ -1,1 +1,1 @@
-"""The nouns of the package: dtypes, shapes, specs, tensors, structures and errors. Imports nothing above itself."""
+"""The nouns: dtypes, shapes, tensors, specs, structures and errors. Imports nothing above itself."""

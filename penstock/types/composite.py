@@ -1,7 +1,7 @@
 """`CompositeTensor`: the base of values made of several tensors, such as ragged and sparse tensors.
 
-A composite knows its `TypeSpec`, and the spec knows how to take the composite apart and put it together. `nest` and
-every op that accepts structures work on composites through that pair only.
+A composite knows its `TypeSpec`, and the spec knows how to take the composite apart and put it together.
+`nest` and every op that accepts structures work on composites through that pair only.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 
 class CompositeTensor(abc.ABC):
-    """A value made of tensors, which `tf.nest` flattens into them when called with `expand_composites=True`.
+    """A value made of tensors, into which `tf.nest` flattens it if called with `expand_composites=True`.
 
-    A subclass defines the property `_type_spec`, whose `_to_components(value)` and `_from_components(components)`
-    convert between the value and a structure of tensors and composites.
+    A subclass defines the property `_type_spec`: the TypeSpec whose `_to_components(value)` and
+    `_from_components(components)` convert between the value and a structure of tensors and composites.
     """
 
     # `nest` reads this mark, which TypeSpecs of composites carry too.
@@ -36,7 +36,7 @@ class CompositeTensor(abc.ABC):
         """The operations of the graph that read one of the components of this value."""
         from penstock.types import nest
 
-        found = []
+        found: list[Any] = []
         for tensor in nest.flatten(self, expand_composites=True):
             found.extend(op for op in tensor.consumers() if op not in found)
         return found

@@ -81,8 +81,8 @@ class DType:
       name: The type's name, `"float32"`.
       as_datatype_enum: TensorFlow's number for it, as in a GraphDef.
       base_dtype: The type itself, or for a reference type (`float32_ref`, TF 1) the type referred to.
-      np_dtype: The `numpy.dtype` that stores its elements; `object` for strings, `None` for handles. Quantized
-        types are stored as plain integers.
+      np_dtype: The `numpy.dtype` that stores its elements; `object` for strings, `None` for handles.
+        Quantized types are stored as plain integers.
       size: Bytes in one element; 0 where elements have no fixed size.
 
     >>> import penstock as tf
@@ -110,18 +110,20 @@ class DType:
     )
 
     name: str
+    _kind: str
+    _is_ref_dtype: builtins.bool
     as_datatype_enum: int
     base_dtype: DType
     np_dtype: np.dtype | None
     size: int
-    is_floating: bool
-    is_integer: bool
-    is_unsigned: bool
-    is_complex: bool
-    is_bool: bool
-    is_quantized: bool
-    is_numeric: bool
-    is_numpy_compatible: bool
+    is_floating: builtins.bool
+    is_integer: builtins.bool
+    is_unsigned: builtins.bool
+    is_complex: builtins.bool
+    is_bool: builtins.bool
+    is_quantized: builtins.bool
+    is_numeric: builtins.bool
+    is_numpy_compatible: builtins.bool
 
     def __new__(cls, type_enum: int) -> DType:
         """Returns the one DType of TensorFlow's number `type_enum`; raises TypeError where there is none."""
@@ -133,7 +135,7 @@ class DType:
     # One object per type makes the default hash right, and that one costs no Python call.
     __hash__ = object.__hash__
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: object) -> builtins.bool:
         if other is self:
             return True
         if other is None or type(other) is DType:
@@ -143,7 +145,7 @@ class DType:
         except TypeError:
             return False
 
-    def __ne__(self, other: object) -> bool:
+    def __ne__(self, other: object) -> builtins.bool:
         return not self == other
 
     def __repr__(self) -> str:
@@ -219,7 +221,7 @@ class DType:
             raise ValueError(f"{self} does not have defined limits.")
         return 0, top
 
-    def is_compatible_with(self, other: Any) -> bool:
+    def is_compatible_with(self, other: Any) -> builtins.bool:
         """Whether a value of type `other` can be used where this type is asked for.
 
         A reference type is compatible with its base type, but not the other way round.
@@ -231,7 +233,7 @@ class DType:
         other = as_dtype(other)
         return self is other or self is other.base_dtype
 
-    def is_subtype_of(self, other: Any) -> bool:
+    def is_subtype_of(self, other: Any) -> builtins.bool:
         """Whether this is `other`: element types have no subtypes."""
         return self is other
 
@@ -240,7 +242,9 @@ class DType:
         return self if all(self is other for other in others) else None
 
 
-def _declare(name: str, enum: int, scalar: Any, kind: str, numeric: bool, base: DType | None) -> DType:
+def _declare(
+    name: str, enum: int, scalar: Any, kind: str, numeric: builtins.bool, base: DType | None
+) -> DType:
     """Builds one DType and enters it in the table by number."""
     dtype = object.__new__(DType)
     dtype.name = name
@@ -249,7 +253,7 @@ def _declare(name: str, enum: int, scalar: Any, kind: str, numeric: bool, base: 
     dtype._is_ref_dtype = base is not None
     dtype.base_dtype = base or dtype
     dtype.np_dtype = None if scalar is None else np.dtype(scalar)
-    dtype.size = dtype.np_dtype.itemsize if kind not in "sh" else 0
+    dtype.size = 0 if dtype.np_dtype is None or kind == "s" else dtype.np_dtype.itemsize
     dtype.is_floating = kind == "f"
     dtype.is_integer = kind in "iu"
     dtype.is_unsigned = kind == "u"
@@ -339,8 +343,8 @@ def as_dtype(type_value: Any) -> DType:
 
     Args:
       type_value: A DType, its name (`"float32"`, `"half"`), its enum number, a NumPy type or dtype, one of
-        Python's `float`, `bool` and `object` (strings), or an object with a `dtype`. Python's `int` is refused,
-        as TensorFlow does, because it could mean int32 or int64.
+        Python's `float`, `bool` and `object` (strings), or an object with a `dtype`. Python's `int` is
+        refused, as TensorFlow does, because it could mean int32 or int64.
 
     Returns:
       The DType.

@@ -89,82 +89,112 @@ class OpError(Exception):
         return self._message + "\n".join(lines)
 
 
-def _status_error(name: str, code: int, meaning: str) -> type[OpError]:
-    """Makes the OpError class of one status code."""
+class _StatusError(OpError):
+    """An OpError whose class says the code: `tf.errors.NotFoundError(node_def, op, message)`."""
 
-    def __init__(self: OpError, node_def: Any, op: Any, message: str, *args: Any) -> None:
-        OpError.__init__(self, node_def, op, message, code, *args)
+    _code = UNKNOWN
 
-    return type(name, (OpError,), {"__init__": __init__, "__doc__": meaning, "__module__": __name__})
+    def __init__(self, node_def: Any, op: Any, message: str, *args: Any) -> None:
+        super().__init__(node_def, op, message, self._code, *args)
 
 
-CancelledError = _status_error("CancelledError", CANCELLED, "The operation was cancelled.")
-UnknownError = _status_error(
-    "UnknownError", UNKNOWN, "An error of no other class, such as a Python exception inside `tf.py_function`."
-)
-InvalidArgumentError = _status_error(
-    "InvalidArgumentError",
-    INVALID_ARGUMENT,
-    "An operation got an argument that it cannot work on, such as a shape or a value that does not fit.",
-)
-DeadlineExceededError = _status_error(
-    "DeadlineExceededError", DEADLINE_EXCEEDED, "The time given for an operation was over before it ended."
-)
-NotFoundError = _status_error(
-    "NotFoundError", NOT_FOUND, "A file, directory or other thing asked for does not exist."
-)
-AlreadyExistsError = _status_error(
-    "AlreadyExistsError", ALREADY_EXISTS, "The thing to be made exists already."
-)
-PermissionDeniedError = _status_error(
-    "PermissionDeniedError", PERMISSION_DENIED, "The caller may not do this, for instance read a file."
-)
-ResourceExhaustedError = _status_error(
-    "ResourceExhaustedError", RESOURCE_EXHAUSTED, "Memory, disk space or another resource has run out."
-)
-FailedPreconditionError = _status_error(
-    "FailedPreconditionError",
-    FAILED_PRECONDITION,
-    "The system is not in the state that the operation needs, for instance a variable is not initialized.",
-)
-AbortedError = _status_error(
-    "AbortedError", ABORTED, "The operation was aborted, typically by a concurrent one."
-)
-OutOfRangeError = _status_error(
-    "OutOfRangeError", OUT_OF_RANGE, "An operation went past the valid range, such as the end of a dataset."
-)
-UnimplementedError = _status_error("UnimplementedError", UNIMPLEMENTED, "The operation does not exist here.")
-InternalError = _status_error(
-    "InternalError", INTERNAL, "Something that must always hold inside the system did not."
-)
-UnavailableError = _status_error(
-    "UnavailableError", UNAVAILABLE, "The runtime cannot be reached at the moment."
-)
-DataLossError = _status_error(
-    "DataLossError", DATA_LOSS, "Data is lost or corrupt, for instance a truncated file."
-)
-UnauthenticatedError = _status_error(
-    "UnauthenticatedError", UNAUTHENTICATED, "The request has no valid credentials."
-)
+class CancelledError(_StatusError):
+    """The operation was cancelled."""
 
-_CLASS_OF_CODE: dict[int, type[OpError]] = {
-    CANCELLED: CancelledError,
-    UNKNOWN: UnknownError,
-    INVALID_ARGUMENT: InvalidArgumentError,
-    DEADLINE_EXCEEDED: DeadlineExceededError,
-    NOT_FOUND: NotFoundError,
-    ALREADY_EXISTS: AlreadyExistsError,
-    PERMISSION_DENIED: PermissionDeniedError,
-    RESOURCE_EXHAUSTED: ResourceExhaustedError,
-    FAILED_PRECONDITION: FailedPreconditionError,
-    ABORTED: AbortedError,
-    OUT_OF_RANGE: OutOfRangeError,
-    UNIMPLEMENTED: UnimplementedError,
-    INTERNAL: InternalError,
-    UNAVAILABLE: UnavailableError,
-    DATA_LOSS: DataLossError,
-    UNAUTHENTICATED: UnauthenticatedError,
-}
+    _code = CANCELLED
+
+
+class UnknownError(_StatusError):
+    """An error of no other class, such as a Python exception inside `tf.py_function`."""
+
+    _code = UNKNOWN
+
+
+class InvalidArgumentError(_StatusError):
+    """An operation got an argument it cannot work on: a shape or value that does not fit."""
+
+    _code = INVALID_ARGUMENT
+
+
+class DeadlineExceededError(_StatusError):
+    """The time given for an operation was over before it ended."""
+
+    _code = DEADLINE_EXCEEDED
+
+
+class NotFoundError(_StatusError):
+    """A file, directory or other thing that was asked for does not exist."""
+
+    _code = NOT_FOUND
+
+
+class AlreadyExistsError(_StatusError):
+    """The thing to be made exists already."""
+
+    _code = ALREADY_EXISTS
+
+
+class PermissionDeniedError(_StatusError):
+    """The caller may not do this, for instance read a file."""
+
+    _code = PERMISSION_DENIED
+
+
+class ResourceExhaustedError(_StatusError):
+    """Memory, disk space or another resource has run out."""
+
+    _code = RESOURCE_EXHAUSTED
+
+
+class FailedPreconditionError(_StatusError):
+    """The state is not what the operation needs, such as an uninitialized variable."""
+
+    _code = FAILED_PRECONDITION
+
+
+class AbortedError(_StatusError):
+    """The operation was aborted, typically by a concurrent one."""
+
+    _code = ABORTED
+
+
+class OutOfRangeError(_StatusError):
+    """An operation went past the valid range, such as the end of a dataset."""
+
+    _code = OUT_OF_RANGE
+
+
+class UnimplementedError(_StatusError):
+    """The operation does not exist here."""
+
+    _code = UNIMPLEMENTED
+
+
+class InternalError(_StatusError):
+    """Something that must always hold inside the system did not."""
+
+    _code = INTERNAL
+
+
+class UnavailableError(_StatusError):
+    """The runtime cannot be reached at the moment."""
+
+    _code = UNAVAILABLE
+
+
+class DataLossError(_StatusError):
+    """Data is lost or corrupt, for instance a truncated file."""
+
+    _code = DATA_LOSS
+
+
+class UnauthenticatedError(_StatusError):
+    """The request has no valid credentials."""
+
+    _code = UNAUTHENTICATED
+
+
+_CLASS_OF_CODE: dict[int, type[OpError]] = {cls._code: cls for cls in _StatusError.__subclasses__()}
 _CODE_OF_CLASS = {cls: code for code, cls in _CLASS_OF_CODE.items()}
 
 
@@ -194,11 +224,11 @@ def error_code_from_exception_type(cls: type[OpError]) -> int:
 
 def error_from_code(message: str, error_code: int, node_def: Any = None, op: Any = None) -> OpError:
     """Makes the exception of a status code; an UnknownError for a code that is none of TensorFlow's."""
-    return _CLASS_OF_CODE.get(error_code, UnknownError)(node_def, op, message)
+    return _CLASS_OF_CODE.get(error_code, UnknownError)(node_def, op, message)  # type: ignore[call-arg, arg-type]
 
 
 class ShapeError(ValueError):
-    """Raised by a shape rule when the inputs of an op do not fit together; the message says got and expected."""
+    """Raised by a shape rule if the inputs of an op do not fit together; says what was got and expected."""
 
 
 class InaccessibleTensorError(ValueError):

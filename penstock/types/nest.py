@@ -1,8 +1,8 @@
-"""Structures of values, `tf.nest`: lists, tuples, dicts and the like, flattened, compared and put together again.
+"""Structures of values, `tf.nest`: lists, tuples, dicts and the like, flattened, compared and put together.
 
 Dicts are walked in the order of their sorted keys. With `expand_composites=True` ragged, sparse and extension
-tensors are structures of their components as well. A *shallow* structure says how far to go down in a deeper one
-(the functions named `..._up_to`). Everything in the package that accepts "a structure of tensors" uses this file.
+tensors are structures of their components as well. A *shallow* structure says how far to go down in another
+(the functions named `..._up_to`). Everything that accepts "a structure of tensors" uses this file.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from penstock.types.nest_kinds import (
+from penstock.types.nest_kinds import (  # noqa: F401 - the questions about one value are part of `nest`
     COMPOSITE,
     KIND_OF_CLASS,
     MAPPING,
     NAMEDTUPLE,
     Kind,
+    is_attrs,
     is_mapping,
+    is_namedtuple,
     is_nested,
+    is_nested_or_composite,
     kind_of,
     same_namedtuples,
+    sequence_like,
     sorted_keys,
     spec_of,
 )
@@ -92,7 +96,8 @@ def pack_sequence_as(structure: Any, flat_sequence: Sequence[Any], expand_compos
             return packed
     raise ValueError(
         f"Could not pack sequence. Structure had {len(flatten(structure, expand_composites))} atoms, but "
-        f"flat_sequence had {len(flat_sequence)} items.  Structure: {structure}, flat_sequence: {flat_sequence}."
+        f"flat_sequence had {len(flat_sequence)} items.  Structure: {structure}, "
+        f"flat_sequence: {flat_sequence}."
     )
 
 
@@ -118,8 +123,8 @@ def assert_same_structure(
     Args:
       nest1: A structure.
       nest2: A structure.
-      check_types: Whether the classes of the containers must agree too. Any two lists agree, any two dicts with the
-        same keys, and any two namedtuples with the same name and fields.
+      check_types: Whether the classes of the containers must agree too. Any two lists agree, any two dicts
+        with the same keys, and any two namedtuples with the same name and fields.
       expand_composites: Whether composite tensors are structures; two of them must have compatible TypeSpecs.
 
     Raises:
@@ -213,7 +218,8 @@ def map_structure(func: Callable[..., Any], *structure: Any, **kwargs: Any) -> A
     Args:
       func: A function of as many arguments as there are structures.
       *structure: Structures that nest in the same way.
-      **kwargs: `check_types` (default True) and `expand_composites` (default False), as in `assert_same_structure`.
+      **kwargs: `check_types` (default True) and `expand_composites` (default False), as in
+        `assert_same_structure`.
 
     Returns:
       A structure like the first, of the results.
@@ -353,7 +359,8 @@ def assert_shallow_structure(
     """Raises an error unless `input_tree` nests as `shallow_tree` does, as far down as that goes.
 
     Raises:
-      TypeError: if a container of the shallow tree meets a leaf, or, with `check_types`, another class of container.
+      TypeError: if a container of the shallow tree meets a leaf, or, with `check_types`, another class of
+        container.
       ValueError: if lengths or dict keys differ, or the TypeSpecs of composites are incompatible.
     """
     shallow_kind = kind_of(shallow_tree, expand_composites)
@@ -398,7 +405,7 @@ def _yield_up_to(
     if kind is None:
         yield path, structure
         return
-    children = kind_of(structure, expand_composites).children(structure)
+    children = KIND_OF_CLASS[type(structure)].children(structure)
     for key, shallow_child, child in zip(kind.keys(shallow), kind.children(shallow), children, strict=True):
         yield from _yield_up_to(shallow_child, child, expand_composites, (*path, key))
 
@@ -468,8 +475,8 @@ def get_traverse_shallow_structure(
     """Returns the shallow structure of bools that a predicate draws in `structure`.
 
     Args:
-      traverse_fn: Called with `structure`, and with each part whose container it said True for. Returns whether to
-        go down into the part, or a container of bools that says so for each child.
+      traverse_fn: Called with `structure`, and with each part of a container that it said True for. Returns
+        whether to go down into the part, or a container of bools that says so for each child.
       structure: Any structure.
       expand_composites: Whether composites are structures too.
 
@@ -495,7 +502,7 @@ def get_traverse_shallow_structure(
         raise TypeError(f"traverse_fn returned a non-bool scalar: {descend} for input: {structure}")
     else:
         assert_shallow_structure(descend, structure, expand_composites=expand_composites)
-        into = list(kind_of(descend, expand_composites).children(descend))
+        into = list(KIND_OF_CLASS[type(descend)].children(descend))
     for flag in into:
         if not isinstance(flag, bool):
             raise TypeError(f"traverse_fn didn't return a depth=1 structure of bools. It returned: {descend}")

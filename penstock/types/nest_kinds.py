@@ -1,7 +1,7 @@
-"""The containers that `tf.nest` walks: for each kind, its children, what paths call them, and how it is rebuilt.
+"""The containers that `tf.nest` walks: the children of each kind, what paths call them, how it is rebuilt.
 
-The kind of a value is found once for each class, by the first row of `_KINDS_IN_ORDER` that matches. A class that
-none matches is a leaf. `nest` is the one caller.
+The kind of a value is found once for each class, by the first row of `_KINDS_IN_ORDER` that matches. A class
+that none matches is a leaf. `nest` is the one caller.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Kind(NamedTuple):
 
 
 def sorted_keys(mapping: Any) -> list[Any]:
+    """The keys in the order that nest walks them; raises TypeError if they cannot be sorted."""
     try:
         return sorted(mapping)
     except TypeError as error:
@@ -59,6 +60,7 @@ def _rebuild_attrs(structure: Any, children: list[Any]) -> Any:
 
 
 def spec_of(structure: Any) -> Any:
+    """The TypeSpec of a composite; a TypeSpec is its own."""
     return structure._type_spec if isinstance(structure, CompositeTensor) else structure
 
 
@@ -121,7 +123,7 @@ DATACLASS = Kind(
 _KINDS_IN_ORDER = (COMPOSITE, NAMEDTUPLE, SEQUENCE, MAPPING, VIEW, ATTRS, DATACLASS)
 
 
-class _KindOfClass(dict):
+class _KindOfClass(dict[type, Any]):
     """The kind of each class met so far, None for leaves; a class is looked at once."""
 
     def __missing__(self, cls: type) -> Kind | None:
@@ -134,6 +136,7 @@ KIND_OF_CLASS = _KindOfClass()
 
 
 def kind_of(value: Any, expand_composites: bool) -> Kind | None:
+    """The kind of container that `value` is, or None for a leaf."""
     kind = KIND_OF_CLASS[type(value)]
     return None if kind is not None and kind.only_expanded and not expand_composites else kind
 
@@ -172,7 +175,7 @@ def is_namedtuple(value: Any, strict: bool = False) -> bool:
 
 
 def same_namedtuples(a: Any, b: Any) -> bool:
-    """Whether two namedtuples have the same class name and field names (their classes may be distinct objects)."""
+    """Whether two namedtuples have the same class name and field names, though maybe distinct classes."""
     return type(a).__name__ == type(b).__name__ and a._fields == b._fields
 
 

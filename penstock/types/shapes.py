@@ -1,7 +1,7 @@
 """Shapes that may be partly known: `TensorShape`, TF 1's `Dimension`, and broadcasting of partial shapes.
 
-A `TensorShape` holds one tuple, `_dims`: an int or None for each dimension, or no tuple at all (None) when even
-the rank is unknown. Shape rules and eager tensors read `_dims` directly; everything else is its public face.
+A `TensorShape` holds one tuple, `_dims`: an int or None for each dimension, or no tuple at all (None) when
+even the rank is unknown. Shape rules and eager tensors read `_dims` directly; all else is its public face.
 """
 
 from __future__ import annotations
@@ -108,10 +108,12 @@ class TensorShape:
 
     def num_elements(self) -> int | None:
         """The number of elements of a tensor of this shape, or None unless all dimensions are known."""
-        if not self.is_fully_defined():
+        if self._dims is None:
             return None
         count = 1
         for size in self._dims:
+            if size is None:
+                return None
             count *= size
         return count
 
@@ -132,7 +134,7 @@ class TensorShape:
     def __iter__(self) -> Iterator:
         if self._dims is None:
             raise ValueError("Cannot iterate over a shape with unknown rank.")
-        return iter(self._dims) if TensorShape._v2_behavior else iter(self.dims)
+        return iter(self._dims) if TensorShape._v2_behavior else map(Dimension, self._dims)
 
     def __getitem__(self, key: int | slice) -> Any:
         """Returns one dimension (an int or None), or for a slice a TensorShape of those dimensions.
@@ -330,7 +332,8 @@ class TensorShape:
 class Dimension:
     """One dimension of a shape, as TF 1 has it: a size, or None for unknown, with arithmetic.
 
-    Arithmetic with an unknown dimension gives an unknown one. Comparing with an unknown dimension gives None, which is neither true nor false.
+    Arithmetic with an unknown dimension gives an unknown one; comparing with it gives None, which is neither
+    true nor false.
 
     >>> import penstock as tf
     >>> d = tf.compat.v1.Dimension(3)
@@ -339,7 +342,7 @@ class Dimension:
     """
 
     __slots__ = ("_value",)
-    __hash__ = None  # equality is three-valued
+    __hash__ = None  # type: ignore[assignment]  # equality is three-valued
 
     def __init__(self, value: Any) -> None:
         self._value = _dimension_size(value)
@@ -393,7 +396,7 @@ class Dimension:
 
 
 def _three_valued(compute: Any, wrap: Any, swapped: bool = False) -> Any:
-    """A method of Dimension for the operator `compute`: unknown if a side is, NotImplemented for non-integers."""
+    """A method of Dimension that computes; unknown if a side is, NotImplemented for what is no dimension."""
 
     def method(self: Dimension, other: Any) -> Any:
         try:
@@ -467,7 +470,7 @@ def disable_v2_tensorshape() -> None:
 
 
 def broadcast_dims(a: Dims, b: Dims) -> Dims:
-    """`broadcast_shape` on bare tuples, for shape rules. Raises ValueError if `a` and `b` do not broadcast."""
+    """`broadcast_shape` on bare tuples, for shape rules; raises ValueError if they do not broadcast."""
     if a == b:
         return a
     if a is None or b is None:
@@ -486,8 +489,8 @@ def broadcast_dims(a: Dims, b: Dims) -> Dims:
             tail.append(x)
         else:
             raise ValueError(
-                "Incompatible shapes for broadcasting. Two shapes are compatible if for each dimension pair they are "
-                f"either equal or one of them is 1. Received: {a} and {b}."
+                "Incompatible shapes for broadcasting. Two shapes are compatible if for each dimension pair "
+                f"they are either equal or one of them is 1. Received: {a} and {b}."
             )
     return longer[:lead] + tuple(tail)
 
