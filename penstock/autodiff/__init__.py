@@ -1,0 +1,1 @@
+"""Automatic differentiation: the backward walk, `GradientTape`, `tf.gradients`, forward mode, custom gradients."""

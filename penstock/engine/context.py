@@ -1,0 +1,82 @@
+"""All process-wide and per-thread state of the engine: the only home of mutable globals.
+
+The funnel (`engine.execute`), graphs, tapes, sessions and `tf.config` read and set it; nothing here knows any of
+them, so graphs and tapes are held as plain objects.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+
+class _Process:
+    """What is true for the whole process."""
+
+    def __init__(self) -> None:
+        self.graph_mode = False  # compat.v1.disable_eager_execution() was called
+        self.default_graph: Any = None  # the v1 default graph, made on first use
+        self.make_graph: Any = None  # set by penstock.graph: builds an empty Graph
+        self.functions_run_eagerly = False
+        self.accelerator = False  # data lives on a GPU or TPU: eager ops on it run there
+        self.global_seed: int | None = None
+        self.lock = threading.RLock()
+        # Places where other layers keep what must be found again: name -> object (random streams, tables, ...).
+        self.registry: dict[str, Any] = {}
+
+
+process = _Process()
+
+
+class _Thread(threading.local):
+    """What is true for one thread; a new thread starts eager, or in the default graph in v1 graph mode."""
+
+    def __init__(self) -> None:
+        self.graph: Any = default_graph() if process.graph_mode else None
+        self.tapes: tuple = ()  # every tape that may record, innermost last
+        self.device: str = ""
+        self.name_scope: str = ""  # eager name scope; graphs keep their own
+        self.sessions: list = []  # v1 default-session stack
+        self.strategies: list = []  # tf.distribute scope stack
+        self.autograph: tuple = ()  # stack of tracing.autograph.status.ControlStatusCtx
+
+
+def default_graph() -> Any:
+    """The process's v1 default graph (made on first use)."""
+    if process.default_graph is None:
+        with process.lock:
+            if process.default_graph is None:
+                process.default_graph = process.make_graph()
+    return process.default_graph
+
+
+thread = _Thread()
+
+
+def executing_eagerly() -> bool:
+    """True where an op runs at once instead of becoming a node of a graph."""
+    return thread.graph is None
+
+
+@contextlib.contextmanager
+def building(graph: Any) -> Iterator[Any]:
+    """Ops called inside become nodes of `graph` (or run at once where `graph` is None)."""
+    outer = thread.graph
+    thread.graph = graph
+    try:
+        yield graph
+    finally:
+        thread.graph = outer
+
+
+@contextlib.contextmanager
+def tapes_stopped() -> Iterator[None]:
+    """No tape records inside."""
+    outer = thread.tapes
+    thread.tapes = ()
+    try:
+        yield
+    finally:
+        thread.tapes = outer

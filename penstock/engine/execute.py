@@ -1,0 +1,227 @@
+"""The funnel: every op call of every program passes `execute`.
+
+Eager inputs run the op's kernel at once; a symbolic input, or a graph being built, adds a node. Tapes that are
+watching record the call. Tracing, taping, placement and error reporting hook in here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from penstock.engine import source_line
+from penstock.engine.context import process, thread
+from penstock.engine.definition import REGISTRY, OpDef
+from penstock.engine.shape_rules import infer_shapes
+from penstock.engine.static_value import NotStaticError
+from penstock.engine.xla import is_loaded, jax
+from penstock.types import errors
+from penstock.types.dtypes import DType
+from penstock.types.tensors import EagerTensor
+
+# From this many elements on, arithmetic is worth an XLA compile: several threads, fused passes.
+LARGE = 1 << 22
+
+_KERNEL_ERRORS = (ValueError, IndexError, OverflowError, ZeroDivisionError, np.linalg.LinAlgError)
+
+
+def execute(op_type: str, inputs: Sequence[Any], attrs: dict | None = None, name: str | None = None) -> Any:
+    """Calls an op.
+
+    Args:
+      op_type: the op's type in the registry.
+      inputs: its tensors in the order of the signature; list arguments as lists. Already converted.
+      attrs: its attributes; those with defaults may be left out.
+      name: the node's name in a graph.
+
+    Returns:
+      The output tensor; a list of tensors where the signature has several outputs or a list; in a graph, the
+      `Operation` where it has none (None when run eagerly).
+    """
+    definition = REGISTRY[op_type]
+    graph = thread.graph
+    if graph is not None:
+        return graph.add_call(definition, inputs, attrs, name)
+    attrs = definition.complete(attrs)
+    if definition.signature.has_list_inputs:
+        flat, recorded_attrs = definition.flatten(inputs, attrs)
+        type_pairs = definition.type_pairs(flat, recorded_attrs)
+    else:
+        flat, recorded_attrs = inputs, attrs
+        type_pairs = definition.signature.type_pairs
+    for tensor in flat:
+        if type(tensor) is not EagerTensor:
+            return tensor.graph.add_call(definition, inputs, attrs, name)
+    for first, second in type_pairs:
+        if flat[first]._dtype is not flat[second]._dtype:
+            raise errors.InvalidArgumentError(None, None, explain_dtypes(definition, flat, first, second))
+    for index, allowed in definition.allowed:
+        if flat[index]._dtype not in allowed:
+            raise errors.InvalidArgumentError(None, None, explain_allowed(definition, flat, index, allowed))
+    try:
+        results = run_kernel(definition, inputs, flat, attrs)
+    except _KERNEL_ERRORS as error:
+        raise explain(definition, flat, recorded_attrs, error) from error
+    outputs = _wrap(definition, results, flat, recorded_attrs)
+    if thread.tapes:
+        record(definition, flat, recorded_attrs, outputs)
+    if definition.signature.single_output:
+        return outputs[0]
+    return outputs if definition.signature.outputs else None
+
+
+def run_kernel(definition: OpDef, inputs: Sequence[Any], flat: Sequence[EagerTensor], attrs: dict) -> Any:
+    """Runs the kernel of an eager call: NumPy where the op has a body for it and the data is on the host, else XLA."""
+    body = definition.numpy_body
+    if body is None or (not definition.view and definition.xla_body is not None and _prefers_xla(flat)):
+        return run_xla(definition, flat, attrs)
+    if definition.signature.has_list_inputs:
+        values = [
+            [each.host() for each in value] if isinstance(value, (list, tuple)) else value.host() for value in inputs
+        ]
+    else:
+        values = [value if (value := tensor._np) is not None else tensor.host() for tensor in flat]
+    with np.errstate(all="ignore"):  # infinities and NaNs are values, as everywhere in TensorFlow
+        return body(*values, **attrs)
+
+
+def _prefers_xla(flat: Sequence[EagerTensor]) -> bool:
+    for tensor in flat:
+        value = tensor._np
+        if value is None:
+            if process.accelerator or tensor._jax.size >= LARGE:
+                return True
+        elif getattr(value, "size", 0) >= LARGE:
+            return True
+    return False
+
+
+# Op type -> positions of the inputs that a body needs as known values. Learnt from the first call that says so.
+_static_inputs: dict[str, frozenset[int]] = {}
+
+
+def run_xla(definition: OpDef, flat: Sequence[EagerTensor], attrs: dict) -> Any:
+    """One compiled XLA call, cached by op, attributes and the values of the inputs that must be known."""
+    while True:
+        static = _static_inputs.get(definition.type, frozenset())
+        key_attrs = tuple((name, _hashable(value)) for name, value in attrs.items())
+        known = {index: np.asarray(flat[index].host()) for index in static if index < len(flat)}
+        key = (key_attrs, len(flat), tuple((i, v.tobytes(), v.shape) for i, v in sorted(known.items())))
+        program = definition.eager_jit.get(key)
+        if program is None:
+            program = definition.eager_jit[key] = _compile(definition, len(flat), known, dict(attrs))
+        try:
+            return program([tensor.device_value() for i, tensor in enumerate(flat) if i not in known])
+        except NotStaticError as need:
+            position = getattr(need, "position", None)
+            if position is None or position in static:
+                raise
+            _static_inputs[definition.type] = static | {position}
+
+
+def _compile(definition: OpDef, count: int, known: dict[int, np.ndarray], attrs: dict) -> Any:
+    def run(traced: list) -> Any:
+        rest = iter(traced)
+        values = [known[i] if i in known else next(rest) for i in range(count)]
+        try:
+            return definition.xla_body(*definition.group(values, attrs), **definition.attrs_for_kernel(attrs))
+        except NotStaticError as need:
+            need.position = next((i for i, value in enumerate(values) if value is need.value), None)
+            raise
+
+    return jax.jit(run)
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(_hashable(each) for each in value)
+    if isinstance(value, np.ndarray):
+        return (value.dtype, value.shape, value.tobytes())
+    return value
+
+
+def _wrap(definition: OpDef, results: Any, flat: Sequence[Any], attrs: dict) -> list[EagerTensor]:
+    """Tensors around the arrays that a kernel returned."""
+    if definition.signature.single_output:
+        results = (results,)
+    elif results is None:
+        return []
+    if definition.signature.opaque_outputs:
+        dtypes = definition.output_dtypes(flat, attrs)
+        return [_tensor(value, dtype) for value, dtype in zip(results, dtypes, strict=True)]
+    return [_tensor(value) for value in results]
+
+
+def _tensor(value: Any, dtype: DType | None = None) -> EagerTensor:
+    if type(value) is np.ndarray or isinstance(value, np.generic):
+        return EagerTensor(value, dtype)
+    if is_loaded() and isinstance(value, jax.Array):
+        return EagerTensor.from_jax(value, dtype)
+    if dtype is not None and not dtype.is_numpy_compatible:
+        return EagerTensor(value, dtype)
+    return EagerTensor(np.asarray(value, object if isinstance(value, bytes) else None), dtype)
+
+
+class Call:
+    """A call that a tape has recorded: the same view of it that an `Operation` gives."""
+
+    __slots__ = ("definition", "inputs", "attrs", "outputs")
+
+    def __init__(self, definition: OpDef, inputs: Sequence[Any], attrs: dict, outputs: Sequence[Any]):
+        self.definition, self.inputs, self.attrs, self.outputs = definition, inputs, attrs, outputs
+
+    @property
+    def type(self) -> str:
+        """The op type."""
+        return self.definition.type
+
+    def get_attr(self, name: str) -> Any:
+        """The value of an attribute."""
+        return self.attrs[name]
+
+
+def record(definition: OpDef, flat: Sequence[Any], attrs: dict, outputs: Sequence[Any]) -> None:
+    """Offers a call to every active tape."""
+    call = Call(definition, flat, attrs, outputs)
+    for tape in thread.tapes:
+        tape.record(call)
+
+
+def explain_dtypes(definition: OpDef, flat: Sequence[Any], first: int, second: int) -> str:
+    """The message for two inputs that must have the same dtype and do not."""
+    expected, got = flat[first].dtype, flat[second].dtype
+    return (
+        f"{definition.type}: input #{second} (zero-based) was expected to be a {expected.name} tensor but is a "
+        f"{got.name} tensor: cast one of them with tf.cast.{where()}"
+    )
+
+
+def explain_allowed(definition: OpDef, flat: Sequence[Any], index: int, allowed: frozenset[DType]) -> str:
+    """The message for an input whose dtype the op does not take."""
+    accepted = ", ".join(sorted((each.name for each in allowed), key=lambda name: (name.rstrip("0123456789"), name)))
+    return (
+        f"{definition.type}: input #{index} (zero-based) is a {flat[index].dtype.name} tensor, which is not in the list "
+        f"of allowed values: {accepted}.{where()}"
+    )
+
+
+def explain(definition: OpDef, flat: Sequence[Any], attrs: dict, error: Exception) -> errors.OpError:
+    """The error that a user should see for a kernel's failure: the shape rule often says it better."""
+    try:
+        infer_shapes(definition, flat, attrs, 1)
+        text = f"{definition.type}: {error}"
+    except errors.ShapeError as better:
+        text = str(better)
+    except Exception:
+        text = f"{definition.type}: {error}"
+    return errors.InvalidArgumentError(None, None, text + where())
+
+
+def where() -> str:
+    """The user's source line, for the end of a message."""
+    line = source_line.caller()
+    return f" [{line}]" if line else ""
+
+

@@ -1,0 +1,69 @@
+"""State that ops read and assign: a resource tensor holds one of these objects.
+
+Kernels only call `read()` and `assign()`. While a graph is compiled, the lowering puts a stand-in with the same two
+methods in its place, whose value is traced; so one kernel serves eager, host and compiled execution.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from penstock.types import errors
+from penstock.types.dtypes import DType
+from penstock.types.shapes import TensorShape
+
+
+class HandleData(NamedTuple):
+    """What shape inference knows of the value behind a handle."""
+
+    shape: TensorShape
+    dtype: DType
+
+
+class State:
+    """A resource whose value is one array: a variable, or the state of a random stream.
+
+    Attributes:
+      value: a NumPy or JAX array, or None before initialization. Never written into: replaced.
+      name: for messages. handle_data: the shape and dtype that every value must have.
+    """
+
+    __slots__ = ("value", "name", "handle_data", "__weakref__")
+
+    def __init__(self, value: Any, name: str, shape: TensorShape, dtype: DType):
+        self.value, self.name = value, name
+        self.handle_data = HandleData(shape, dtype)
+
+    def read(self) -> Any:
+        """The current value.
+
+        Raises:
+          FailedPreconditionError: there is none yet.
+        """
+        value = self.value
+        if value is None:
+            raise uninitialized(self.name)
+        return value
+
+    def assign(self, value: Any) -> None:
+        """Replaces the value."""
+        self.value = value
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether there is a value."""
+        return self.value is not None
+
+    def __repr__(self) -> str:
+        shape, dtype = self.handle_data
+        return f"<state {self.name!r} shape={shape} dtype={dtype.name}>"
+
+
+def uninitialized(name: str) -> errors.FailedPreconditionError:
+    """The error for reading a variable before it has a value."""
+    return errors.FailedPreconditionError(
+        None,
+        None,
+        f"Could not find variable {name}. It is uninitialized, or was deleted: run its initializer "
+        "(tf.compat.v1.global_variables_initializer()) in this session first.",
+    )

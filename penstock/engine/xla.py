@@ -1,0 +1,73 @@
+"""JAX, imported on first use.
+
+`import penstock` must not pay for loading XLA: eager CPU arithmetic is NumPy. Every module that needs JAX takes the
+lazy proxies from here, and the first attribute access imports JAX and configures it (64-bit types, the on-disk
+compile cache, the number of logical CPU devices).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from typing import Any
+
+_configure_lock = threading.RLock()
+_configured = False
+
+# What `tf.config` may set before the backend starts; read once by `configure`.
+backend_options: dict[str, Any] = {"num_cpu_devices": None}
+
+
+def cache_folder() -> str | None:
+    """The folder of compiled programs; None where `PENSTOCK_CACHE=0` turns the cache off."""
+    chosen = os.environ.get("PENSTOCK_CACHE")
+    if chosen == "0":
+        return None
+    if chosen:
+        return chosen
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(base, "penstock")
+
+
+def configure() -> None:
+    """Imports and configures JAX once per process."""
+    global _configured
+    if _configured:
+        return
+    with _configure_lock:
+        if _configured:
+            return
+        import jax as module
+
+        module.config.update("jax_enable_x64", True)
+        folder = cache_folder()
+        if folder is not None and not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+            module.config.update("jax_compilation_cache_dir", folder)
+            module.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+        if backend_options["num_cpu_devices"]:
+            module.config.update("jax_num_cpu_devices", backend_options["num_cpu_devices"])
+        _configured = True
+
+
+def is_loaded() -> bool:
+    """True once something has needed XLA in this process."""
+    return _configured
+
+
+class _LazyModule:
+    """Stands for a module; each attribute is looked up once and then kept on the instance."""
+
+    def __init__(self, name: str):
+        self.__dict__["_name"] = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        configure()
+        value = getattr(importlib.import_module(self._name), attribute)
+        self.__dict__[attribute] = value
+        return value
+
+
+jax: Any = _LazyModule("jax")
+jnp: Any = _LazyModule("jax.numpy")
+lax: Any = _LazyModule("jax.lax")

@@ -1,0 +1,1 @@
+"""Dataflow graphs: `Operation`, `Graph`, `FuncGraph`, their conversion to GraphDef, and the rewrites."""

@@ -1,0 +1,79 @@
+"""Arguments of public functions into tensors that fit together; used by every op family."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from penstock.engine.context import thread
+from penstock.engine.convert import convert_to_tensor
+from penstock.engine.execute import execute
+from penstock.types import dtypes
+from penstock.types.dtypes import DType
+from penstock.types.tensors import EagerTensor, Tensor
+
+
+def dtype_of(value: Any) -> DType | None:
+    """The dtype of a tensor or variable; None for values that may still become any dtype."""
+    if isinstance(value, Tensor):
+        return value._dtype.base_dtype
+    if hasattr(value, "__tf_tensor__"):
+        return getattr(value, "dtype", None)
+    return None
+
+
+def matching(*values: Any, dtype: DType | None = None) -> list[Tensor]:
+    """Converts values to tensors of one dtype: that of the first tensor among them, else of the first value.
+
+    Tensors keep their dtype: an op that gets two different ones says so.
+    """
+    if dtype is None:
+        for value in values:
+            dtype = dtype_of(value)
+            if dtype is not None:
+                break
+    tensors = []
+    for value in values:
+        tensor = convert_to_tensor(value, None if dtype_of(value) is not None else dtype)
+        if dtype is None:
+            dtype = tensor.dtype
+        tensors.append(tensor)
+    return tensors
+
+
+def unary(op_type: str, x: Any, name: str | None = None, attrs: dict | None = None) -> Tensor:
+    """Calls an op of one tensor."""
+    if type(x) is not EagerTensor:
+        x = convert_to_tensor(x)
+    return execute(op_type, (x,), attrs, name)
+
+
+def binary(op_type: str, x: Any, y: Any, name: str | None = None, attrs: dict | None = None) -> Tensor:
+    """Calls an op of two tensors of one dtype."""
+    if type(x) is not EagerTensor or type(y) is not EagerTensor:
+        x, y = matching(x, y)
+    return execute(op_type, (x, y), attrs, name)
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether `value` is a list or tuple of Python ints, the usual form of shapes, which needs no inspection."""
+    return type(value) in (list, tuple) and bool(value) and all(type(each) is int for each in value)
+
+
+def index_vector(value: Any, dtype: DType | None = None) -> Tensor:
+    """Converts a shape, axis list or index list to an integer tensor (int32, unless it is an int64 tensor)."""
+    if isinstance(value, Tensor):
+        return value
+    if dtype is None and thread.graph is None and (type(value) is int or _is_flat(value)):
+        try:
+            return EagerTensor(np.array(value, np.int32), dtypes.int32)
+        except OverflowError:
+            dtype = dtypes.int64
+    if dtype is None and (inner := dtype_of(value)) is not None:
+        dtype = inner
+    if dtype is None and isinstance(value, (list, tuple)):
+        dtype = next((found for each in value if (found := dtype_of(each)) is not None), None)
+    if dtype is None and hasattr(value, "dtype") and str(value.dtype) == "int64":
+        dtype = dtypes.int64
+    return convert_to_tensor(value, dtype or dtypes.int32)

@@ -1,0 +1,485 @@
+"""Tensor-list ops: the functional lists under `TensorArray`, and the stacks that loop gradients use.
+
+Kernels are the same on the host and in a compiled program; they dispatch on whether a list holds single elements or
+one stacked buffer (inside compiled loops).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from penstock.engine.convert import convert_to_tensor
+from penstock.engine.definition import op
+from penstock.engine.execute import execute
+from penstock.engine.shape_rules import ShapeCall, scalar
+from penstock.engine.static_value import NotStaticError, is_static, static
+from penstock.engine.xla import jax, jnp, lax
+from penstock.types import dtypes
+from penstock.types.shapes import TensorShape
+from penstock.types.tensor_list import StackedList, TensorList
+
+_registered = False
+
+
+def register_pytree() -> None:
+    """Tells JAX how to carry a `StackedList` through loops and branches; called by the lowering."""
+    global _registered
+    if not _registered:
+        jax.tree_util.register_pytree_node(
+            StackedList,
+            lambda each: ((each.buffer, each.length), (each.capacity, each.element_shape, each.element_dtype)),
+            lambda meta, parts: StackedList(*parts, *meta),
+        )
+        _registered = True
+
+
+def _shape_of(value: Any) -> TensorShape:
+    """The element shape that a shape operand stands for: a vector, or the scalar -1 for unknown."""
+    value = np.asarray(static(value))
+    if value.ndim == 0:
+        return TensorShape(None)
+    return TensorShape([None if dim < 0 else int(dim) for dim in value])
+
+
+def _namespace(value: Any) -> Any:
+    return np if is_static(value) else jnp
+
+
+def _zeros(element: TensorList | StackedList, like: Any = None) -> Any:
+    shape = element.element_shape
+    if not shape.is_fully_defined():
+        written = next((each for each in getattr(element, "items", ()) if each is not None), like)
+        if written is None:
+            raise ValueError(f"the list's element shape {shape} is not fully defined, and the element was never written")
+        shape = TensorShape(np.shape(written))
+    return np.zeros(shape.as_list(), element.element_dtype.as_numpy_dtype)
+
+
+def stacked(value: Any, capacity: int | None = None) -> StackedList:
+    """A list as one buffer, for a loop that writes at computed positions."""
+    if isinstance(value, StackedList):
+        if capacity is None or value.capacity == capacity:
+            return value
+        if value.buffer is None:
+            return StackedList(None, value.length, capacity, value.element_shape, value.element_dtype)
+        extra = capacity - value.capacity
+        buffer = jnp.pad(value.buffer, [(0, max(extra, 0))] + [(0, 0)] * (value.buffer.ndim - 1))[:capacity]
+        return StackedList(buffer, value.length, capacity, value.element_shape, value.element_dtype)
+    count = len(value.items)
+    capacity = count if capacity is None else max(capacity, count)
+    length = jnp.asarray(count, jnp.int32)
+    written = next((each for each in value.items if each is not None), None)
+    shape = value.element_shape
+    if written is not None:
+        shape = TensorShape(np.shape(written))
+    if not shape.is_fully_defined():
+        return StackedList(None, length, capacity, value.element_shape, value.element_dtype)
+    dtype = value.element_dtype.as_numpy_dtype
+    dims = shape.as_list()
+    if written is None:
+        return StackedList(jnp.zeros([capacity, *dims], dtype), length, capacity, value.element_shape, value.element_dtype)
+    zero = jnp.zeros(dims, dtype)
+    items = [zero if each is None else jnp.asarray(each, dtype) for each in value.items] + [zero] * (capacity - count)
+    return StackedList(jnp.stack(items), length, capacity, value.element_shape, value.element_dtype)
+
+
+def _with_buffer(value: StackedList, item: Any) -> StackedList:
+    if value.buffer is not None:
+        return value
+    return value.replaced(jnp.zeros((value.capacity, *np.shape(item)), value.element_dtype.as_numpy_dtype), value.length)
+
+
+def _reserve(element_shape: Any, num_elements: Any, *, element_dtype: Any) -> TensorList:
+    return TensorList([None] * int(static(num_elements)), _shape_of(element_shape), element_dtype)
+
+
+def _empty(element_shape: Any, max_num_elements: Any, *, element_dtype: Any) -> TensorList:
+    return TensorList([], _shape_of(element_shape), element_dtype)
+
+
+def _push(handle: Any, tensor: Any, *, element_dtype: Any) -> Any:
+    if isinstance(handle, StackedList):
+        handle = _with_buffer(handle, tensor)
+        buffer = lax.dynamic_update_index_in_dim(handle.buffer, jnp.asarray(tensor), handle.length, 0)
+        return handle.replaced(buffer, handle.length + 1)
+    return handle.replaced([*handle.items, tensor])
+
+
+def _pop(handle: Any, element_shape: Any, *, element_dtype: Any) -> tuple:
+    if isinstance(handle, StackedList):
+        last = handle.length - 1
+        return handle.replaced(handle.buffer, last), lax.dynamic_index_in_dim(handle.buffer, last, 0, keepdims=False)
+    if not handle.items:
+        raise ValueError("Trying to pop from an empty list.")
+    item = handle.items[-1]
+    return handle.replaced(handle.items[:-1]), _zeros(handle) if item is None else item
+
+
+def _set(handle: Any, index: Any, item: Any, *, element_dtype: Any, resize_if_index_out_of_bounds: bool) -> Any:
+    if isinstance(handle, TensorList) and is_static(index):
+        position, items = int(index), list(handle.items)
+        if position >= len(items) and resize_if_index_out_of_bounds and position >= 0:
+            items += [None] * (position + 1 - len(items))
+        if not 0 <= position < len(items):
+            raise ValueError(f"Tried to write to index {position} of a list of {len(items)} elements.")
+        items[position] = item
+        return handle.replaced(items)
+    if resize_if_index_out_of_bounds:
+        raise NotStaticError(index)
+    handle = _with_buffer(stacked(handle), item)
+    return handle.replaced(lax.dynamic_update_index_in_dim(handle.buffer, jnp.asarray(item), index, 0), handle.length)
+
+
+def _get(handle: Any, index: Any, element_shape: Any, *, element_dtype: Any) -> Any:
+    if isinstance(handle, TensorList) and is_static(index):
+        position = int(index)
+        if not 0 <= position < len(handle.items):
+            raise ValueError(f"Trying to access element {position} in a list with {len(handle.items)} elements.")
+        item = handle.items[position]
+        return _zeros(handle) if item is None else item
+    handle = stacked(handle)
+    if handle.buffer is None:
+        raise NotStaticError(index)
+    return lax.dynamic_index_in_dim(handle.buffer, index, 0, keepdims=False)
+
+
+def _stack(handle: Any, element_shape: Any, *, element_dtype: Any, num_elements: int) -> Any:
+    if isinstance(handle, StackedList):
+        if handle.buffer is None:
+            raise NotStaticError(handle.length)
+        if is_static(handle.length):
+            return handle.buffer[: int(handle.length)]
+        return handle.buffer
+    if not handle.items:
+        dims = handle.element_shape.as_list() if handle.element_shape.is_fully_defined() else [0]
+        return np.zeros([0, *dims], element_dtype.as_numpy_dtype)
+    items = [_zeros(handle) if each is None else each for each in handle.items]
+    if element_dtype is dtypes.string or all(is_static(each) for each in items):
+        return np.stack([np.asarray(each) for each in items])
+    return jnp.stack([jnp.asarray(each) for each in items])
+
+
+def _from_tensor(tensor: Any, element_shape: Any, *, element_dtype: Any) -> Any:
+    shape = TensorShape(tensor.shape[1:])
+    if is_static(tensor):
+        return TensorList(list(tensor), shape, element_dtype)
+    count = tensor.shape[0]
+    return StackedList(tensor, np.int32(count), count, shape, element_dtype)
+
+
+def _length(handle: Any) -> Any:
+    if isinstance(handle, StackedList):
+        return handle.length
+    return np.array(len(handle.items), np.int32)
+
+
+def _resize(handle: Any, size: Any) -> Any:
+    size = int(static(size))
+    if isinstance(handle, StackedList):
+        return stacked(handle, size).replaced(stacked(handle, size).buffer, np.int32(size))
+    items = handle.items[:size]
+    return handle.replaced([*items, *[None] * (size - len(items))])
+
+
+def _gather(handle: Any, indices: Any, element_shape: Any, *, element_dtype: Any) -> Any:
+    if isinstance(handle, TensorList) and is_static(indices):
+        picked = TensorList([handle.items[int(i)] for i in indices], handle.element_shape, handle.element_dtype)
+        return _stack(picked, element_shape, element_dtype=element_dtype, num_elements=-1)
+    handle = stacked(handle)
+    return jnp.take(handle.buffer, indices, axis=0)
+
+
+def _scatter(tensor: Any, indices: Any, element_shape: Any, num_elements: Any, *, element_dtype: Any) -> TensorList:
+    positions = np.asarray(static(indices)).astype(int)
+    count = max(int(static(num_elements)), int(positions.max(initial=-1)) + 1)
+    items: list[Any] = [None] * count
+    for row, position in enumerate(positions):
+        items[position] = tensor[row]
+    return TensorList(items, TensorShape(tensor.shape[1:]), element_dtype)
+
+
+def _scatter_into(handle: Any, tensor: Any, indices: Any, *, element_dtype: Any) -> Any:
+    if isinstance(handle, TensorList) and is_static(indices):
+        items = list(handle.items)
+        for row, position in enumerate(np.asarray(indices).astype(int)):
+            if position >= len(items):
+                items += [None] * (position + 1 - len(items))
+            items[position] = tensor[row]
+        return handle.replaced(items)
+    handle = _with_buffer(stacked(handle), tensor[0])
+    return handle.replaced(handle.buffer.at[indices].set(tensor), handle.length)
+
+
+def _concat(handle: Any, element_shape: Any, leading_dims: Any, *, element_dtype: Any) -> tuple:
+    if isinstance(handle, StackedList):
+        handle = TensorList(list(handle.buffer[: int(static(handle.length))]), handle.element_shape, handle.element_dtype)
+    items = [_zeros(handle) if each is None else each for each in handle.items]
+    lengths = np.array([np.shape(each)[0] for each in items], np.int64)
+    if not items:
+        dims = [dim or 0 for dim in handle.element_shape.as_list()[1:]] if handle.element_shape.rank else []
+        return np.zeros([0, *dims], element_dtype.as_numpy_dtype), lengths
+    xp = np if all(is_static(each) for each in items) else jnp
+    return xp.concatenate(items, axis=0), lengths
+
+
+def _split(tensor: Any, element_shape: Any, lengths: Any, *, element_dtype: Any) -> TensorList:
+    ends = np.cumsum(static(lengths)).tolist()
+    items = [tensor[start:end] for start, end in zip([0, *ends], ends)]
+    return TensorList(items, TensorShape([None, *tensor.shape[1:]]), element_dtype)
+
+
+def _item_gradient(handle: Any, index: Any, item: Any) -> Any:
+    if isinstance(handle, TensorList) and is_static(index):
+        items: list[Any] = [None] * len(handle.items)
+        items[int(index)] = item
+        return TensorList(items, TensorShape(np.shape(item)), handle.element_dtype)
+    handle = stacked(handle)
+    zeros = jnp.zeros((handle.capacity, *np.shape(item)), handle.element_dtype.as_numpy_dtype)
+    return handle.replaced(lax.dynamic_update_index_in_dim(zeros, jnp.asarray(item), index, 0), handle.length)
+
+
+def _add_item(handle: Any, index: Any, item: Any) -> Any:
+    if isinstance(handle, TensorList) and is_static(index):
+        items = list(handle.items)
+        old = items[int(index)]
+        items[int(index)] = item if old is None else old + item
+        return handle.replaced(items)
+    handle = _with_buffer(stacked(handle), item)
+    return handle.replaced(handle.buffer.at[index].add(item), handle.length)
+
+
+def _zeros_like(handle: Any) -> Any:
+    if isinstance(handle, TensorList):
+        return handle.replaced([None if each is None else _namespace(each).zeros_like(each) for each in handle.items])
+    return handle.replaced(None if handle.buffer is None else jnp.zeros_like(handle.buffer), handle.length)
+
+
+def _add(a: Any, b: Any) -> Any:
+    if isinstance(a, TensorList) and isinstance(b, TensorList):
+        both = [x if y is None else y if x is None else x + y for x, y in zip(a.items, b.items, strict=True)]
+        return a.replaced(both)
+    a, b = stacked(a), stacked(b)
+    if a.buffer is None or b.buffer is None:
+        return b if a.buffer is None else a
+    return a.replaced(a.buffer + b.buffer, a.length)
+
+
+def _element_shape_from(index: int) -> Any:
+    return lambda call: call.shape_from(index)
+
+
+def _stacked_shape(call: ShapeCall) -> TensorShape:
+    count = call.attrs.get("num_elements", -1)
+    return TensorShape([None if count < 0 else count]).concatenate(_known_element(call, 1))
+
+
+def _known_element(call: ShapeCall, index: int) -> TensorShape:
+    given = call.shape_from(index)
+    data = getattr(call.inputs[0], "handle_data", None)
+    return given.merge_with(data.shape) if data is not None and given.is_compatible_with(data.shape) else given
+
+
+def _pop_shapes(call: ShapeCall) -> list[TensorShape]:
+    return [TensorShape([]), _known_element(call, 1)]
+
+
+def _unknown_shape() -> Any:
+    return convert_to_tensor(-1)
+
+
+def _shape_operand(tensor: Any) -> Any:
+    """The shape of a tensor as a list's element-shape operand."""
+    if tensor.shape.is_fully_defined():
+        return convert_to_tensor(tensor.shape.as_list(), dtypes.int32)
+    return _unknown_shape()
+
+
+def _attr(call: Any) -> dict:
+    return {"element_dtype": call.attrs["element_dtype"]}
+
+
+def _define(signature: str, body: Any, shape: Any, gradient: Any = None) -> None:
+    op(signature, numpy=body, xla=body, shape=shape, gradient=gradient)
+
+
+_define(
+    "TensorListReserve(element_shape: shape_type, num_elements: int32; element_dtype) -> handle: variant",
+    _reserve, scalar, lambda call, dh: [None, None],
+)  # fmt: skip
+_define(
+    "EmptyTensorList(element_shape: shape_type, max_num_elements: int32; element_dtype) -> handle: variant",
+    _empty, scalar, lambda call, dh: [None, None],
+)  # fmt: skip
+_define(
+    "TensorListPushBack(input_handle: variant, tensor: element_dtype; element_dtype) -> output_handle: variant",
+    _push,
+    scalar,
+    lambda call, dh: execute("TensorListPopBack", (dh, _shape_operand(call.inputs[1])), _attr(call)),
+)
+
+
+def _pop_gradient(call: Any, dhandle: Any, dtensor: Any) -> list:
+    if dhandle is None:
+        dhandle = execute("TensorListZerosLike", (call.outputs[0],), None)
+    if dtensor is None:
+        dtensor = execute("ZerosLike", (call.outputs[1],), None)
+    return [execute("TensorListPushBack", (dhandle, dtensor), _attr(call)), None]
+
+
+_pop_gradient.accepts_none = True  # type: ignore[attr-defined]
+
+_define(
+    "TensorListPopBack(input_handle: variant, element_shape: int32; element_dtype) "
+    "-> (output_handle: variant, tensor: element_dtype)",
+    _pop, _pop_shapes, _pop_gradient,
+)  # fmt: skip
+
+
+def _set_gradient(call: Any, dh: Any) -> list:
+    _, index, item = call.inputs
+    ditem = execute("TensorListGetItem", (dh, index, _shape_operand(item)), _attr(call))
+    zero = execute("ZerosLike", (item,), None)
+    rest = execute("TensorListSetItem", (dh, index, zero), _attr(call))
+    return [rest, None, ditem]
+
+
+_define(
+    "TensorListSetItem(input_handle: variant, index: int32, item: element_dtype; element_dtype, "
+    "resize_if_index_out_of_bounds=False) -> output_handle: variant",
+    _set, scalar, _set_gradient,
+)  # fmt: skip
+_define(
+    "TensorListGetItem(input_handle: variant, index: int32, element_shape: int32; element_dtype) -> item: element_dtype",
+    _get,
+    lambda call: _known_element(call, 2),
+    lambda call, dx: [execute("TensorListItemGradient", (call.inputs[0], call.inputs[1], dx), None), None, None],
+)
+_define(
+    "TensorListStack(input_handle: variant, element_shape: int32; element_dtype, num_elements=-1) -> tensor: element_dtype",
+    _stack,
+    _stacked_shape,
+    lambda call, dx: [execute("TensorListFromTensor", (dx, _shape_operand_after_first(dx)), _attr(call)), None],
+)
+_define(
+    "TensorListFromTensor(tensor: element_dtype, element_shape: shape_type; element_dtype) -> output_handle: variant",
+    _from_tensor,
+    scalar,
+    lambda call, dh: [
+        execute("TensorListStack", (dh, _shape_operand_after_first(call.inputs[0])), _from_attrs(call)), None
+    ],
+)  # fmt: skip
+
+
+def _from_attrs(call: Any) -> dict:
+    count = call.inputs[0].shape[0] if call.inputs[0].shape.rank else None
+    return {"element_dtype": call.inputs[0].dtype, "num_elements": -1 if count is None else count}
+
+
+def _shape_operand_after_first(tensor: Any) -> Any:
+    shape = tensor.shape
+    if shape.rank is None or any(dim is None for dim in shape.as_list()[1:]):
+        return _unknown_shape()
+    return convert_to_tensor(shape.as_list()[1:], dtypes.int32)
+
+
+_define("TensorListLength(input_handle: variant) -> length: int32", _length, scalar, lambda call, dx: [None])
+_define(
+    "TensorListResize(input_handle: variant, size: int32) -> output_handle: variant",
+    _resize,
+    scalar,
+    lambda call, dh: [
+        execute("TensorListResize", (dh, execute("TensorListLength", (call.inputs[0],), None)), None), None
+    ],
+)  # fmt: skip
+_define(
+    "TensorListGather(input_handle: variant, indices: int32, element_shape: int32; element_dtype) -> values: element_dtype",
+    _gather,
+    lambda call: TensorShape([call.shape(1)[0] if call.shape(1).rank else None]).concatenate(_known_element(call, 2)),
+    lambda call, dx: [
+        execute(
+            "TensorListScatterV2",
+            (dx, call.inputs[1], call.inputs[2], execute("TensorListLength", (call.inputs[0],), None)),
+            _attr(call),
+        ),
+        None,
+        None,
+    ],
+)
+_define(
+    "TensorListScatterV2(tensor: element_dtype, indices: int32, element_shape: shape_type, num_elements: int32; "
+    "element_dtype) -> output_handle: variant",
+    _scatter,
+    scalar,
+    lambda call, dh: [
+        execute("TensorListGather", (dh, call.inputs[1], _shape_operand_after_first(call.inputs[0])), _attr(call)),
+        None, None, None,
+    ],
+)  # fmt: skip
+_define(
+    "TensorListScatterIntoExistingList(input_handle: variant, tensor: element_dtype, indices: int32; element_dtype) "
+    "-> output_handle: variant",
+    _scatter_into,
+    scalar,
+    lambda call, dh: [
+        execute(
+            "TensorListScatterIntoExistingList",
+            (dh, execute("ZerosLike", (call.inputs[1],), None), call.inputs[2]),
+            _attr(call),
+        ),
+        execute("TensorListGather", (dh, call.inputs[2], _shape_operand_after_first(call.inputs[1])), _attr(call)),
+        None,
+    ],
+)
+_define(
+    "TensorListConcatV2(input_handle: variant, element_shape: shape_type, leading_dims: int64; element_dtype) "
+    "-> (tensor: element_dtype, lengths: int64)",
+    _concat,
+    lambda call: [
+        TensorShape([None]).concatenate(shape[1:]) if (shape := call.shape_from(1)).rank else TensorShape(None),
+        TensorShape([None]),
+    ],
+    lambda call, dx, dl: [
+        execute("TensorListSplit", (dx, call.inputs[1], call.outputs[1]), _attr(call)), None, None
+    ],
+)  # fmt: skip
+_define(
+    "TensorListSplit(tensor: element_dtype, element_shape: shape_type, lengths: int64; element_dtype) "
+    "-> output_handle: variant",
+    _split,
+    scalar,
+    lambda call, dh: [
+        execute("TensorListConcatV2", (dh, call.inputs[1], convert_to_tensor([], dtypes.int64)), _attr(call))[0],
+        None, None,
+    ],
+)  # fmt: skip
+_define(
+    "TensorListElementShape(input_handle: variant; shape_type=int32) -> element_shape: shape_type",
+    lambda handle, *, shape_type: np.array(handle.element_shape.as_list(), shape_type.as_numpy_dtype),
+    lambda call: TensorShape([None]),
+)
+# Not in TensorFlow's registry: the gradient of reading one element, and its sum with a list, without a full add.
+_define(
+    "TensorListItemGradient(input_handle: variant, index: int32, item: T) -> output_handle: variant",
+    _item_gradient,
+    scalar,
+    lambda call, dh: [None, None, execute("TensorListGetItem", (dh, call.inputs[1], _shape_operand(call.inputs[2])), {"element_dtype": call.inputs[2].dtype})],
+)
+_define(
+    "TensorListAddItem(input_handle: variant, index: int32, item: T) -> output_handle: variant",
+    _add_item,
+    scalar,
+    lambda call, dh: [dh, None, execute("TensorListGetItem", (dh, call.inputs[1], _shape_operand(call.inputs[2])), {"element_dtype": call.inputs[2].dtype})],
+)
+_define("TensorListZerosLike(input_handle: variant) -> output_handle: variant", _zeros_like, scalar, lambda call, dh: [None])
+_define("TensorListAdd(a: variant, b: variant) -> output_handle: variant", _add, scalar, lambda call, dh: [dh, dh])
+
+
+def add_lists(a: Any, b: Any) -> Any:
+    """The sum of two gradients of a list; one that touches a single element is added in place."""
+    for total, single in ((a, b), (b, a)):
+        source = getattr(single, "op", None) if hasattr(single, "value_index") and not hasattr(single, "_np") else None
+        if source is not None and source.type == "TensorListItemGradient":
+            return execute("TensorListAddItem", (total, source.inputs[1], source.inputs[2]), None)
+    return execute("TensorListAdd", (a, b), None)

@@ -1,0 +1,348 @@
+"""Branches and loops as XLA's `cond`, `switch` and `while_loop`, or, where a body needs the host, as Python's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from penstock.engine.definition import REGISTRY
+from penstock.engine.static_value import NotStaticError, is_static
+from penstock.engine.xla import jax, jnp, lax
+from penstock.ops import control_flow as _defines_the_ops  # noqa: F401
+from penstock.ops.tensor_list import register_pytree, stacked
+from penstock.runtime.executor import executor_of
+from penstock.runtime.lowering import Lowering, NotCompilableError, StateProxy, as_array
+from penstock.types import dtypes
+from penstock.types.tensor_list import StackedList, TensorList
+
+# A loop whose trip count is computed while compiling is simulated at most this long.
+_LONGEST_SIMULATION = 100_000
+
+
+class _Fake:
+    """The value of a FakeParam: whatever the other branch computes, never used."""
+
+
+FAKE = _Fake()
+REGISTRY["FakeParam"].lowering = lambda operation, inputs, lowering: (FAKE,)
+REGISTRY["FakeParam"].numpy_body = lambda *, dtype, shape: None
+
+
+def _lower_if(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> Sequence[Any]:
+    selector, *arguments = inputs
+    branches = [operation.attrs["else_branch"], operation.attrs["then_branch"]]
+    if is_static(selector):
+        return _unfaked(lowering.run_graph(branches[bool(selector)], arguments))
+    if selector.dtype != bool:
+        selector = selector != 0
+    return _lower_branches(operation, selector.astype(jnp.int32), branches, arguments, lowering)
+
+
+def _lower_case(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> Sequence[Any]:
+    selector, *arguments = inputs
+    branches = operation.attrs["branches"]
+    if is_static(selector):
+        index = int(selector)
+        return lowering.run_graph(branches[index if 0 <= index < len(branches) else -1], arguments)
+    return _lower_branches(operation, selector, branches, arguments, lowering)
+
+
+def _unfaked(results: Sequence[Any]) -> list[Any]:
+    return [np.zeros(()) if each is FAKE else each for each in results]
+
+
+def _lower_branches(
+    operation: Any, index: Any, branches: Sequence[Any], arguments: Sequence[Any], lowering: Lowering
+) -> Sequence[Any]:
+    """XLA's conditional. States are threaded through: read before, assigned after."""
+    register_pytree()
+    proxies = lowering.proxies_of(branches, arguments)
+    arguments = [stacked(each) if isinstance(each, TensorList) else each for each in arguments]
+    carried = [i for i, each in enumerate(arguments) if not is_static(each) and not isinstance(each, StateProxy)]
+
+    def body_of(branch: Any, fakes: dict[int, Any]) -> Any:
+        def body(states: list, values: list) -> tuple:
+            filled = list(arguments)
+            for i, value in zip(carried, values):
+                filled[i] = value
+            before = [proxy.value for proxy in proxies]
+            for proxy, value in zip(proxies, states):
+                proxy.value = value
+            results = lowering.run_graph(branch, filled)
+            after = [proxy.value for proxy in proxies]
+            for proxy, value in zip(proxies, before):
+                proxy.value = value
+            outputs = []
+            for position, (value, tensor) in enumerate(zip(results, branch.outputs)):
+                if value is FAKE and position in fakes:
+                    value = jax.tree_util.tree_map(lambda each: jnp.zeros(each.shape, each.dtype), fakes[position])
+                if isinstance(value, TensorList):
+                    value = stacked(value)
+                if isinstance(value, StateProxy):
+                    raise NotCompilableError(operation, "returns a resource")
+                outputs.append(FAKE if value is FAKE else as_array(value, tensor.dtype))
+            return outputs, after
+
+        return body
+
+    states, values = [proxy.value for proxy in proxies], [arguments[i] for i in carried]
+    fakes = _shapes_behind_fakes(branches, body_of, states, values)
+    try:
+        outputs, after = lax.switch(index, [body_of(branch, fakes) for branch in branches], states, values)
+    except TypeError as error:  # the branches return different shapes
+        raise NotCompilableError(operation, str(error).splitlines()[0]) from None
+    for proxy, value in zip(proxies, after):
+        proxy.value = value
+    return outputs
+
+
+def _shapes_behind_fakes(branches: Sequence[Any], body_of: Any, states: list, values: list) -> dict[int, Any]:
+    """For outputs that some branch leaves fake: the shape that the branch that computes them gives them."""
+    positions = {
+        i for branch in branches for i, each in enumerate(branch.outputs) if each.op.type == "FakeParam"
+    }  # fmt: skip
+    found: dict[int, Any] = {}
+    for branch in branches if positions else ():
+        real = [i for i in sorted(positions) if branch.outputs[i].op.type != "FakeParam"]
+
+        def only_real(states: list, values: list, branch: Any = branch, real: list = real) -> list:
+            outputs, _ = body_of(branch, {})(states, values)
+            return [outputs[i] for i in real]
+
+        for i, shape in zip(real, jax.eval_shape(only_real, states, values)):
+            found[i] = shape
+    return found
+
+
+def _lower_while(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> Sequence[Any]:
+    register_pytree()
+    cond, body = operation.attrs["cond"], operation.attrs["body"]
+    unchanged = {i for i, each in enumerate(body.outputs) if each is body.inputs[i]}
+    values = list(inputs)
+    carried = [i for i in range(len(values)) if i not in unchanged]
+    proxies = lowering.proxies_of([cond, body], values)
+    if any(isinstance(values[i], (TensorList, StackedList)) for i in carried):
+        limit = _trip_limit(operation, values)
+        for i in carried:
+            if isinstance(values[i], TensorList):
+                values[i] = stacked(values[i], _capacity(operation, values[i], limit))
+            elif isinstance(values[i], StackedList) and _grows(body, i):
+                values[i] = stacked(values[i], _capacity(operation, values[i], limit))
+    start = [as_array(values[i], body.inputs[i].dtype) for i in carried]
+
+    def call(graph: Any, states: list, current: Sequence[Any]) -> tuple[list, list]:
+        filled = list(values)
+        for i, value in zip(carried, current):
+            filled[i] = value
+        before = [proxy.value for proxy in proxies]
+        for proxy, value in zip(proxies, states):
+            proxy.value = value
+        results = lowering.run_graph(graph, filled)
+        after = [proxy.value for proxy in proxies]
+        for proxy, value in zip(proxies, before):
+            proxy.value = value
+        return results, after
+
+    def step(carry: tuple) -> tuple:
+        current, states = carry
+        results, after = call(body, states, current)
+        new = []
+        for i in carried:
+            value = results[i]
+            if isinstance(value, TensorList):
+                value = stacked(value)
+            if isinstance(value, StackedList):
+                value = value.replaced(value.buffer, jnp.asarray(value.length, jnp.int32))
+            new.append(as_array(value, body.outputs[i].dtype))
+        return new, after
+
+    def keep_going(carry: tuple) -> Any:
+        current, states = carry
+        results, _ = call(cond, states, current)
+        return jnp.reshape(as_array(results[0]), ())
+
+    states = [proxy.value for proxy in proxies]
+    start = _with_buffers(step, start, states, operation)
+    try:
+        final, after = lax.while_loop(keep_going, step, (start, states))
+    except TypeError as error:  # shapes or dtypes change between iterations
+        raise NotCompilableError(operation, str(error).splitlines()[0]) from None
+    for proxy, value in zip(proxies, after):
+        proxy.value = value
+    results = list(values)
+    for i, value in zip(carried, final):
+        results[i] = value
+    return results
+
+
+def _with_buffers(step: Any, start: list, states: list, operation: Any) -> list:
+    """Lists whose element shape only the body tells get their buffers."""
+    while any(isinstance(each, StackedList) and each.buffer is None for each in start):
+        shapes, _ = jax.eval_shape(lambda carry: step(carry), (start, states))
+        filled = []
+        progress = False
+        for old, new in zip(start, shapes):
+            if isinstance(old, StackedList) and old.buffer is None and new.buffer is not None:
+                old = old.replaced(jnp.zeros(new.buffer.shape, new.buffer.dtype), old.length)
+                progress = True
+            filled.append(old)
+        if not progress:
+            raise NotCompilableError(operation, "the element shape of a list is unknown")
+        start = filled
+    return [
+        each.replaced(each.buffer, jnp.asarray(each.length, jnp.int32)) if isinstance(each, StackedList) else each
+        for each in start
+    ]
+
+
+def _grows(body: Any, index: int) -> bool:
+    """Whether a body pushes onto its list variable `index`."""
+    return _pushes(body, index) > 0
+
+
+def _pushes(body: Any, index: int) -> int:
+    count, tensor = 0, body.outputs[index]
+    while tensor is not body.inputs[index]:
+        operation = tensor.op
+        if operation.type == "TensorListPushBack":
+            count += 1
+        elif operation.type not in ("TensorListSetItem", "TensorListAddItem", "Identity", "TensorListPopBack"):
+            return -1
+        if not operation.inputs:
+            return -1
+        tensor = operation.inputs[0]
+    return count
+
+
+def _capacity(operation: Any, value: Any, limit: Any) -> int | None:
+    """How many elements a list may come to hold; None to keep its present size."""
+    index = next(i for i, each in enumerate(operation.attrs["body"].inputs) if each.dtype is dtypes.variant)
+    body = operation.attrs["body"]
+    pushes = max((_pushes(body, i) for i, each in enumerate(body.inputs) if each.dtype is dtypes.variant), default=index)
+    if pushes <= 0:
+        return None
+    present = len(value.items) if isinstance(value, TensorList) else value.capacity
+    return present + pushes * limit()
+
+
+def _trip_limit(operation: Any, values: Sequence[Any]) -> Any:
+    """A function that gives a bound on the number of iterations, or raises where none is known."""
+
+    def limit() -> int:
+        count = simulated_trips(operation, values)
+        if count is not None:
+            return count
+        given = operation.attrs.get("_maximum_iterations")
+        if given is None:
+            raise NotCompilableError(operation, "no static bound on the iterations of a loop that grows a list")
+        return int(given)
+
+    return limit
+
+
+def simulated_trips(operation: Any, values: Sequence[Any]) -> int | None:
+    """The number of iterations, where the condition depends only on values known now; None otherwise."""
+    cond, body = operation.attrs["cond"], operation.attrs["body"]
+    wanted = _inputs_behind(cond, cond.outputs[:1])
+    while True:
+        more = set(wanted)
+        for i in wanted:
+            more |= _inputs_behind(body, [body.outputs[i]])
+        if more == wanted:
+            break
+        wanted = more
+    order = sorted(wanted)
+    if not all(is_static(values[i]) for i in order):
+        return None
+    current = {i: np.asarray(values[i]) for i in order}
+    count = 0
+    while count < _LONGEST_SIMULATION:
+        try:
+            if not bool(_evaluate(cond, current, cond.outputs[:1])[0]):
+                return count
+            current = dict(zip(order, _evaluate(body, current, [body.outputs[i] for i in order])))
+        except _NotKnownError:
+            return None
+        count += 1
+    return None
+
+
+class _NotKnownError(Exception):
+    """A value that decides a loop's trip count cannot be computed while compiling."""
+
+
+def _inputs_behind(graph: Any, tensors: Sequence[Any]) -> set[int]:
+    positions = {id(each): i for i, each in enumerate(graph.inputs)}
+    found: set[int] = set()
+    stack, seen = list(tensors), set()
+    while stack:
+        tensor = stack.pop()
+        if id(tensor) in positions:
+            found.add(positions[id(tensor)])
+        elif id(tensor.op) not in seen:
+            seen.add(id(tensor.op))
+            stack.extend(tensor.op.inputs)
+    return found
+
+
+def _evaluate(graph: Any, inputs: dict[int, np.ndarray], outputs: Sequence[Any]) -> list[np.ndarray]:
+    """Outputs of a body by NumPy, from those of its inputs that are known."""
+    values = {id(graph.inputs[i]): value for i, value in inputs.items()}
+
+    def value_of(tensor: Any) -> np.ndarray:
+        if id(tensor) not in values:
+            operation = tensor.op
+            definition = operation.definition
+            if operation.type == "Const":
+                values[id(tensor)] = operation.attrs["value"]
+            elif definition.numpy_body is None or definition.stateful or definition.nested:
+                raise _NotKnownError
+            else:
+                arguments = [value_of(each) for each in operation.inputs]
+                results = definition.numpy_body(
+                    *definition.group(arguments, operation.attrs), **definition.attrs_for_kernel(operation.attrs)
+                )
+                results = (results,) if definition.signature.single_output else results
+                for each, result in zip(operation.outputs, results):
+                    values[id(each)] = result
+        return values[id(tensor)]
+
+    try:
+        return [value_of(each) for each in outputs]
+    except (NotStaticError, ValueError, IndexError, KeyError, AttributeError):
+        raise _NotKnownError from None
+
+
+REGISTRY["If"].lowering = _lower_if
+REGISTRY["Case"].lowering = _lower_case
+REGISTRY["While"].lowering = _lower_while
+
+
+# On the host.
+
+
+def run_on_host(operation: Any, values: list[Any], prefer_host: bool) -> Sequence[Any]:
+    """Runs a branch or loop with Python deciding, each body by its own executor."""
+    if operation.type == "If":
+        branch = operation.attrs["then_branch" if bool(_host_value(values[0])) else "else_branch"]
+        return executor_of(branch, prefer_host).run(values[1:])
+    if operation.type == "Case":
+        branches = operation.attrs["branches"]
+        index = int(_host_value(values[0]))
+        branch = branches[index if 0 <= index < len(branches) else -1]
+        return executor_of(branch, prefer_host).run(values[1:])
+    if operation.type == "While":
+        cond = executor_of(operation.attrs["cond"], prefer_host)
+        body = executor_of(operation.attrs["body"], prefer_host)
+        while bool(_host_value(cond.run(values)[0])):
+            values = body.run(values)
+        return values
+    return REGISTRY[operation.type].numpy_body(*values, **operation.attrs)
+
+
+def _host_value(value: Any) -> Any:
+    return np.asarray(value)
+
+

@@ -1,0 +1,408 @@
+"""Running a graph: the largest compilable pieces as XLA programs, the ops between them on the host.
+
+An `Executor` belongs to one set of operations with given inputs and outputs (a function's body, a session's fetches,
+a loop body). It is split into stages, in program order: a compiled piece, then host ops, then the next piece. The
+usual training step is one host op (`IteratorGetNext`) and one compiled piece.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from penstock.engine import context
+from penstock.engine.execute import run_kernel
+from penstock.engine.resources import State
+from penstock.engine.static_value import is_static
+from penstock.engine.xla import jax, jnp
+from penstock.runtime.lowering import (
+    Lowering, NotCompilableError, StateProxy, as_array, nested_graphs, pruned, streams, written_tensors,
+)  # fmt: skip
+from penstock.types import dtypes, errors
+from penstock.types.tensors import EagerTensor
+
+_state_lock = threading.RLock()  # programs that assign state run one at a time
+
+_HOST_DTYPES = (dtypes.string,)
+_PASSING = {"Identity", "IdentityN"}
+
+
+class Executor:
+    """Runs operations.
+
+    Args:
+      operations: in program order; those that matter.
+      inputs: the tensors whose values each run is given.
+      outputs: the tensors whose values each run returns.
+      prefer_host: run every op that has a NumPy body on the host (for small per-element functions).
+    """
+
+    def __init__(
+        self, operations: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any], prefer_host: bool = False
+    ):
+        self._operations, self._inputs, self._outputs = list(operations), list(inputs), list(outputs)
+        self._prefer_host = prefer_host
+        self._host: set[int] = set()  # ids of operations that turned out to need the host
+        self._lock = threading.RLock()
+        self._build()
+
+    def _build(self) -> None:
+        slots: dict[int, int] = {}
+        for tensor in self._inputs:
+            slots.setdefault(id(tensor), len(slots))
+        for operation in self._operations:
+            for tensor in operation.outputs:
+                slots.setdefault(id(tensor), len(slots))
+        for tensor in self._outputs:
+            if id(tensor) not in slots:
+                raise errors.InvalidArgumentError(
+                    None, tensor.op, f"You must feed a value for placeholder tensor {tensor.op.name!r} with dtype "
+                    f"{tensor.dtype.name} and shape {tensor.shape}"
+                )  # fmt: skip
+        template: list[Any] = [None] * len(slots)
+        for operation in self._operations:
+            if operation.type == "Const":
+                template[slots[id(operation.outputs[0])]] = operation.attrs["value"]
+        self._slots, self._template = slots, template
+        self._output_slots = [slots[id(tensor)] for tensor in self._outputs]
+        self._steps = self._split(self._operations)
+
+    # Splitting.
+
+    def _on_host(self, operation: Any) -> bool:
+        definition = operation.definition
+        if id(operation) in self._host:
+            return True
+        if definition.nested:
+            if self._prefer_host:
+                return True
+            return definition.lowering is None or any(
+                _needs_host(each) for graph in nested_graphs(operation) for each in graph.get_operations()
+            )
+        if self._prefer_host and definition.numpy_body is not None:
+            return True
+        return _needs_host(operation)
+
+    def _split(self, operations: Sequence[Any]) -> list[Callable[[list], None]]:
+        """The steps: compiled piece 0, host ops 0, compiled piece 1, ..."""
+        stage: dict[int, tuple[int, bool]] = {}  # id(operation) -> (stage, on host)
+        touched: dict[int, list[tuple[int, bool]]] = {}  # id(resource tensor or stream) -> stages of its users
+        pieces: dict[int, list[Any]] = {}
+        host: dict[int, list[Any]] = {}
+        for operation in operations:
+            if operation.type == "Const":
+                continue
+            on_host = self._on_host(operation)
+            before = [stage[id(each.op)] for each in operation.inputs if id(each.op) in stage]
+            before += [stage[id(each)] for each in operation.control_inputs if id(each) in stage]
+            keys = _effect_keys(operation)
+            for key in keys:
+                before += touched.get(key, ())
+            level = 0
+            for at, was_host in before:
+                level = max(level, at + 1 if was_host and not on_host else at)
+            stage[id(operation)] = (level, on_host)
+            for key in keys:
+                touched[key] = [(level, on_host)]
+            (host if on_host else pieces).setdefault(level, []).append(operation)
+        wanted = {id(tensor) for tensor in self._outputs}
+        users: dict[int, set[int]] = {}
+        for operation in operations:
+            for each in operation.inputs:
+                users.setdefault(id(each), set()).add(id(operation))
+        steps: list[Callable[[list], None]] = []
+        for level in sorted({*pieces, *host}):
+            if level in pieces:
+                inside = {id(operation) for operation in pieces[level]}
+                leaving = [
+                    tensor
+                    for operation in pieces[level]
+                    for tensor in operation.outputs
+                    if id(tensor) in wanted or users.get(id(tensor), set()) - inside
+                ]
+                steps.append(CompiledPiece(self, pieces[level], leaving))
+            steps.extend(_host_step(self, operation) for operation in host.get(level, ()))
+        return steps
+
+    # Running.
+
+    def run(self, values: Sequence[Any]) -> list[Any]:
+        """Runs once.
+
+        Args:
+          values: for each input a NumPy or JAX array, or the object that a resource tensor holds.
+
+        Returns:
+          The same for each output.
+        """
+        env = self._template.copy()
+        env[: len(values)] = values
+        steps, done = self._steps, 0
+        try:
+            for step in steps:
+                step(env)
+                done += 1
+        except NotCompilableError as problem:
+            self._recover(env, steps[done:], problem)
+        return [env[slot] for slot in self._output_slots]
+
+    def _recover(self, env: list, rest: Sequence[Any], problem: NotCompilableError) -> None:
+        """Moves the operation to the host, and runs what is left of this call with the new split."""
+        while True:
+            with self._lock:
+                self._host.add(id(problem.operation))
+                self._steps = self._split(self._operations)
+            left = {id(each) for step in rest for each in step.operations}
+            rest = self._split([each for each in self._operations if id(each) in left])
+            done = 0
+            try:
+                for step in rest:
+                    step(env)
+                    done += 1
+                return
+            except NotCompilableError as another:
+                problem, rest = another, rest[done:]
+
+    @property
+    def steps(self) -> list[Any]:
+        """What runs, in order: compiled pieces and host steps (for people and tests)."""
+        return list(self._steps)
+
+
+def _needs_host(operation: Any) -> bool:
+    definition = operation.definition
+    if operation.type in ("Const", "Placeholder"):
+        return False
+    if definition.nested:
+        return definition.lowering is None or any(
+            _needs_host(each) for graph in nested_graphs(operation) for each in graph.get_operations()
+        )
+    if definition.xla_body is None:
+        return True
+    for each in (*operation.inputs, *operation.outputs):
+        if each.dtype in _HOST_DTYPES:
+            return True
+        if operation.type in _PASSING and each.dtype in (dtypes.resource, dtypes.variant):
+            return True
+    return False
+
+
+def _effect_keys(operation: Any) -> list[int]:
+    """What an operation's place in the program order is relative to: its resources, its streams, the outside world."""
+    definition = operation.definition
+    if not definition.stateful and not definition.nested:
+        return []
+    keys = [id(each) for each in operation.inputs if each.dtype is dtypes.resource]
+    if "_stream" in operation.attrs:
+        keys.append(id(operation.attrs["_stream"]))
+    elif definition.nested:
+        keys += [id(each) for each in streams(nested_graphs(operation))]
+    elif not keys and definition.stateful and operation.outputs == [] and operation.type != "NoOp":
+        keys.append(0)
+    return keys
+
+
+class _Binding:
+    """A compiled piece together with the states it currently works on."""
+
+    __slots__ = ("objects", "written", "read", "program")
+
+    def __init__(self, objects: list, written: list[State], read: list[State], program: Callable):
+        self.objects, self.written, self.read, self.program = objects, written, read, program
+
+
+class CompiledPiece:
+    """Operations that run as one XLA program. Calling it computes from, and into, an executor's values."""
+
+    def __init__(self, executor: Executor, operations: list[Any], leaving: list[Any]):
+        self.operations, self.leaving = operations, leaving
+        slots = executor._slots
+        inside = {id(tensor) for operation in operations for tensor in operation.outputs}
+        entering: dict[int, Any] = {}
+        for operation in operations:
+            for each in operation.inputs:
+                if id(each) not in inside:
+                    entering[id(each)] = each
+        resources = [each for each in entering.values() if each.dtype is dtypes.resource]
+        self._resources = resources
+        self._resource_slots = [slots[id(each)] for each in resources]
+        template = executor._template
+        self._constants = {
+            id(each): template[slots[id(each)]] for each in entering.values() if template[slots[id(each)]] is not None
+        }
+        self._entering = [
+            each for each in entering.values() if each.dtype is not dtypes.resource and id(each) not in self._constants
+        ]
+        self._entering_slots = [slots[id(each)] for each in self._entering]
+        self._leaving_slots = [slots[id(each)] for each in leaving]
+        self._written = {id(each) for operation in operations for each in written_tensors(operation)}
+        self._streams = _streams_of(operations)
+        self._programs: dict[tuple, Callable] = {}
+        self._binding: _Binding | None = None
+
+    def __call__(self, env: list) -> None:
+        objects = [env[slot] for slot in self._resource_slots]
+        binding = self._binding
+        if binding is None or binding.objects != objects:
+            binding = self._binding = self._bind(objects)
+        arguments = [env[slot] for slot in self._entering_slots]
+        if binding.written:
+            with _state_lock:
+                results, assigned = binding.program(
+                    [state.value for state in binding.written], [state.value for state in binding.read], arguments
+                )
+                for state, value in zip(binding.written, assigned):
+                    state.value = value
+        else:
+            results, _ = binding.program([], [state.value for state in binding.read], arguments)
+        for slot, value in zip(self._leaving_slots, results):
+            env[slot] = value
+
+    def _bind(self, objects: list) -> _Binding:
+        """The program for the states that the resource inputs hold (equal ones are one state), compiled on its call."""
+        for tensor, each in zip(self._resources, objects):
+            if not isinstance(each, State):
+                raise errors.InvalidArgumentError(
+                    None, tensor.op, f"{tensor.name}: expected a variable, got {each!r}"
+                )  # fmt: skip
+        distinct = {id(each): each for each in (*objects, *self._streams)}
+        written_ids = {id(each) for tensor, each in zip(self._resources, objects) if id(tensor) in self._written}
+        written_ids.update(id(each) for each in self._streams)
+        written = [each for key, each in distinct.items() if key in written_ids]
+        read = [each for key, each in distinct.items() if key not in written_ids]
+        order = {id(each): index for index, each in enumerate((*written, *read))}
+        pattern = (len(written), tuple(order[id(each)] for each in objects))
+        program = self._programs.get(pattern)
+        if program is None:
+            program = self._programs[pattern] = self._program(objects, written, read)
+        return _Binding(objects, written, read, program)
+
+    def _program(self, objects: list, written: list[State], read: list[State]) -> Callable:
+        """`program(written values, read values, arguments) -> (results, assigned values)`, the first donated."""
+
+        def run(written_values: list, read_values: list, arguments: list) -> tuple[list, list]:
+            proxies = {
+                id(state): StateProxy(state, value)
+                for state, value in zip((*written, *read), (*written_values, *read_values))
+            }
+            values = dict(self._constants)
+            values.update((id(tensor), value) for tensor, value in zip(self._entering, arguments))
+            values.update((id(tensor), proxies[id(each)]) for tensor, each in zip(self._resources, objects))
+            with context.building(None), context.tapes_stopped():
+                Lowering(proxies).run(self.operations, values)
+            assigned = [proxies[id(state)].value for state in written]
+            owned = {id(value) for value in (*assigned, *read_values)}
+            results = []
+            for tensor in self.leaving:
+                value = as_array(values[id(tensor)], tensor.dtype)
+                # A state's buffer is donated later: a result must not be the same buffer.
+                results.append(jnp.copy(value) if id(value) in owned else value)
+            return results, assigned
+
+        return jax.jit(run, donate_argnums=(0,))
+
+
+def _streams_of(operations: Sequence[Any]) -> list[State]:
+    found: dict[int, State] = {}
+    for operation in operations:
+        stream = operation.attrs.get("_stream")
+        if stream is not None:
+            found[id(stream)] = stream
+        if operation.definition.nested:
+            found.update((id(each), each) for each in streams(nested_graphs(operation)))
+    return list(found.values())
+
+
+class HostStep:
+    """One operation that runs on the host."""
+
+    def __init__(self, executor: Executor, operation: Any):
+        self.operations = [operation]
+        self._operation = operation
+        self._definition = operation.definition
+        self._attrs = operation.definition.attrs_for_kernel(operation.attrs)
+        slots = executor._slots
+        self._input_slots = [slots[id(each)] for each in operation.inputs]
+        self._output_slots = [slots[id(each)] for each in operation.outputs]
+        self._dtypes = [each.dtype for each in operation.inputs]
+
+    def __call__(self, env: list) -> None:
+        definition = self._definition
+        values = [env[slot] for slot in self._input_slots]
+        body = definition.numpy_body
+        try:
+            if body is not None:
+                values = [value if is_static(value) else _on_host(value) for value in values]
+                results = body(*definition.group(values, self._operation.attrs), **self._attrs)
+            else:
+                flat = [_eager(value, dtype) for value, dtype in zip(values, self._dtypes)]
+                results = run_kernel(definition, definition.group(flat, self._operation.attrs), flat, self._attrs)
+        except (ValueError, IndexError) as error:
+            from penstock.engine.execute import explain
+            from penstock.runtime.lowering import _at
+
+            flat = [_eager(value, dtype) for value, dtype in zip(values, self._dtypes)]
+            raise _at(self._operation, explain(definition, flat, self._operation.attrs, error)) from error
+        if definition.signature.single_output:
+            env[self._output_slots[0]] = results
+        else:
+            for slot, value in zip(self._output_slots, results or ()):
+                env[slot] = value
+
+
+class HostControlFlow:
+    """A branch or loop that runs on the host, its bodies by executors of their own."""
+
+    def __init__(self, executor: Executor, operation: Any):
+        self.operations = [operation]
+        self._operation = operation
+        slots = executor._slots
+        self._prefer_host = executor._prefer_host
+        self._input_slots = [slots[id(each)] for each in operation.inputs]
+        self._output_slots = [slots[id(each)] for each in operation.outputs]
+
+    def __call__(self, env: list) -> None:
+        from penstock.runtime.control_flow import run_on_host
+
+        values = [env[slot] for slot in self._input_slots]
+        for slot, value in zip(self._output_slots, run_on_host(self._operation, values, self._prefer_host)):
+            env[slot] = value
+
+
+def _host_step(executor: Executor, operation: Any) -> Callable[[list], None]:
+    return (HostControlFlow if operation.definition.nested else HostStep)(executor, operation)
+
+
+def _on_host(value: Any) -> Any:
+    return np.asarray(value) if isinstance(value, jax.Array) else value
+
+
+def _eager(value: Any, dtype: Any) -> EagerTensor:
+    if is_static(value) or not isinstance(value, jax.Array):
+        return EagerTensor(value, dtype)
+    return EagerTensor.from_jax(value, dtype)
+
+
+def executor_of(graph: Any, prefer_host: bool = False) -> Executor:
+    """The executor of a FuncGraph's body, made once (again after the graph has grown)."""
+    key = (graph.version, len(graph.outputs), len(graph.inputs), prefer_host)
+    cached = getattr(graph, "_executor", None)
+    if cached is None or cached[0] != key:
+        cached = graph._executor = (key, Executor(pruned(graph), graph.inputs, graph.outputs, prefer_host))
+    return cached[1]
+
+
+def to_raw(tensor: EagerTensor) -> Any:
+    """The value of an eager tensor, in the form that is cheapest for a compiled program."""
+    return tensor._np if tensor._jax is None else tensor._jax
+
+
+def to_tensor(value: Any, dtype: Any) -> EagerTensor:
+    """An eager tensor around a value that an executor returned."""
+    kind = type(value)
+    if kind is np.ndarray or isinstance(value, np.generic) or not isinstance(value, jax.Array):
+        return EagerTensor(value, dtype)
+    return EagerTensor.from_jax(value, dtype)

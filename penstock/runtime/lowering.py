@@ -1,0 +1,231 @@
+"""Lowering: the operations of a graph, called on traced values inside `jax.jit`.
+
+A value that is known stays a NumPy array and is computed on the spot, so shapes, sizes and loop bounds fold away and
+only real data is traced. State (variables, random streams) is read and assigned through `StateProxy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from penstock.engine.execute import explain
+from penstock.engine.resources import State, uninitialized
+from penstock.engine.static_value import NotStaticError, is_static
+from penstock.engine.xla import jax, jnp
+from penstock.types import dtypes, errors
+
+_LARGEST_FOLDED = 4096  # elements
+
+
+class NotCompilableError(Exception):
+    """An operation of a compiled piece turns out to need the host."""
+
+    def __init__(self, operation: Any, reason: str):
+        super().__init__(f"{operation.name} ({operation.type}): {reason}")
+        self.operation = operation
+
+
+class StateProxy:
+    """Stands for a `State` while a program is traced: the same two methods, a traced value."""
+
+    __slots__ = ("state", "value")
+
+    def __init__(self, state: State, value: Any):
+        self.state, self.value = state, value
+
+    @property
+    def handle_data(self) -> Any:
+        """Shape and dtype of the state."""
+        return self.state.handle_data
+
+    @property
+    def name(self) -> str:
+        """The state's name."""
+        return self.state.name
+
+    def read(self) -> Any:
+        """The value at this point of the program."""
+        if self.value is None:
+            raise uninitialized(self.state.name)
+        return self.value
+
+    def assign(self, value: Any) -> None:
+        """Sets the value for what follows in the program."""
+        self.value = jnp.asarray(value)
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether there is a value at this point."""
+        return self.value is not None
+
+
+class Lowering:
+    """One trace: maps states to proxies and lowers operations in order."""
+
+    def __init__(self, proxies: dict[int, StateProxy]):
+        self.proxies = proxies  # id(State) -> proxy
+
+    def run(self, operations: Iterable[Any], values: dict[int, Any]) -> None:
+        """Lowers operations; `values` maps id(tensor) to its value and is filled in.
+
+        Raises:
+          NotCompilableError: an operation needs a value that is only known at run time, or has no XLA body.
+        """
+        for operation in operations:
+            inputs = [values[id(each)] for each in operation.inputs]
+            try:
+                results = self._call(operation, inputs)
+            except NotStaticError:
+                raise NotCompilableError(operation, "needs the value of a traced input") from None
+            except NotCompilableError as inner:
+                raise NotCompilableError(operation, f"holds {inner}") from None
+            except errors.OpError:
+                raise
+            except jax.errors.JAXTypeError as error:
+                raise NotCompilableError(operation, str(error).splitlines()[0]) from None
+            except (ValueError, IndexError) as error:
+                raise _at(operation, explain(operation.definition, operation.inputs, operation.attrs, error)) from error
+            for tensor, value in zip(operation.outputs, results):
+                values[id(tensor)] = value
+
+    def _call(self, operation: Any, inputs: list[Any]) -> Sequence[Any]:
+        definition = operation.definition
+        if definition.lowering is not None:
+            return definition.lowering(operation, inputs, self)
+        if operation.type == "Const":
+            return (operation.attrs["value"],)
+        grouped = definition.group(inputs, operation.attrs)
+        attrs = definition.attrs_for_kernel(operation.attrs)
+        if "_stream" in attrs:
+            attrs["_stream"] = self.proxies[id(attrs["_stream"])]
+        if not definition.stateful and definition.numpy_body is not None and all(is_static(each) for each in inputs):
+            folded = _fold(definition, grouped, attrs, inputs)
+            if folded is not None:
+                return folded
+        if definition.xla_body is None:
+            raise NotCompilableError(operation, "has no XLA body")
+        results = definition.xla_body(*grouped, **attrs)
+        return (results,) if definition.signature.single_output else results or ()
+
+    def run_graph(self, graph: Any, arguments: Sequence[Any]) -> list[Any]:
+        """Lowers a FuncGraph's body on argument values (captures included) and returns its outputs."""
+        values = {id(each): value for each, value in zip(graph.inputs, arguments, strict=True)}
+        self.run(pruned(graph), values)
+        return [values[id(each)] for each in graph.outputs]
+
+    def proxies_of(self, graphs: Iterable[Any], arguments: Sequence[Any]) -> list[StateProxy]:
+        """The proxies that bodies called on `arguments` may touch."""
+        found = {id(each): each for each in arguments if isinstance(each, StateProxy)}
+        for stream in streams(graphs):
+            proxy = self.proxies[id(stream)]
+            found.setdefault(id(proxy), proxy)
+        return list(found.values())
+
+
+def _fold(definition: Any, grouped: Sequence[Any], attrs: dict, inputs: Sequence[Any]) -> Sequence[Any] | None:
+    """The results computed now, by NumPy; None where they are better left to XLA."""
+    if sum(np.size(each) for each in inputs) > _LARGEST_FOLDED:
+        return None
+    results = definition.numpy_body(*grouped, **attrs)
+    results = (results,) if definition.signature.single_output else tuple(results)
+    if any(np.size(each) > _LARGEST_FOLDED for each in results):
+        return None
+    return [np.asarray(each) for each in results]
+
+
+def _at(operation: Any, error: errors.OpError) -> errors.OpError:
+    """`error` with the line of the user's program that made the operation."""
+    if operation.line is None:
+        return error
+    message = error.message.rsplit(" [", 1)[0] if error.message.endswith("]") else error.message
+    return type(error)(None, operation, f"{message} [{operation.line}]")
+
+
+def as_array(value: Any, dtype: Any = None) -> Any:
+    """A traced array of a known value (pytrees such as tensor lists pass unchanged)."""
+    if is_static(value):
+        return jnp.asarray(value, None if dtype is None else dtype.as_numpy_dtype)
+    return value
+
+
+def pruned(graph: Any) -> list[Any]:
+    """The operations of a FuncGraph that matter: those its outputs need, and those with effects; in order."""
+    cached = getattr(graph, "_pruned", None)
+    if cached is not None and cached[0] == (graph.version, len(graph.outputs)):
+        return cached[1]
+    needed: set[int] = set()
+    stack = [each.op for each in graph.outputs] + [each for each in graph.get_operations() if has_effect(each)]
+    while stack:
+        operation = stack.pop()
+        if id(operation) in needed:
+            continue
+        needed.add(id(operation))
+        stack.extend(each.op for each in operation.inputs)
+        stack.extend(operation.control_inputs)
+    inputs = {id(each.op) for each in graph.inputs}
+    kept = [each for each in graph.get_operations() if id(each) in needed and id(each) not in inputs]
+    graph._pruned = ((graph.version, len(graph.outputs)), kept)
+    return kept
+
+
+_READS = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VarIsInitializedOp", "VariableShape", "VarHandleOp", "NoOp"}
+
+
+def has_effect(operation: Any) -> bool:
+    """Whether an operation must run even where nothing uses its results."""
+    definition = operation.definition
+    if definition.nested:
+        return any(has_effect(each) for graph in nested_graphs(operation) for each in graph.get_operations())
+    if not definition.stateful or operation.type in _READS:
+        return False
+    return "_stream" not in operation.attrs
+
+
+def nested_graphs(operation: Any) -> list[Any]:
+    """The FuncGraphs that an operation holds."""
+    found: list[Any] = []
+    for name in operation.definition.nested:
+        value = operation.attrs[name]
+        found.extend(value if isinstance(value, (list, tuple)) else [value])
+    return found
+
+
+def streams(graphs: Iterable[Any]) -> list[State]:
+    """The random streams of operations in graphs, nested ones included."""
+    found: dict[int, State] = {}
+    for graph in graphs:
+        for operation in graph.get_operations():
+            stream = operation.attrs.get("_stream")
+            if stream is not None:
+                found[id(stream)] = stream
+            if operation.definition.nested:
+                found.update((id(each), each) for each in streams(nested_graphs(operation)))
+    return list(found.values())
+
+
+def written_inputs(graph: Any) -> set[int]:
+    """Positions of the inputs of a FuncGraph whose resource its body may assign."""
+    positions = {id(each): index for index, each in enumerate(graph.inputs)}
+    written: set[int] = set()
+    for operation in graph.get_operations():
+        for tensor in written_tensors(operation):
+            if id(tensor) in positions:
+                written.add(positions[id(tensor)])
+    return written
+
+
+def written_tensors(operation: Any) -> list[Any]:
+    """The resource inputs that an operation may assign."""
+    if operation.definition.nested:
+        offset = len(operation.inputs) - len(nested_graphs(operation)[0].inputs)
+        return [
+            operation.inputs[offset + index]
+            for graph in nested_graphs(operation)
+            for index in written_inputs(graph)
+        ]
+    if operation.definition.writes and operation.inputs:
+        return [each for each in operation.inputs if each.dtype is dtypes.resource][:1]
+    return []
