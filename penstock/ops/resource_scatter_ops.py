@@ -1,0 +1,134 @@
+"""Ops that update rows, elements and slices of variables.
+
+A state's value is replaced, never written into: NumPy bodies update a copy, and XLA updates in place when the
+buffer is donated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from penstock.engine.definition import op
+from penstock.engine.shape_rules import no_outputs
+from penstock.engine.static_value import static_ints
+from penstock.ops.resource_variable_ops import check_places, on_state
+
+# How an op combines old and new elements: suffix of the op type -> (NumPy function, method of JAX's `.at[]`).
+# NumPy's function is None where new elements replace old ones.
+_COMBINE: dict[str, tuple[Any, str]] = {
+    "Update": (None, "set"),
+    "Add": (np.add, "add"),
+    "Sub": (np.subtract, "subtract"),
+    "Mul": (np.multiply, "multiply"),
+    "Div": (np.divide, "divide"),
+    "Min": (np.minimum, "min"),
+    "Max": (np.maximum, "max"),
+}
+
+
+def combine_at(xp: Any, value: Any, index: Any, updates: Any, how: str) -> Any:
+    """`value` with `updates` combined into `value[index]`; an index that comes several times combines each time."""
+    function, method = _COMBINE[how]
+    if xp is not np:
+        # As in TensorFlow's own XLA kernels, updates outside the array are dropped.
+        return getattr(value.at[index], method)(updates, mode="drop", wrap_negative_indices=False)
+    value = value.copy()
+    if function is None:
+        value[index] = updates
+    elif function is np.divide and value.dtype.kind in "iu":
+        np.floor_divide.at(value, index, updates)
+    else:
+        function.at(value, index, updates)
+    return value
+
+
+def _scatter(how: str) -> None:
+    @on_state(
+        op(
+            f"ResourceScatter{how}(resource: resource, indices: Tindices, updates: dtype) -> ()",
+            shape=no_outputs,
+            writes=True,
+        )
+    )
+    def _(xp: Any, value: Any, handle: Any, indices: Any, updates: Any) -> None:
+        if np.ndim(updates) and np.shape(updates) != (*np.shape(indices), *np.shape(value)[1:]):
+            raise ValueError(
+                "updates.shape must be indices.shape + params.shape[1:], or a scalar: got updates.shape "
+                f"{list(np.shape(updates))}, indices.shape {list(np.shape(indices))}, params.shape {list(np.shape(value))}"
+            )
+        if xp is np:
+            check_places(np.shape(value), np.asarray(indices)[..., None])
+        handle.assign(combine_at(xp, value, indices, updates, how))
+
+
+for _how in _COMBINE:
+    _scatter(_how)
+
+
+def _scatter_nd(how: str) -> None:
+    @on_state(
+        op(
+            f"ResourceScatterNd{how}(ref: resource, indices: Tindices, updates: T; use_locking=True,"
+            " bad_indices_policy='') -> ()",
+            shape=no_outputs,
+            writes=True,
+        )
+    )
+    def _(xp: Any, value: Any, handle: Any, indices: Any, updates: Any, **_: Any) -> None:
+        depth = np.shape(indices)[-1]
+        expected = (*np.shape(indices)[:-1], *np.shape(value)[depth:])
+        if np.shape(updates) != expected:
+            raise ValueError(
+                f"updates must have shape {list(expected)}, that of indices {list(np.shape(indices))} without its last "
+                f"dimension and of the {list(np.shape(value))} variable's slices; got {list(np.shape(updates))}"
+            )
+        if xp is np:
+            check_places(np.shape(value), indices)
+        columns = tuple(indices[..., axis] for axis in range(depth))
+        handle.assign(combine_at(xp, value, columns, updates, how))
+
+
+for _how in ("Update", "Add", "Sub", "Min", "Max"):
+    _scatter_nd(_how)
+
+
+def slice_index(begin: Any, end: Any, strides: Any, masks: dict[str, int]) -> tuple[Any, ...]:
+    """The index tuple that strided-slice arguments stand for.
+
+    Only the position of a dimension that is taken out (`shrink_axis_mask`) may be a traced value.
+    """
+    index: list[Any] = []
+    steps = static_ints(strides)
+    for axis, step in enumerate(steps):
+        bit = 1 << axis
+        if masks["ellipsis_mask"] & bit:
+            index.append(Ellipsis)
+        elif masks["new_axis_mask"] & bit:
+            index.append(None)
+        elif masks["shrink_axis_mask"] & bit:
+            index.append(begin[axis])
+        else:
+            first = None if masks["begin_mask"] & bit else static_ints(begin)[axis]
+            last = None if masks["end_mask"] & bit else static_ints(end)[axis]
+            index.append(slice(first, last, step))
+    return tuple(index)
+
+
+@on_state(
+    op(
+        "ResourceStridedSliceAssign(ref: resource, begin: Index, end: Index, strides: Index, value: T; begin_mask=0,"
+        " end_mask=0, ellipsis_mask=0, new_axis_mask=0, shrink_axis_mask=0) -> ()",
+        shape=no_outputs,
+        writes=True,
+    )
+)
+def _(xp: Any, value: Any, handle: Any, begin: Any, end: Any, strides: Any, new: Any, **masks: int) -> None:
+    index = slice_index(begin, end, strides, masks)
+    if xp is np:
+        value = value.copy()
+        value[index] = new
+    else:
+        value = value.at[index].set(new)
+    handle.assign(value)
