@@ -1,0 +1,74 @@
+# Every target sets itself up: it needs make and a Python >= 3.11 that has venv and pip, and nothing else.
+# PYTHON=... chooses the interpreter; otherwise the first one found that is new enough.
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& command -v "$$python" && break; done)
+
+VENV := .venv
+ORACLE_VENV := .venv-oracle
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ORACLE_READY := $(ORACLE_VENV)/.ready
+JOBS ?= 2
+
+# What the caller's shell has set must not reach the programs: they run with the defaults that a user gets.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP KERAS_BACKEND KERAS_HOME TF_CONFIG TF_USE_LEGACY_KERAS
+unexport JAX_ENABLE_X64 JAX_COMPILATION_CACHE_DIR JAX_DISABLE_JIT XLA_FLAGS
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export MPLBACKEND := Agg
+
+# Programs compiled by the tests stay in this tree, apart from the user's own cache.
+test oracle bench: export PENSTOCK_CACHE := $(CURDIR)/.cache/compiled
+test oracle bench: export JAX_PLATFORMS ?= cpu
+
+.PHONY: run test lint types format oracle bench wheel clean help
+.DEFAULT_GOAL := help
+
+help:  ## say what each target does
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: $(READY)  ## train the convolutional network on handwritten digits, and draw the result
+	$(BIN)/penstock run examples/digits_cnn.py
+
+test: lint types  ## lint, type check, tests, and the examples in docstrings and README
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+lint: $(READY)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## mypy
+	$(BIN)/mypy
+
+format: $(READY)  ## let ruff rewrite the tree
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+oracle: $(READY) $(ORACLE_READY)  ## compare with TensorFlow 2.21, which gets a venv of its own
+	$(BIN)/python -m oracle --tensorflow-python $(ORACLE_VENV)/bin/python $(ARGS)
+
+bench: $(READY) $(ORACLE_READY)  ## Penstock beside its peers, in one run
+	$(BIN)/python -m benchmarks --tensorflow-python $(ORACLE_VENV)/bin/python $(ARGS)
+
+wheel: $(READY)  ## build dist/*.whl
+	$(BIN)/python -m build --wheel
+
+clean:  ## remove the venvs, caches and everything built
+	rm -rf $(VENV) $(ORACLE_VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml
+	$(call new_venv,$(VENV))
+	$(BIN)/python -m pip install --quiet --editable '.[examples,dev]'
+	@touch $@
+
+$(ORACLE_READY):
+	$(call new_venv,$(ORACLE_VENV))
+	$(ORACLE_VENV)/bin/python -m pip install --quiet 'tensorflow-cpu==2.21.*' 'keras>=3.15.1'
+	@touch $@
+
+define new_venv
+@test -n "$(PYTHON)" || { echo 'No Python >= 3.11 with venv and ensurepip found; say PYTHON=/path/to/python3' >&2; exit 1; }
+@test -x $(1)/bin/python || { echo "Setting up $(1) with $(PYTHON) ..."; "$(PYTHON)" -m venv $(1); }
+endef

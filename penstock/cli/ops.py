@@ -1,0 +1,66 @@
+"""`penstock ops [PATTERN]`: the registry of ops, one line each, and what each has."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+from collections.abc import Callable
+from typing import Any
+
+from penstock.engine.definition import OpDef, stops
+
+# Heading -> what it says of an op; "-" where the op has none.
+COLUMNS: dict[str, Callable[[OpDef], str]] = {
+    "numpy": lambda op: "yes" if op.numpy_body else "-",
+    "xla": lambda op: "yes" if op.xla_body or op.lowering else "-",
+    "shape": lambda op: "rule" if op.shape_rule else "evaluated" if op.xla_body else "-",
+    "gradient": lambda op: "none flows" if op.gradient_rule is stops else "rule" if op.gradient_rule else "-",
+    "state": lambda op: "writes" if op.writes else "reads" if op.stateful else "-",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Prints the table; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="penstock ops", description=__doc__)
+    parser.add_argument("pattern", nargs="?", default="*", help="which op types, as a shell pattern (Sparse*)")
+    parser.add_argument("--without", choices=COLUMNS, help="only ops that have none of this")
+    parser.add_argument("--signatures", action="store_true", help="print inputs, outputs and attributes too")
+    options = parser.parse_args(arguments)
+    definitions = [
+        definition
+        for definition in registered_ops()
+        if fnmatch.fnmatchcase(definition.type.lower(), options.pattern.lower())
+        and (options.without is None or COLUMNS[options.without](definition) == "-")
+    ]
+    print(f"{'op':36}" + "".join(f"{heading:12}" for heading in COLUMNS).rstrip())
+    for definition in definitions:
+        cells = "".join(f"{column(definition):12}" for column in COLUMNS.values())
+        print(f"{definition.type:36}{cells}".rstrip())
+        if options.signatures:
+            print(f"    {signature(definition)}")
+    print(f"{len(definitions)} ops")
+    return 0
+
+
+def registered_ops() -> list[OpDef]:
+    """Every op definition, sorted by type."""
+    import penstock  # noqa: F401 - defines the ops
+    from penstock.engine.definition import REGISTRY
+
+    return [REGISTRY[name] for name in sorted(REGISTRY)]
+
+
+def signature(definition: OpDef) -> str:
+    """The op's inputs, attributes and outputs, as they are declared."""
+    parsed = definition.signature
+    inputs = ", ".join(f"{argument.name}: {_type(argument)}" for argument in parsed.inputs)
+    outputs = ", ".join(f"{argument.name}: {_type(argument)}" for argument in parsed.outputs)
+    attrs = ", ".join(
+        f"{name}={definition.defaults[name]!r}" if name in definition.defaults else name for name in parsed.attrs
+    )
+    return f"({inputs}{'; ' + attrs if attrs else ''}) -> ({outputs})"
+
+
+def _type(argument: Any) -> str:
+    name = getattr(argument.type, "name", argument.type)
+    return {"single": name, "repeat": f"{argument.count}*{name}", "list": f"*{name}"}[argument.kind]

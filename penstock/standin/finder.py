@@ -1,0 +1,196 @@
+"""The import finder behind `penstock.install`: `tensorflow` and every module below it resolve to Penstock.
+
+The public namespaces come from `penstock.namespaces`, `tensorflow.keras` is the Keras package, and the private paths
+(`tensorflow.python...`, `tensorflow.core...`) come from the table in `penstock.standin.internals`. Nothing is loaded
+before it is imported, and a module has one identity however it is reached: `tensorflow.math is tensorflow.math`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.metadata
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+from penstock.standin import internals
+from penstock.release import TENSORFLOW_VERSION
+
+KERAS = "keras._tf_keras.keras"  # where Keras keeps the layout that `tf.keras` has
+
+# `tf.losses` and three more are short for `tf.keras.losses`; in TensorFlow 1 these names were namespaces of their own.
+KERAS_SHORTCUTS = ("initializers", "losses", "metrics", "optimizers")
+
+
+def install(api: str = "v2") -> None:
+    """Makes `import tensorflow` mean Penstock in this process, and makes Keras run on it.
+
+    To be called before the first `import tensorflow`, as in the first cell of a notebook. A second call does nothing.
+
+    Args:
+      api: "v2": `tensorflow` is the namespace of TensorFlow 2. "v1": it is that of TensorFlow 1 (what
+        `tensorflow.compat.v1` is in TensorFlow 2), with graph mode on.
+
+    Raises:
+      RuntimeError: the real TensorFlow is loaded, or Penstock is installed with the other `api`.
+      ValueError: `api` is neither "v1" nor "v2".
+
+    Example:
+      >>> import penstock
+      >>> penstock.install()
+      >>> from tensorflow.compat import v1
+      >>> import tensorflow as tf
+      >>> tf.compat.v1 is v1, tf.__version__
+      (True, '2.21.0')
+    """
+    if api not in ("v1", "v2"):
+        raise ValueError(f"install: api is {api!r}, expected 'v1' or 'v2'")
+    installed = _installed()
+    if installed is not None:
+        if installed.api != api:
+            raise RuntimeError(
+                f"install: Penstock already stands in for tensorflow with api={installed.api!r} in this process; "
+                f"api={api!r} needs a new one"
+            )
+        return
+    _refuse_real_tensorflow()
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    _warn_of_other_keras_backend()
+    sys.meta_path.insert(0, TensorFlowFinder(api))
+    if api == "v1":
+        importlib.import_module("tensorflow").disable_v2_behavior()
+
+
+def keras_package() -> ModuleType:
+    """The Keras package, running on Penstock: what `tf.keras` is.
+
+    Raises:
+      RuntimeError: the real TensorFlow is loaded in this process.
+    """
+    if _installed() is None:
+        install()
+    return importlib.import_module(KERAS)
+
+
+class TensorFlowFinder(importlib.abc.MetaPathFinder):
+    """Resolves `tensorflow` and `tensorflow.*`; first in `sys.meta_path` while Penstock is installed."""
+
+    def __init__(self, api: str):
+        self.api = api
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The spec of a `tensorflow` module, or None for any other name."""
+        package, _, name = fullname.partition(".")
+        if package != "tensorflow":
+            return None
+        # Asking whether tensorflow is there must not load it; what is below it is asked for when it is loaded.
+        if name and self.resolve(name) is None:
+            raise ModuleNotFoundError(f"No module named {fullname!r} (tensorflow is Penstock here)", name=fullname)
+        return importlib.machinery.ModuleSpec(fullname, _AliasLoader(self, name), is_package=True)
+
+    def resolve(self, name: str) -> ModuleType | None:
+        """The module at `name` (without the leading `tensorflow.`; "" is the package), or None."""
+        version, parts = self.api, name.split(".") if name else []
+        while len(parts) >= 2 and parts[0] == "compat" and parts[1] in ("v1", "v2"):
+            version, parts = parts[1], parts[2:]
+        if parts[:2] == ["python", "keras"]:  # where Keras 2 lived inside TensorFlow
+            parts = parts[1:]
+        rest = ".".join(parts)
+        if parts and parts[0] == "keras":
+            return _keras_module(".".join(parts[1:]))
+        if parts and parts[0] in KERAS_SHORTCUTS and version == "v2":
+            return _keras_module(rest)
+        if parts and parts[0] in internals.ROOTS:
+            return internals.module(rest)
+        namespaces = importlib.import_module("penstock.namespaces")
+        found = None
+        if version == "v1":
+            found = namespaces.module(f"compat.v1.{rest}" if rest else "compat.v1")
+        return found if found is not None else namespaces.module(rest)
+
+    def find_distributions(
+        self, context: importlib.metadata.DistributionFinder.Context | None = None
+    ) -> Iterator[importlib.metadata.Distribution]:
+        """Answers `importlib.metadata.version("tensorflow")`, which libraries ask before they import it."""
+        if context is not None and context.name in ("tensorflow", "tensorflow-cpu", "tensorflow_cpu"):
+            yield _TensorFlowDistribution()
+
+
+class _AliasLoader(importlib.abc.Loader):
+    """Puts an existing module under one more name, instead of making a new one."""
+
+    def __init__(self, finder: TensorFlowFinder, name: str):
+        self.finder = finder
+        self.name = name
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        """A throw-away module: `exec_module` puts the existing one in its place."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Makes `sys.modules` name the existing module."""
+        existing: Any = self.finder.resolve(self.name)
+        # `importlib.util.find_spec` refuses a loaded module that has no spec, and importing what is below a module
+        # needs a `__path__`; a namespace that was put together in memory has neither.
+        if existing.__spec__ is None:
+            existing.__spec__ = module.__spec__
+        if not hasattr(existing, "__path__"):
+            existing.__path__ = []
+        sys.modules[module.__name__] = existing  # the import system hands out what it finds here
+        if not self.name:
+            internals.claim_class_homes(existing)
+
+
+class _TensorFlowDistribution(importlib.metadata.Distribution):
+    """The installed-package record of the TensorFlow that Penstock stands in for."""
+
+    def read_text(self, filename: str) -> str | None:
+        if filename == "METADATA":
+            return f"Metadata-Version: 2.1\nName: tensorflow\nVersion: {TENSORFLOW_VERSION}\n"
+        return None
+
+    def locate_file(self, path: Any) -> Any:
+        raise FileNotFoundError(f"tensorflow is Penstock in this process; there is no file {path}")
+
+
+def _installed() -> TensorFlowFinder | None:
+    return next((finder for finder in sys.meta_path if isinstance(finder, TensorFlowFinder)), None)
+
+
+def _keras_module(name: str) -> ModuleType | None:
+    """`keras.X` in the layout of `tf.keras`; what that layout lacks (`keras.src`, ...) is taken from `keras` itself."""
+    for package in (KERAS, "keras"):
+        fullname = f"{package}.{name}" if name else package
+        try:
+            return importlib.import_module(fullname)
+        except ModuleNotFoundError as error:
+            if error.name is None or not fullname.startswith(error.name):
+                raise  # Keras is there and lacks something of its own
+    return None
+
+
+def _refuse_real_tensorflow() -> None:
+    module = sys.modules.get("tensorflow")
+    if module is None or module.__name__.partition(".")[0] == "penstock":
+        return
+    version, place = getattr(module, "__version__", "of unknown version"), getattr(module, "__file__", None)
+    raise RuntimeError(
+        f"install: TensorFlow {version} ({place}) is already imported in this process; call penstock.install() before "
+        "the first `import tensorflow`, or start the program with `penstock run`"
+    )
+
+
+def _warn_of_other_keras_backend() -> None:
+    backend = sys.modules.get("keras.src.backend.config")
+    if backend is not None and backend.backend() != "tensorflow":
+        warnings.warn(
+            f"Keras is already imported and runs on {backend.backend()!r}, so tf.keras does not run on Penstock in this "
+            "process; call penstock.install() before the first `import keras`",
+            stacklevel=3,
+        )

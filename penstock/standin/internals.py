@@ -1,0 +1,298 @@
+"""TensorFlow's private module paths (`tensorflow.python...`, `tensorflow.core...`) and what each stands for here.
+
+Programs of every era import from them: `from tensorflow.python.framework import ops`. `MODULES` has one row for each
+path; a name is looked up in the row's sources from left to right. `NAMES` lists the single names that are called
+otherwise in public. Asked by the import finder only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from types import ModuleType
+from typing import Any
+
+# Path -> sources: `tf...` is a namespace of TensorFlow 2, `v1...` one of `tf.compat.v1`, and `penstock...` a module
+# for what has no public name.
+MODULES: dict[str, str] = {
+    # tensors, graphs, types
+    "python.framework.config": "penstock.standin.determinism tf.config tf.config.experimental",
+    "python.framework.constant_op": "tf v1",
+    "python.framework.device": "tf v1",
+    "python.framework.dtypes": "tf.dtypes tf v1",
+    "python.framework.errors": "tf.errors v1.errors",
+    "python.framework.errors_impl": "tf.errors v1.errors",
+    "python.framework.extension_type": "tf.experimental",
+    "python.framework.function": "tf v1",
+    "python.framework.graph_util": "v1.graph_util",
+    "python.framework.importer": "tf.graph_util v1",
+    "python.framework.indexed_slices": "tf v1",
+    "python.framework.ops": "tf v1",
+    "python.framework.random_seed": "v1 tf.random",
+    "python.framework.sparse_tensor": "tf v1",
+    "python.framework.tensor": "tf v1",
+    "python.framework.tensor_conversion": "tf v1",
+    "python.framework.tensor_shape": "tf v1",
+    "python.framework.tensor_spec": "tf",
+    "python.framework.tensor_util": "tf v1",
+    "python.framework.test_util": "tf.test",
+    "python.framework.type_spec": "tf",
+    "python.framework.type_spec_registry": "penstock.standin.type_specs",
+    "python.framework.versions": "tf.version v1",
+    "python.types.core": "tf tf.types.experimental",
+    # eager execution
+    "python.eager.backprop": "tf",
+    "python.eager.context": "penstock.standin.eager_context tf v1",
+    "python.eager.def_function": "tf",
+    "python.eager.forwardprop": "tf.autodiff",
+    "python.eager.polymorphic_function.polymorphic_function": "tf",
+    # ops
+    "python.ops.array_ops": "tf v1",
+    "python.ops.array_ops_stack": "tf",
+    "python.ops.bitwise_ops": "tf.bitwise",
+    "python.ops.candidate_sampling_ops": "tf.random tf.nn v1.nn",
+    "python.ops.check_ops": "v1 tf.debugging",
+    "python.ops.clip_ops": "tf v1",
+    "python.ops.cond": "tf v1",
+    "python.ops.confusion_matrix": "tf.math v1",
+    "python.ops.control_flow_assert": "tf.debugging",
+    "python.ops.control_flow_case": "tf v1",
+    "python.ops.control_flow_ops": "tf v1",
+    "python.ops.control_flow_switch_case": "tf",
+    "python.ops.critical_section_ops": "tf",
+    "python.ops.ctc_ops": "v1.nn tf.nn",
+    "python.ops.custom_gradient": "tf",
+    "python.ops.data_flow_ops": "tf v1 tf.queue",
+    "python.ops.embedding_ops": "v1.nn tf.nn",
+    "python.ops.functional_ops": "tf v1",
+    "python.ops.gen_array_ops": "tf.raw_ops",
+    "python.ops.gen_math_ops": "tf.raw_ops",
+    "python.ops.gen_nn_ops": "tf.raw_ops",
+    "python.ops.gen_sparse_ops": "tf.raw_ops",
+    "python.ops.gradients": "tf v1",
+    "python.ops.gradients_impl": "tf v1",
+    "python.ops.histogram_ops": "tf v1",
+    "python.ops.image_ops": "tf.image v1.image",
+    "python.ops.image_ops_impl": "tf.image v1.image",
+    "python.ops.init_ops": "v1.initializers v1",
+    "python.ops.init_ops_v2": "tf",
+    "python.ops.io_ops": "tf.io v1",
+    "python.ops.linalg.linalg": "tf.linalg",
+    "python.ops.linalg.sparse.sparse_csr_matrix_ops": "penstock.standin.sparse_csr",
+    "python.ops.linalg_ops": "tf.linalg v1",
+    "python.ops.logging_ops": "tf v1 v1.summary",
+    "python.ops.lookup_ops": "tf.lookup v1",
+    "python.ops.losses.losses": "v1.losses",
+    "python.ops.map_fn": "tf v1",
+    "python.ops.math_ops": "tf.math tf v1",
+    "python.ops.metrics": "v1.metrics",
+    "python.ops.nn": "v1.nn tf.nn",
+    "python.ops.nn_impl": "v1.nn tf.nn",
+    "python.ops.nn_ops": "v1.nn tf.nn",
+    "python.ops.numpy_ops": "tf.experimental.numpy",
+    "python.ops.parallel_for.control_flow_ops": "tf",
+    "python.ops.parsing_ops": "tf.io v1",
+    "python.ops.partitioned_variables": "v1",
+    "python.ops.ragged.ragged_factory_ops": "tf.ragged",
+    "python.ops.ragged.ragged_tensor": "tf",
+    "python.ops.random_ops": "tf.random v1",
+    "python.ops.resource_variable_ops": "v1 tf",
+    "python.ops.rnn": "v1.nn",
+    "python.ops.rnn_cell": "v1.nn.rnn_cell",
+    "python.ops.rnn_cell_impl": "v1.nn.rnn_cell",
+    "python.ops.script_ops": "tf v1",
+    "python.ops.sets": "tf.sets",
+    "python.ops.signal.signal": "tf.signal",
+    "python.ops.sort_ops": "tf",
+    "python.ops.sparse_ops": "tf.sparse v1",
+    "python.ops.special_math_ops": "tf.math tf",
+    "python.ops.standard_ops": "v1 tf",
+    "python.ops.state_ops": "v1",
+    "python.ops.stateful_random_ops": "tf.random tf.random.experimental",
+    "python.ops.stateless_random_ops": "tf.random",
+    "python.ops.string_ops": "tf.strings v1",
+    "python.ops.summary_ops_v2": "tf.summary",
+    "python.ops.template": "v1",
+    "python.ops.tensor_array_ops": "tf v1",
+    "python.ops.variable_scope": "v1",
+    "python.ops.variables": "tf v1",
+    "python.ops.while_loop": "tf v1",
+    # sessions, training, files
+    "python.client.session": "v1",
+    "python.checkpoint.checkpoint": "tf.train",
+    "python.lib.io.file_io": "tf.io.gfile v1.gfile",
+    "python.lib.io.tf_record": "tf.io v1.io",
+    "python.module.module": "tf",
+    "python.platform.app": "v1.app",
+    "python.platform.flags": "v1.flags",
+    "python.platform.gfile": "v1.gfile tf.io.gfile",
+    "python.platform.test": "tf.test v1.test",
+    "python.platform.tf_logging": "v1.logging",
+    "python.saved_model.builder": "v1.saved_model.builder v1.saved_model",
+    "python.saved_model.load": "tf.saved_model",
+    "python.saved_model.loader": "v1.saved_model.loader",
+    "python.saved_model.save": "tf.saved_model",
+    "python.saved_model.signature_constants": "tf.saved_model v1.saved_model.signature_constants",
+    "python.saved_model.signature_def_utils": "v1.saved_model.signature_def_utils v1.saved_model",
+    "python.saved_model.tag_constants": "tf.saved_model v1.saved_model.tag_constants",
+    "python.saved_model.utils": "v1.saved_model.utils v1.saved_model",
+    "python.summary.summary": "v1.summary",
+    "python.summary.summary_iterator": "v1.train",
+    "python.trackable.autotrackable": "tf.__internal__.tracking",
+    "python.trackable.base": "tf.__internal__.tracking",
+    "python.trackable.data_structures": "penstock.standin.data_structures tf.__internal__.tracking",
+    "python.training.adam": "v1.train",
+    "python.training.basic_session_run_hooks": "v1.train",
+    "python.training.checkpoint_utils": "tf.train v1.train",
+    "python.training.coordinator": "tf.train",
+    "python.training.ftrl": "v1.train",
+    "python.training.gradient_descent": "v1.train",
+    "python.training.input": "v1.train",
+    "python.training.learning_rate_decay": "v1.train",
+    "python.training.momentum": "v1.train",
+    "python.training.monitored_session": "v1.train",
+    "python.training.moving_averages": "v1.train tf.train",
+    "python.training.optimizer": "v1.train",
+    "python.training.queue_runner": "v1.train",
+    "python.training.rmsprop": "v1.train",
+    "python.training.saver": "v1.train tf.train",
+    "python.training.session_run_hook": "v1.train tf.estimator",
+    "python.training.supervisor": "v1.train",
+    "python.training.tracking.data_structures": "penstock.standin.data_structures tf.__internal__.tracking",
+    "python.training.training": "v1.train tf.train",
+    "python.training.training_util": "v1.train",
+    # input pipelines, distribution, feature columns
+    "python.data.experimental.ops.batching": "tf.data.experimental",
+    "python.data.experimental.ops.distribute": "penstock.standin.batch_size",
+    "python.data.ops.dataset_ops": "tf.data tf v1.data",
+    "python.data.ops.iterator_ops": "tf.data v1.data",
+    "python.data.ops.options": "tf.data",
+    "python.data.ops.readers": "tf.data",
+    "python.distribute.distribute_lib": "tf.distribute",
+    "python.distribute.input_lib": "tf.distribute",
+    "python.distribute.mirrored_strategy": "tf.distribute",
+    "python.distribute.reduce_util": "tf.distribute",
+    "python.distribute.values": "tf.distribute",
+    "python.feature_column.feature_column_v2": "tf.feature_column",
+    # everything else
+    "python.autograph.impl.api": "tf.autograph tf.autograph.experimental",
+    "python.compat.v2_compat": "v1",
+    "python.tf2": "tf.__internal__.tf2",
+    "python.util.compat": "tf.compat",
+    "python.util.deprecation": "v1",
+    "python.util.nest": "tf.nest tf.__internal__.nest",
+    "python.util.tf_decorator": "tf.__internal__.decorator",
+    "python.util.tf_inspect": "inspect",
+    "python.compiler.xla.xla": "penstock.standin.xla_ops tf.xla.experimental",
+    "compiler.tf2xla.python.xla": "penstock.standin.xla_ops",
+    "core.example.example_pb2": "tf.train",
+    "core.example.feature_pb2": "tf.train",
+}
+
+# Names whose public name is another one.
+NAMES: dict[str, str] = {
+    "python.data.ops.dataset_ops.DatasetV1": "v1.data.Dataset",
+    "python.data.ops.dataset_ops.DatasetV2": "tf.data.Dataset",
+    "python.data.ops.dataset_ops.get_legacy_output_shapes": "v1.data.get_output_shapes",
+    "python.data.ops.dataset_ops.get_legacy_output_types": "v1.data.get_output_types",
+    "python.eager.def_function.Function": "tf.types.experimental.GenericFunction",
+    "python.framework.ops.convert_to_tensor_v2": "tf.convert_to_tensor",
+    "python.framework.ops.executing_eagerly_outside_functions": "v1.executing_eagerly_outside_functions",
+    "python.framework.tensor_util.constant_value": "tf.get_static_value",
+    "python.framework.tensor_util.is_tensor": "tf.is_tensor",
+    "python.framework.tensor_util.is_tf_type": "tf.is_tensor",
+    "python.framework.tensor_util.MakeNdarray": "tf.make_ndarray",
+    "python.framework.test_util.TensorFlowTestCase": "tf.test.TestCase",
+    "python.framework.versions.__version__": "tf.__version__",
+    "python.ops.parallel_for.control_flow_ops.pfor": "tf.vectorized_map",
+    "python.ops.sets.set_intersection": "tf.sets.intersection",
+}
+
+# The protocol buffers keep TensorFlow's own file names in the tensorboard package.
+PROTOCOL_BUFFERS = re.compile(r"core\.(?:framework|protobuf|util|profiler)\.(\w+_pb2)$")
+PROTOCOL_BUFFER_PACKAGE = "tensorboard.compat.proto"
+
+ROOTS = frozenset(name.partition(".")[0] for name in MODULES)
+PACKAGES = frozenset(
+    ".".join(parts[:length])
+    for parts in (name.split(".") for name in [*MODULES, "core.framework.x", "core.protobuf.x", "core.util.x"])
+    for length in range(1, len(parts))
+)
+
+# Keras and other clients tell TensorFlow's objects by the name and module of their class, without importing it:
+# public name -> the class's name and home. Pickles hold on, because the home resolves through `MODULES`.
+CLASS_HOMES: dict[str, tuple[str, str]] = {
+    "Tensor": ("Tensor", "python.framework.tensor"),
+    "RaggedTensor": ("RaggedTensor", "python.ops.ragged.ragged_tensor"),
+    "SparseTensor": ("SparseTensor", "python.framework.sparse_tensor"),
+    "data.Dataset": ("DatasetV2", "python.data.ops.dataset_ops"),
+    "distribute.DistributedDataset": ("DistributedDataset", "python.distribute.input_lib"),
+}
+
+_loaded: dict[str, ModuleType] = {}
+
+
+def module(path: str) -> ModuleType | None:
+    """The module that stands for the private `path` (without the leading `tensorflow.`), or None."""
+    buffers = PROTOCOL_BUFFERS.match(path)
+    if buffers is not None:
+        name = f"{PROTOCOL_BUFFER_PACKAGE}.{buffers[1]}"
+        return importlib.import_module(name) if importlib.util.find_spec(name) else None
+    if path not in MODULES and path not in PACKAGES:
+        return None
+    if path not in _loaded:
+        _loaded[path] = PrivateModule(path)
+    return _loaded[path]
+
+
+class PrivateModule(ModuleType):
+    """One private module or package; a name is looked up when it is asked for, and then kept."""
+
+    def __init__(self, path: str):
+        super().__init__(f"tensorflow.{path}", f"Penstock's equivalent of TensorFlow's private `tensorflow.{path}`.")
+        self.__path__: list[str] = []
+        self._path = path
+        self._sources = MODULES.get(path, "").split()
+
+    def __getattr__(self, name: str) -> Any:
+        found = self._find(name)
+        if found is None:
+            raise AttributeError(
+                f"tensorflow.{self._path} is private to TensorFlow; Penstock has no {name!r} there "
+                f"(looked in: {', '.join(self._sources) or 'its modules'})"
+            )
+        self.__dict__[name] = found
+        return found
+
+    def _find(self, name: str) -> Any:
+        public = NAMES.get(f"{self._path}.{name}")
+        if public is not None:
+            source, _, name = public.rpartition(".")
+            return getattr(_source(source), name, None)
+        if name.startswith("__"):
+            return None
+        for source in self._sources:
+            found = getattr(_source(source), name, None)
+            if found is not None:
+                return found
+        return None
+
+
+def _source(source: str) -> ModuleType | None:
+    head, _, rest = source.partition(".")
+    if head not in ("tf", "v1"):
+        return importlib.import_module(source)
+    from penstock import namespaces
+
+    return namespaces.module(rest if head == "tf" else ".".join(["compat.v1", rest]).rstrip("."))
+
+
+def claim_class_homes(root: ModuleType) -> None:
+    """Gives the classes of `CLASS_HOMES` the name and module that clients look for; `root` is the `tf` namespace."""
+    for public, (name, home) in CLASS_HOMES.items():
+        found: Any = root
+        for part in public.split("."):
+            found = getattr(found, part, None)
+        if isinstance(found, type):
+            found.__name__, found.__module__ = name, f"tensorflow.{home}"

@@ -1,0 +1,76 @@
+"""TensorFlow 1 programs are told from TensorFlow 2 programs by the names they use."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.standin.era import find_evidence, tf1_only_names
+
+TF1_PROGRAMS = {
+    "session": ("import tensorflow as tf\nwith tf.Session() as s: pass", "Session", 2),
+    "whole name": ("import tensorflow\nx = tensorflow.placeholder(tensorflow.float32)", "placeholder", 2),
+    "other alias": ("import tensorflow as flow\nflow.get_default_graph()", "get_default_graph", 2),
+    "imported name": ("from tensorflow import constant, global_variables_initializer", "global_variables_initializer", 1),
+    "imported namespace": ("from tensorflow import train\ntrain.AdamOptimizer()", "train.AdamOptimizer", 2),
+    "imported module": ("import tensorflow.train as t\nt.AdamOptimizer()", "train.AdamOptimizer", 2),
+    "inside a function": ("def f():\n    import tensorflow as tf\n    return tf.log(1.)", "log", 3),
+    "namespace that is gone": ("import tensorflow as tf\ntf.app.run()", "app", 2),
+    "contrib": ("import tensorflow as tf\ntf.contrib.layers.flatten(x)", "contrib", 2),
+    "contrib module": ("import tensorflow.contrib.slim as slim", "contrib", 1),
+    "contrib member": ("from tensorflow.contrib import rnn", "contrib", 1),
+    "deep name": ("import tensorflow as tf\ntf.nn.rnn_cell.BasicLSTMCell(3)", "nn.rnn_cell", 2),
+    "first in the text": ("import tensorflow as tf\nf(lambda: tf.log(1.))\ntf.Session()", "log", 2),
+}
+
+TF2_PROGRAMS = {
+    "no tensorflow": "import numpy as np\nnp.log(2)",
+    "names of both": "import tensorflow as tf\ntf.constant(1) + tf.Variable(2)",
+    "compat.v1": "import tensorflow as tf\ntf.compat.v1.Session()\ntf.compat.v1.placeholder",
+    "compat.v1 as tf": "import tensorflow.compat.v1 as tf\ntf.disable_v2_behavior()\ntf.Session()",
+    "compat.v1 imported": "from tensorflow.compat import v1 as tf\ntf.Session()",
+    "another object's attribute": "import tensorflow as tf\nself.tf.Session\nx.placeholder\nlogging.log",
+    "keras losses": "import tensorflow as tf\ntf.losses.MeanSquaredError()\ntf.optimizers.Adam()",
+    "version asked": "import tensorflow as tf\nif tf.__version__ > '2':\n    pass\nelse:\n    tf.Session()",
+    "attribute asked": "import tensorflow as tf\ns = tf.Session() if hasattr(tf, 'Session') else None",
+    "attribute tried": "import tensorflow as tf\ntry:\n    tf.set_random_seed(1)\nexcept AttributeError:\n    pass",
+    "import tried": "try:\n    from tensorflow import placeholder\nexcept ImportError:\n    placeholder = None",
+    "not python": "import tensorflow as tf\nprint tf.Session()",
+}
+
+
+@pytest.mark.parametrize("name", TF1_PROGRAMS)
+def test_a_tf1_program_shows_its_era(name):
+    source, used, line = TF1_PROGRAMS[name]
+    evidence = find_evidence(source, "program.py")
+    assert evidence is not None
+    assert (evidence.name, evidence.file, evidence.line) == (used, "program.py", line)
+
+
+@pytest.mark.parametrize("name", TF2_PROGRAMS)
+def test_a_tf2_program_shows_nothing(name):
+    assert find_evidence(TF2_PROGRAMS[name]) is None
+
+
+def test_the_programs_own_modules_are_read_too(tmp_path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "__init__.py").write_text("")
+    (tmp_path / "parts" / "model.py").write_text("import tensorflow as tf\nx = tf.placeholder(tf.float32)")
+    evidence = find_evidence("from parts import model\nimport json, tensorflow", "main.py", tmp_path)
+    assert evidence is not None
+    assert (evidence.name, evidence.file) == ("placeholder", str(tmp_path / "parts" / "model.py"))
+
+
+def test_modules_that_import_each_other_are_read_once(tmp_path):
+    (tmp_path / "a.py").write_text("import b")
+    (tmp_path / "b.py").write_text("import a")
+    assert find_evidence("import a", "main.py", tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["Session", "placeholder", "log", "train.AdamOptimizer", "layers", "contrib"])
+def test_the_table_has_the_names_of_tf1(name):
+    assert name in tf1_only_names()
+
+
+@pytest.mark.parametrize("name", ["Variable", "constant", "function", "math.log", "keras", "losses", "compat"])
+def test_the_table_lacks_the_names_of_tf2(name):
+    assert name not in tf1_only_names()
