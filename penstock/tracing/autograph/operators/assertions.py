@@ -1,0 +1,24 @@
+"""`assert` statements, converted where `Feature.ASSERT_STATEMENTS` is on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from penstock.tracing.autograph.operators.tensors import is_tensor
+
+
+def assert_stmt(condition: Any, message: Callable[[], Any]) -> Any:
+    """Runs an `assert` statement: on a tensor it is checked when the graph runs, and raises InvalidArgumentError.
+
+    Args:
+      condition: what must hold.
+      message: evaluates what to say otherwise.
+    """
+    if not is_tensor(condition):
+        assert condition, message()
+        return None
+    from penstock.ops.check_ops import Assert
+
+    data = message()
+    return Assert(condition, data if isinstance(data, list) else [data])
