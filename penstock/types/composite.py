@@ -32,7 +32,7 @@ class CompositeTensor(abc.ABC):
             f"give a TypeSpec such as {self._type_spec!r}."
         )
 
-    def consumers(self) -> list[Any]:
+    def _consumers(self) -> list[Any]:
         """The operations of the graph that read one of the components of this value."""
         from penstock.types import nest
 
