@@ -12,7 +12,7 @@ from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.xla import is_loaded, jax
-from penstock.types import dtypes
+from penstock.types import dtypes, upcalls
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
@@ -97,6 +97,9 @@ def convert_to_tensor(
     if isinstance(value, (list, tuple)) and _holds_tensors(value):
         return _pack(value, dtype, name)
     return _constant(value, dtype, as_dtype(hint) if (hint := dtype_hint or preferred_dtype) else None, None, name)
+
+
+upcalls.convert_to_tensor = convert_to_tensor
 
 
 def _constant_of_scalar(value: Any, kind: type, dtype: DType | None, hint: Any, name: str | None) -> Tensor:
