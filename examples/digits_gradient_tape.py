@@ -1,6 +1,6 @@
 """The network of `digits_cnn.py`, trained by a loop of our own: `tf.GradientTape` inside a `tf.function`.
 
-    penstock run examples/digits_gradient_tape.py
+penstock run examples/digits_gradient_tape.py
 """
 
 import numpy as np

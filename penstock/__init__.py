@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-__version__ = "2.21.0"  # the TensorFlow release whose interface this is
-
 from penstock import namespaces as _namespaces
+from penstock.release import TENSORFLOW_VERSION as __version__  # noqa: F401 - programs ask for it
+from penstock.standin import KERAS_SHORTCUTS as _KERAS_SHORTCUTS
+from penstock.standin import install as install
+from penstock.standin import keras_package as _keras_package
 
 _namespaces.load()
 
 
 def __getattr__(name: str) -> Any:
-    if name == "keras":
-        from penstock.keras import public_keras
-
-        return public_keras()
-    raise AttributeError(f"module 'penstock' (TensorFlow 2.21's interface) has no attribute {name!r}")
+    """Keras, which is loaded when it is first asked for."""
+    if name == "keras" or name in _KERAS_SHORTCUTS:
+        keras = _keras_package()
+        return keras if name == "keras" else getattr(keras, name)
+    raise AttributeError(f"module 'penstock' (TensorFlow {__version__}'s interface) has no attribute {name!r}")

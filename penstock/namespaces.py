@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 import sys
 from types import ModuleType
+from typing import Any
 
 from penstock.engine.export import EXPORTS
 
@@ -34,6 +36,21 @@ def load() -> None:
     for version, prefix in _PREFIX.items():
         for name, thing in EXPORTS[version].items():
             _place(f"{prefix}.{name}" if prefix else name, thing)
+    for name, namespace in _modules.items():
+        if name == "compat.v1" or name.startswith("compat.v1."):
+            namespace.__getattr__ = functools.partial(_from_v2, name)  # type: ignore[method-assign]
+
+
+def _from_v2(namespace: str, name: str) -> Any:
+    """A name that `tf.compat.v1` lacks and TensorFlow 2 has (`tf.keras` among them), for programs that mix the two."""
+    # These three are Keras in TensorFlow 2, and something else in TensorFlow 1.
+    other = namespace == "compat.v1" and name in ("initializers", "losses", "metrics")
+    v2 = None if other or name.startswith("__") else sys.modules["penstock"]
+    for part in [*namespace.split(".")[2:], name]:
+        v2 = getattr(v2, part, None)
+    if v2 is None:
+        raise AttributeError(f"module 'tensorflow.{namespace}' has no attribute {name!r}")
+    return v2
 
 
 def _place(name: str, thing: object) -> None:

@@ -29,7 +29,10 @@ def facts() -> list[tuple[str, str]]:
         ("devices", _devices()),
         ("cache folder", _cache_folder()),
         ("native kernels", "none: XLA's own kernels"),
-        ("huge pages", os.environ.get("GLIBC_TUNABLES") or "not asked for here (`penstock run` does, on Linux)"),
+        (
+            "huge pages",
+            os.environ.get("GLIBC_TUNABLES") or "not asked for here (`penstock run` does, on Linux)",
+        ),
     ]
 
 

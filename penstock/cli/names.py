@@ -18,7 +18,9 @@ def main(arguments: list[str]) -> int:
         prog="penstock names", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("file", type=Path, help="the list of names")
-    parser.add_argument("--missing", action="store_true", help="print the names that do not resolve, and nothing else")
+    parser.add_argument(
+        "--missing", action="store_true", help="print the names that do not resolve, and nothing else"
+    )
     parser.add_argument("--all", action="store_true", help="fail unless every name resolves")
     options = parser.parse_args(arguments)
     names = read_names(options.file.read_text("utf-8"))
@@ -32,10 +34,10 @@ def main(arguments: list[str]) -> int:
 
 
 def read_names(text: str) -> list[str]:
-    """The names in a names file, without the leading `tf.`.
+    r"""The names in a names file, without the leading `tf.`.
 
     Example:
-      >>> read_names("# comment\\nfunc\\ttf.math.add\\nclass\\ttf.Tensor\\n")
+      >>> read_names("# comment\nfunc\ttf.math.add\nclass\ttf.Tensor\n")
       ['math.add', 'Tensor']
     """
     lines = (line.strip() for line in text.splitlines())

@@ -22,7 +22,9 @@ COLUMNS: dict[str, Callable[[OpDef], str]] = {
 def main(arguments: list[str]) -> int:
     """Prints the table; returns the exit status."""
     parser = argparse.ArgumentParser(prog="penstock ops", description=__doc__)
-    parser.add_argument("pattern", nargs="?", default="*", help="which op types, as a shell pattern (Sparse*)")
+    parser.add_argument(
+        "pattern", nargs="?", default="*", help="which op types, as a shell pattern (Sparse*)"
+    )
     parser.add_argument("--without", choices=COLUMNS, help="only ops that have none of this")
     parser.add_argument("--signatures", action="store_true", help="print inputs, outputs and attributes too")
     options = parser.parse_args(arguments)
@@ -56,7 +58,8 @@ def signature(definition: OpDef) -> str:
     inputs = ", ".join(f"{argument.name}: {_type(argument)}" for argument in parsed.inputs)
     outputs = ", ".join(f"{argument.name}: {_type(argument)}" for argument in parsed.outputs)
     attrs = ", ".join(
-        f"{name}={definition.defaults[name]!r}" if name in definition.defaults else name for name in parsed.attrs
+        f"{name}={definition.defaults[name]!r}" if name in definition.defaults else name
+        for name in parsed.attrs
     )
     return f"({inputs}{'; ' + attrs if attrs else ''}) -> ({outputs})"
 

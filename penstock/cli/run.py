@@ -55,7 +55,9 @@ def main(arguments: list[str]) -> int:
         print(f"penstock: can't open file {os.path.abspath(program.target)!r}", file=sys.stderr)
         return 2
     if program.kind == "file" and _is_container(program.target) and _main_spec(program.target) is None:
-        print(f"penstock: can't find '__main__' module in {os.path.abspath(program.target)!r}", file=sys.stderr)
+        print(
+            f"penstock: can't find '__main__' module in {os.path.abspath(program.target)!r}", file=sys.stderr
+        )
         return 1
 
     sys.argv = [_first_argument(program), *program.arguments]

@@ -5,6 +5,6 @@ the table of TensorFlow's private module paths, `era` tells TensorFlow 1 program
 Called by the command line, by notebooks, and by `tf.keras`, since Keras itself imports `tensorflow`.
 """
 
-from penstock.standin.finder import install, keras_package
+from penstock.standin.finder import KERAS_SHORTCUTS, install, keras_package
 
-__all__ = ["install", "keras_package"]
+__all__ = ["KERAS_SHORTCUTS", "install", "keras_package"]

@@ -35,7 +35,7 @@ def tf1_only_names() -> frozenset[str]:
 
 
 def find_evidence(source: str | bytes, file: str = "<string>", folder: Path | None = None) -> Evidence | None:
-    """The first use of a TensorFlow 1 name in a program, or None for a program of TensorFlow 2.
+    r"""The first use of a TensorFlow 1 name in a program, or None for a program of TensorFlow 2.
 
     Args:
       source: the program's text. One that is no valid Python has no evidence: running it will say what is wrong.
@@ -44,9 +44,9 @@ def find_evidence(source: str | bytes, file: str = "<string>", folder: Path | No
         TensorFlow 1 program often names nothing but `tf.app.run`, `tf.flags` and modules of its own.
 
     Example:
-      >>> print(find_evidence("import tensorflow as tf\\nx = tf.placeholder(tf.float32)", "train.py"))
+      >>> print(find_evidence("import tensorflow as tf\nx = tf.placeholder(tf.float32)", "train.py"))
       tf.placeholder (train.py:2)
-      >>> find_evidence("import tensorflow.compat.v1 as tf\\nx = tf.placeholder(tf.float32)") is None
+      >>> find_evidence("import tensorflow.compat.v1 as tf\nx = tf.placeholder(tf.float32)") is None
       True
     """
     waiting: list[tuple[str | bytes, str]] = [(source, file)]
@@ -76,7 +76,9 @@ def _uses(tree: ast.Module, file: str) -> list[Evidence]:
     uses = []
     for node in ast.walk(tree):
         if node not in guarded:
-            uses += [Evidence(name, file, node.lineno) for name in map(_tf1_part, _names_of(node, aliases)) if name]
+            uses += [
+                Evidence(name, file, node.lineno) for name in map(_tf1_part, _names_of(node, aliases)) if name
+            ]
     return sorted(uses, key=lambda use: use.line)
 
 

@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
-from penstock.standin import internals
 from penstock.release import TENSORFLOW_VERSION
+from penstock.standin import internals
 
 KERAS = "keras._tf_keras.keras"  # where Keras keeps the layout that `tf.keras` has
 
@@ -92,7 +92,9 @@ class TensorFlowFinder(importlib.abc.MetaPathFinder):
             return None
         # Asking whether tensorflow is there must not load it; what is below it is asked for when it is loaded.
         if name and self.resolve(name) is None:
-            raise ModuleNotFoundError(f"No module named {fullname!r} (tensorflow is Penstock here)", name=fullname)
+            raise ModuleNotFoundError(
+                f"No module named {fullname!r} (tensorflow is Penstock here)", name=fullname
+            )
         return importlib.machinery.ModuleSpec(fullname, _AliasLoader(self, name), is_package=True)
 
     def resolve(self, name: str) -> ModuleType | None:
@@ -190,7 +192,7 @@ def _warn_of_other_keras_backend() -> None:
     backend = sys.modules.get("keras.src.backend.config")
     if backend is not None and backend.backend() != "tensorflow":
         warnings.warn(
-            f"Keras is already imported and runs on {backend.backend()!r}, so tf.keras does not run on Penstock in this "
-            "process; call penstock.install() before the first `import keras`",
+            f"Keras is already imported and runs on {backend.backend()!r}, so tf.keras does not run on Penstock in "
+            "this process; call penstock.install() before the first `import keras`",
             stacklevel=3,
         )

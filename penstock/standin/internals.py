@@ -17,7 +17,7 @@ from typing import Any
 # for what has no public name.
 MODULES: dict[str, str] = {
     # tensors, graphs, types
-    "python.framework.config": "penstock.standin.determinism tf.config tf.config.experimental",
+    "python.framework.config": "penstock.runtime.determinism tf.config tf.config.experimental",
     "python.framework.constant_op": "tf v1",
     "python.framework.device": "tf v1",
     "python.framework.dtypes": "tf.dtypes tf v1",
@@ -38,7 +38,7 @@ MODULES: dict[str, str] = {
     "python.framework.tensor_util": "tf v1",
     "python.framework.test_util": "tf.test",
     "python.framework.type_spec": "tf",
-    "python.framework.type_spec_registry": "penstock.standin.type_specs",
+    "python.framework.type_spec_registry": "penstock.types.type_spec",
     "python.framework.versions": "tf.version v1",
     "python.types.core": "tf tf.types.experimental",
     # eager execution
@@ -139,9 +139,9 @@ MODULES: dict[str, str] = {
     "python.saved_model.utils": "v1.saved_model.utils v1.saved_model",
     "python.summary.summary": "v1.summary",
     "python.summary.summary_iterator": "v1.train",
-    "python.trackable.autotrackable": "tf.__internal__.tracking",
-    "python.trackable.base": "tf.__internal__.tracking",
-    "python.trackable.data_structures": "penstock.standin.data_structures tf.__internal__.tracking",
+    "python.trackable.autotrackable": "penstock.types.trackable",
+    "python.trackable.base": "penstock.types.trackable",
+    "python.trackable.data_structures": "penstock.types.data_structures",
     "python.training.adam": "v1.train",
     "python.training.basic_session_run_hooks": "v1.train",
     "python.training.checkpoint_utils": "tf.train v1.train",
@@ -157,9 +157,9 @@ MODULES: dict[str, str] = {
     "python.training.queue_runner": "v1.train",
     "python.training.rmsprop": "v1.train",
     "python.training.saver": "v1.train tf.train",
-    "python.training.session_run_hook": "v1.train tf.estimator",
+    "python.training.session_run_hook": "v1.train",
     "python.training.supervisor": "v1.train",
-    "python.training.tracking.data_structures": "penstock.standin.data_structures tf.__internal__.tracking",
+    "python.training.tracking.data_structures": "penstock.types.data_structures",
     "python.training.training": "v1.train tf.train",
     "python.training.training_util": "v1.train",
     # input pipelines, distribution, feature columns
@@ -197,7 +197,6 @@ NAMES: dict[str, str] = {
     "python.data.ops.dataset_ops.get_legacy_output_shapes": "v1.data.get_output_shapes",
     "python.data.ops.dataset_ops.get_legacy_output_types": "v1.data.get_output_types",
     "python.eager.def_function.Function": "tf.types.experimental.GenericFunction",
-    "python.framework.ops.convert_to_tensor_v2": "tf.convert_to_tensor",
     "python.framework.ops.executing_eagerly_outside_functions": "v1.executing_eagerly_outside_functions",
     "python.framework.tensor_util.constant_value": "tf.get_static_value",
     "python.framework.tensor_util.is_tensor": "tf.is_tensor",
@@ -216,7 +215,9 @@ PROTOCOL_BUFFER_PACKAGE = "tensorboard.compat.proto"
 ROOTS = frozenset(name.partition(".")[0] for name in MODULES)
 PACKAGES = frozenset(
     ".".join(parts[:length])
-    for parts in (name.split(".") for name in [*MODULES, "core.framework.x", "core.protobuf.x", "core.util.x"])
+    for parts in (
+        name.split(".") for name in [*MODULES, "core.framework.x", "core.protobuf.x", "core.util.x"]
+    )
     for length in range(1, len(parts))
 )
 
@@ -250,7 +251,9 @@ class PrivateModule(ModuleType):
     """One private module or package; a name is looked up when it is asked for, and then kept."""
 
     def __init__(self, path: str):
-        super().__init__(f"tensorflow.{path}", f"Penstock's equivalent of TensorFlow's private `tensorflow.{path}`.")
+        super().__init__(
+            f"tensorflow.{path}", f"Penstock's equivalent of TensorFlow's private `tensorflow.{path}`."
+        )
         self.__path__: list[str] = []
         self._path = path
         self._sources = MODULES.get(path, "").split()

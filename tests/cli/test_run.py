@@ -38,7 +38,7 @@ PROGRAMS = {
     "exits without a status": "import sys\nsys.exit()\n",
     "is interrupted": "raise KeyboardInterrupt\n",
     "has exit handlers": "import atexit, sys\nx = 1\natexit.register(lambda: print(sys.modules['__main__'].x))\n",
-    "pickles its own classes": "import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))).__module__)\n",
+    "pickles its own classes": "import pickle\nclass A: pass\nprint(pickle.loads(pickle.dumps(A())).__module__)\n",
     "shows its own source": "import inspect\ndef f():\n    return 1\nprint(inspect.getsource(f))\n",
     "is latin-1": "# -*- coding: latin-1 -*-\nprint(ascii('\u00e9'))\n",
 }
@@ -75,7 +75,9 @@ def test_a_folder_runs_as_under_python(tmp_path, name):
 
 def test_a_zip_file_runs_as_under_python(tmp_path):
     with zipfile.ZipFile(tmp_path / "program.pyz", "w") as archive:
-        archive.writestr("__main__.py", "import sys, part\nprint(__name__, __file__, sys.argv, sys.path[0], part.x)\n")
+        archive.writestr(
+            "__main__.py", "import sys, part\nprint(__name__, __file__, sys.argv, sys.path[0], part.x)\n"
+        )
         archive.writestr("part.py", "x = 7\n")
     same_outcome("program.pyz", "x", folder=tmp_path)
 
@@ -140,7 +142,9 @@ def test_tensorflow_is_penstock(tmp_path):
 
 
 def test_another_keras_backend_is_kept(tmp_path):
-    result = penstock("run", "-c", "import os; print(os.environ['KERAS_BACKEND'])", folder=tmp_path, KERAS_BACKEND="jax")
+    result = penstock(
+        "run", "-c", "import os; print(os.environ['KERAS_BACKEND'])", folder=tmp_path, KERAS_BACKEND="jax"
+    )
     assert result.stdout == "jax\n"
 
 

@@ -10,7 +10,11 @@ TF1_PROGRAMS = {
     "session": ("import tensorflow as tf\nwith tf.Session() as s: pass", "Session", 2),
     "whole name": ("import tensorflow\nx = tensorflow.placeholder(tensorflow.float32)", "placeholder", 2),
     "other alias": ("import tensorflow as flow\nflow.get_default_graph()", "get_default_graph", 2),
-    "imported name": ("from tensorflow import constant, global_variables_initializer", "global_variables_initializer", 1),
+    "imported name": (
+        "from tensorflow import constant, global_variables_initializer",
+        "global_variables_initializer",
+        1,
+    ),
     "imported namespace": ("from tensorflow import train\ntrain.AdamOptimizer()", "train.AdamOptimizer", 2),
     "imported module": ("import tensorflow.train as t\nt.AdamOptimizer()", "train.AdamOptimizer", 2),
     "inside a function": ("def f():\n    import tensorflow as tf\n    return tf.log(1.)", "log", 3),
@@ -66,11 +70,15 @@ def test_modules_that_import_each_other_are_read_once(tmp_path):
     assert find_evidence("import a", "main.py", tmp_path) is None
 
 
-@pytest.mark.parametrize("name", ["Session", "placeholder", "log", "train.AdamOptimizer", "layers", "contrib"])
+@pytest.mark.parametrize(
+    "name", ["Session", "placeholder", "log", "train.AdamOptimizer", "layers", "contrib"]
+)
 def test_the_table_has_the_names_of_tf1(name):
     assert name in tf1_only_names()
 
 
-@pytest.mark.parametrize("name", ["Variable", "constant", "function", "math.log", "keras", "losses", "compat"])
+@pytest.mark.parametrize(
+    "name", ["Variable", "constant", "function", "math.log", "keras", "losses", "compat"]
+)
 def test_the_table_lacks_the_names_of_tf2(name):
     assert name not in tf1_only_names()

@@ -1,0 +1,78 @@
+"""The table of TensorFlow's private paths names things that exist."""
+
+from __future__ import annotations
+
+import importlib
+from operator import attrgetter
+
+import pytest
+
+import penstock
+from penstock.cli.names import resolves
+from penstock.standin import internals
+
+# What Keras 3.15 imports from private paths.
+KERAS_IMPORTS = [
+    "compiler.tf2xla.python.xla.dynamic_update_slice",
+    "core.util.event_pb2.Event",
+    "python.data.experimental.ops.distribute.compute_batch_size",
+    "python.eager.context.async_wait",
+    "python.eager.context.context",
+    "python.framework.config.disable_op_determinism",
+    "python.framework.config.enable_op_determinism",
+    "python.framework.config.is_op_determinism_enabled",
+    "python.framework.tensor_util.is_tf_type",
+    "python.framework.type_spec_registry.get_name",
+    "python.framework.type_spec_registry.lookup",
+    "python.lib.io.tf_record.tf_record_iterator",
+    "python.ops.linalg.sparse.sparse_csr_matrix_ops.csr_sparse_matrix_to_sparse_tensor",
+    "python.ops.linalg.sparse.sparse_csr_matrix_ops.sparse_matrix_sparse_mat_mul",
+    "python.ops.linalg.sparse.sparse_csr_matrix_ops.sparse_tensor_to_csr_sparse_matrix",
+    "python.ops.math_ops.is_nan",
+    "python.trackable.data_structures.ListWrapper",
+    "python.trackable.data_structures._DictWrapper",
+]
+
+
+@pytest.mark.parametrize("name", KERAS_IMPORTS)
+def test_what_keras_imports_is_there(name):
+    path, _, leaf = name.rpartition(".")
+    assert getattr(internals.module(path), leaf) is not None
+
+
+def test_every_row_says_where_to_look():
+    for path, sources in internals.MODULES.items():
+        assert path.split(".")[0] in ("python", "core", "compiler"), path
+        assert sources.split(), path
+
+
+@pytest.mark.parametrize(
+    "module", sorted({word for row in internals.MODULES.values() for word in row.split() if word.startswith("penstock.")})
+)
+def test_our_own_modules_in_the_table_exist(module):
+    importlib.import_module(module)
+
+
+def test_a_renamed_name_is_the_public_object():
+    root = {"tf": penstock, "v1": penstock.compat.v1}
+    for name, public in internals.NAMES.items():
+        path, _, leaf = name.rpartition(".")
+        version, _, rest = public.partition(".")
+        if resolves(root[version], rest):
+            assert getattr(internals.module(path), leaf) is attrgetter(rest)(root[version]), name
+
+
+def test_a_package_of_private_modules_has_no_names_of_its_own():
+    with pytest.raises(AttributeError, match="no 'Session'"):
+        internals.module("python.client").Session  # noqa: B018
+
+
+def test_an_unknown_path_is_no_module():
+    assert internals.module("python.nowhere") is None
+    assert internals.module("core.framework.nothing_pb2") is None
+
+
+def test_the_home_of_a_class_leads_back_to_it():
+    for public, (name, home) in internals.CLASS_HOMES.items():
+        if resolves(penstock, public):
+            assert getattr(internals.module(home), name) is attrgetter(public)(penstock)
