@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine.definition import op
+from penstock.engine.definition import REGISTRY, op
 from penstock.engine.shape_rules import no_outputs
-from penstock.engine.static_value import static_ints
 from penstock.ops.resource_variable_ops import check_places, on_state
 
 # How an op combines old and new elements: suffix of the op type -> (NumPy function, method of JAX's `.at[]`).
@@ -94,28 +93,6 @@ for _how in ("Update", "Add", "Sub", "Min", "Max"):
     _scatter_nd(_how)
 
 
-def slice_index(begin: Any, end: Any, strides: Any, masks: dict[str, int]) -> tuple[Any, ...]:
-    """The index tuple that strided-slice arguments stand for.
-
-    Only the position of a dimension that is taken out (`shrink_axis_mask`) may be a traced value.
-    """
-    index: list[Any] = []
-    steps = static_ints(strides)
-    for axis, step in enumerate(steps):
-        bit = 1 << axis
-        if masks["ellipsis_mask"] & bit:
-            index.append(Ellipsis)
-        elif masks["new_axis_mask"] & bit:
-            index.append(None)
-        elif masks["shrink_axis_mask"] & bit:
-            index.append(begin[axis])
-        else:
-            first = None if masks["begin_mask"] & bit else static_ints(begin)[axis]
-            last = None if masks["end_mask"] & bit else static_ints(end)[axis]
-            index.append(slice(first, last, step))
-    return tuple(index)
-
-
 @on_state(
     op(
         "ResourceStridedSliceAssign(ref: resource, begin: Index, end: Index, strides: Index, value: T; begin_mask=0,"
@@ -124,11 +101,6 @@ def slice_index(begin: Any, end: Any, strides: Any, masks: dict[str, int]) -> tu
         writes=True,
     )
 )
-def _(xp: Any, value: Any, handle: Any, begin: Any, end: Any, strides: Any, new: Any, **masks: int) -> None:
-    index = slice_index(begin, end, strides, masks)
-    if xp is np:
-        value = value.copy()
-        value[index] = new
-    else:
-        value = value.at[index].set(new)
-    handle.assign(value)
+def _(xp: Any, value: Any, handle: Any, *bounds_and_new: Any, **masks: int) -> None:
+    update = REGISTRY["TensorStridedSliceUpdate"]
+    handle.assign((update.numpy_body if xp is np else update.xla_body)(value, *bounds_and_new, **masks))

@@ -12,7 +12,8 @@ from penstock.types import dtypes
 from penstock.types.composite import CompositeTensor
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape
-from penstock.types.specs import TensorSpec, TypeSpec
+from penstock.types.specs import TensorSpec
+from penstock.types.type_spec import TypeSpec, register
 
 IndexedSlicesValue = collections.namedtuple("IndexedSlicesValue", ["values", "indices", "dense_shape"])
 
@@ -108,6 +109,7 @@ class IndexedSlices(CompositeTensor):
         return f"IndexedSlices(indices={self._indices}, values={self._values}{dense})"
 
 
+@register("tf.IndexedSlicesSpec")
 class IndexedSlicesSpec(TypeSpec):
     """The type of an `IndexedSlices`.
 
