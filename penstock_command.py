@@ -34,3 +34,7 @@ def can_ask_for_huge_pages() -> bool:
             return "[madvise]" in mode.read() and bool(os.confstr("CS_GNU_LIBC_VERSION"))
     except (OSError, ValueError):
         return False
+
+
+if __name__ == "__main__":
+    main()
