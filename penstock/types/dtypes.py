@@ -370,9 +370,11 @@ def as_dtype(type_value: Any) -> DType:
 
 
 def _from_numpy(value: Any) -> DType | None:
-    """The type of a NumPy dtype that is not canonical (`'S3'`, `'>f4'`), or of an object with a `dtype`."""
+    """The type of a NumPy type that is not canonical (`'S3'`, `'>f4'`, `longlong`), or of what has a `dtype`."""
+    if isinstance(value, type) and issubclass(value, np.generic):
+        value = np.dtype(value)
     if isinstance(value, np.dtype):
-        return _FROM_NUMPY_SCALAR.get(value.type)
+        return string if value.kind in "SU" else NP_TO_DTYPE.get(value.newbyteorder("="))
     inner = None if isinstance(value, type) else getattr(value, "dtype", None)
     if type(inner) is DType:
         return inner
