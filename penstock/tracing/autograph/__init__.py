@@ -18,7 +18,12 @@ from penstock.tracing.autograph.conversion import (
     to_graph,
 )
 from penstock.tracing.autograph.options import ConversionOptions, Feature
-from penstock.tracing.autograph.status import ControlStatusCtx, Status, control_status_ctx, is_autograph_disabled
+from penstock.tracing.autograph.status import (
+    ControlStatusCtx,
+    Status,
+    control_status_ctx,
+    is_autograph_disabled,
+)
 from penstock.tracing.autograph.tracebacks import show_user_code
 
 __all__ = [

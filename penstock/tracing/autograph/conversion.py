@@ -79,7 +79,9 @@ def convert(
 
 def _like(fn: Callable, wrapper: Callable) -> Callable:
     """`wrapper` with the name, documentation and signature of `fn`, where it has them."""
-    return functools.update_wrapper(wrapper, fn) if inspect.isfunction(fn) or inspect.ismethod(fn) else wrapper
+    return (
+        functools.update_wrapper(wrapper, fn) if inspect.isfunction(fn) or inspect.ismethod(fn) else wrapper
+    )
 
 
 @export("autograph.experimental.do_not_convert")
@@ -238,7 +240,9 @@ def _operators() -> types.SimpleNamespace:
 
 
 @export("autograph.to_graph", v1=[])
-def to_graph(entity: Callable, recursive: bool = True, experimental_optional_features: Any = None) -> Callable:
+def to_graph(
+    entity: Callable, recursive: bool = True, experimental_optional_features: Any = None
+) -> Callable:
     """Converts a Python function, without building a graph from it.
 
     Args:

@@ -87,7 +87,9 @@ class _Loops(ast.NodeTransformer):
         return [flag(True, node), node, ast.copy_location(ast.If(test, orelse, []), orelse[0])]
 
 
-def _replace(block: list[ast.stmt], kind: type[ast.stmt], replacement: Callable[[ast.stmt], list[ast.stmt]]) -> bool:
+def _replace(
+    block: list[ast.stmt], kind: type[ast.stmt], replacement: Callable[[ast.stmt], list[ast.stmt]]
+) -> bool:
     """Replaces, in place, each `break` (or `continue`) of a loop's body; True where there is one."""
     found = False
     for index in reversed(range(len(block))):
@@ -98,6 +100,6 @@ def _replace(block: list[ast.stmt], kind: type[ast.stmt], replacement: Callable[
         elif not isinstance(node, (*_FUNCTIONS, *_LOOPS)):
             parts = [getattr(node, field, []) for field in ("body", "orelse", "finalbody")]
             parts += [handler.body for handler in getattr(node, "handlers", [])]
-            # A list first, since every part must be done.
-            found |= any([_replace(part, kind, replacement) for part in parts])
+            for part in parts:
+                found |= _replace(part, kind, replacement)
     return found

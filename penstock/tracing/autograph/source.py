@@ -41,7 +41,11 @@ def function_tree(fn: FunctionType) -> ast.FunctionDef | ast.Lambda:
         functions = _functions_by_line(text).get(code.co_firstlineno, ())
     except SyntaxError as error:
         raise SourceUnavailableError(f"{code.co_filename} cannot be parsed: {error}") from error
-    found = [node for node in functions if _name(node) == code.co_name and _arguments(node) == _argument_names(code)]
+    found = [
+        node
+        for node in functions
+        if _name(node) == code.co_name and _arguments(node) == _argument_names(code)
+    ]
     if not found:
         raise SourceUnavailableError(
             f"line {code.co_firstlineno} of {code.co_filename} no longer defines {fn}: the file was edited after it "
@@ -87,7 +91,11 @@ def _argument_names(code: CodeType) -> tuple[str, ...]:
 
 def _demangled(name: str) -> str:
     """`_Class__x` as the source spells it; only used to compare names."""
-    return name[name.index("__", 1) :] if name[0] == "_" and "__" in name[1:] and not name.endswith("__") else name
+    return (
+        name[name.index("__", 1) :]
+        if name[0] == "_" and "__" in name[1:] and not name.endswith("__")
+        else name
+    )
 
 
 def _by_columns(candidates: list[ast.AST], fn: FunctionType) -> ast.AST:
@@ -99,7 +107,9 @@ def _by_columns(candidates: list[ast.AST], fn: FunctionType) -> ast.AST:
     ]
     spanning = []
     for node in candidates:
-        first, last = (node.body, node.body) if isinstance(node, ast.Lambda) else (node.body[0], node.body[-1])
+        first, last = (
+            (node.body, node.body) if isinstance(node, ast.Lambda) else (node.body[0], node.body[-1])
+        )
         start, end = (first.lineno, first.col_offset), (last.end_lineno, last.end_col_offset)
         if all(start <= place[0] and place[1] <= end for place in places):
             spanning.append((end[0] - start[0], end[1] - start[1], node))
@@ -156,7 +166,7 @@ class _Mangler(ast.NodeTransformer):
         node.names = [self._mangle(name) for name in node.names]
         return node
 
-    visit_Global = visit_Nonlocal
+    visit_Global = visit_Nonlocal  # noqa: N815 - the names that NodeTransformer asks for
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         return node  # has a mangling of its own, which the compiler will do

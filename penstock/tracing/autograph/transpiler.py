@@ -64,6 +64,7 @@ class ConvertedCode:
         cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or ()))
         closure = tuple(cells[name] for name in self.factory.co_freevars)
         converted = FunctionType(self.factory, fn.__globals__, self.name, (), closure)(operators)
+        converted.__name__ = self.name
         converted.__defaults__ = fn.__defaults__
         converted.__kwdefaults__ = fn.__kwdefaults__
         converted.__annotations__ = fn.__annotations__

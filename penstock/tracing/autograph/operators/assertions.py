@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.tensors import is_tensor
 
 
@@ -18,7 +19,5 @@ def assert_stmt(condition: Any, message: Callable[[], Any]) -> Any:
     if not is_tensor(condition):
         assert condition, message()
         return None
-    from penstock.ops.check_ops import Assert
-
     data = message()
-    return Assert(condition, data if isinstance(data, list) else [data])
+    return tf.debugging.Assert(condition, data if isinstance(data, list) else [data])

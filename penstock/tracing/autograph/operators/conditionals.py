@@ -1,11 +1,12 @@
-"""`if` statements and `a if c else b`: Python's where the condition is a Python value, `tf.cond` where it is a tensor."""
+"""`if` statements and `a if c else b`: Python's for a Python condition, `tf.cond` where it is a tensor."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from penstock.tracing.autograph.operators import consistency, returns
+from penstock.tracing.autograph.operators import consistency, lists, returns
+from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.tensors import is_dense_tensor
 
 
@@ -45,20 +46,21 @@ def _graph_if(
     set_state: Callable[[tuple], None],
     names: tuple[str, ...],
 ) -> None:
-    from penstock.ops.control_flow import cond
-
     predicate = consistency.verified_condition(condition, "if statement")
-    initial = get_state()
+    initial = tuple(map(lists.staged, get_state()))
     results: dict[str, tuple] = {}
 
-    def branch(run: Callable[[], None], name: str) -> Callable[[], tuple]:
+    def outcome(run: Callable[[], None]) -> tuple:
+        set_state(initial)
+        run()
+        return get_state()[: len(names)]
+
+    def branch(name: str, run: Callable[[], None], other: Callable[[], None]) -> Callable[[], tuple]:
         def trace() -> tuple:
-            set_state(initial)
-            run()
-            values = get_state()[: len(names)]
+            values = outcome(run)
             if name == "else":
                 values = returns.with_guard(values, condition)
-            values = results[name] = fill(values, name)
+            values = results[name] = returns.with_placeholders(values, lambda: outcome(other))
             consistency.verify_branch(values, names, name)
             if len(results) == 2:
                 consistency.verify_branches(results["main"], results["else"], names)
@@ -66,8 +68,7 @@ def _graph_if(
 
         return trace
 
-    fill = returns.filler(body, orelse, get_state, set_state, initial, len(names))
-    outputs = cond(predicate, branch(body, "main"), branch(orelse, "else"))
+    outputs = tf.cond(predicate, branch("main", body, orelse), branch("else", orelse, body))
     outputs = returns.settled(names, tuple(outputs) if names else (), results)
     set_state(outputs + tuple(initial[len(names) :]))
 
@@ -83,8 +84,6 @@ def if_exp(condition: Any, if_true: Callable[[], Any], if_false: Callable[[], An
     """
     if not is_dense_tensor(condition):
         return if_true() if condition else if_false()
-    from penstock.ops.control_flow import cond
-
     results: dict[bool, Any] = {}
 
     def branch(evaluate: Callable[[], Any], name: bool) -> Callable[[], Any]:
@@ -96,4 +95,4 @@ def if_exp(condition: Any, if_true: Callable[[], Any], if_false: Callable[[], An
 
         return trace
 
-    return cond(condition, branch(if_true, True), branch(if_false, False))
+    return tf.cond(condition, branch(if_true, True), branch(if_false, False))

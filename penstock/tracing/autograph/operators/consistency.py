@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.convert import convert_to_tensor
+from penstock.tracing.autograph.operators.lists import EmptyGraphList
+from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.tensors import is_tensor
 from penstock.tracing.autograph.operators.variables import Undefined, UndefinedReturnValue
 from penstock.types import dtypes, nest
@@ -38,9 +40,7 @@ def verified_condition(condition: Any, tag: str) -> Any:
         return condition
     if shape.rank is not None and np.prod([dim for dim in shape.as_list() if dim is not None]) > 1:
         raise ValueError(f"condition of {tag} expected to be `tf.bool` scalar, got {condition}; {hint}")
-    from penstock.ops.array_ops import reshape
-
-    return reshape(condition, ())
+    return tf.reshape(condition, ())
 
 
 def verify_branch(values: Sequence[Any], names: Sequence[str], branch: str) -> None:
@@ -100,8 +100,10 @@ def verify_initial(
                 + (f"\n{hint}" if hint else "")
             )
         if value is None:
-            raise ValueError(f"'{name}' is not allowed to be None before the loop" + (f"\n{hint}" if hint else ""))
-        if isinstance(value, Undefined):
+            raise ValueError(
+                f"'{name}' is not allowed to be None before the loop" + (f"\n{hint}" if hint else "")
+            )
+        if isinstance(value, (Undefined, EmptyGraphList)):
             raise ValueError(f"'{name}' must be defined before the loop" + (f"\n{hint}" if hint else ""))
 
 
@@ -125,7 +127,9 @@ def verify_iteration(
     """
     if shape_invariants is None or not check_shapes:
         shape_invariants = [nest.map_structure(lambda _: None, value) for value in entry]
-    for name, first, before, after, invariant in zip(names, initial, entry, exit_, shape_invariants, strict=True):
+    for name, first, before, after, invariant in zip(
+        names, initial, entry, exit_, shape_invariants, strict=True
+    ):
         for left, right in ((first, before), (before, after)):
             try:
                 _same_structure(left, right)
@@ -145,7 +149,9 @@ def verify_iteration(
         nest.map_structure(check, first, before, after, invariant)
 
 
-def _verify_loop_value(name: str, check_shape: bool, initial: Any, entry: Any, exit_: Any, invariant: Any) -> None:
+def _verify_loop_value(
+    name: str, check_shape: bool, initial: Any, entry: Any, exit_: Any, invariant: Any
+) -> None:
     if exit_ is None:
         raise ValueError(f"'{name}' is None at the end of the iteration.")
     entry_dtype, exit_dtype = _dtype(entry), _dtype(exit_)
@@ -188,7 +194,11 @@ def _same_structure(left: Any, right: Any) -> None:
 
 
 def _without_variable(value: Any) -> Any:
-    return value.value() if callable(getattr(value, "assign", None)) and callable(getattr(value, "value", None)) else value
+    return (
+        value.value()
+        if callable(getattr(value, "assign", None)) and callable(getattr(value, "value", None))
+        else value
+    )
 
 
 def _tensor_or_none(value: Any) -> Any:

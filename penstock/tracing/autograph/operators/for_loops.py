@@ -8,12 +8,14 @@ from typing import Any
 
 from penstock.engine.static_value import constant_value
 from penstock.tracing.autograph.operators import py_builtins, python_loops
+from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.tensors import is_range, is_tensor
 from penstock.tracing.autograph.operators.variables import Undefined
 from penstock.tracing.autograph.operators.while_loops import graph_loop
+from penstock.types.tensors import Tensor
 
 # Type of what is iterated over -> f(iterable, extra_test, body, get_state, set_state, symbol_names, opts).
-# `penstock.data` adds datasets and iterators, distributed datasets add themselves.
+# `datasets` has those for datasets and iterators; distributed datasets add themselves.
 _by_type: list[tuple[type, Callable]] = []
 
 
@@ -49,7 +51,7 @@ def for_stmt(
         return _over_range(iterable, extra_test, body, get_state, set_state, symbol_names, opts)
     if is_tensor(iterable):
         return _over_first_dimension(iterable, extra_test, body, get_state, set_state, symbol_names, opts)
-    return python_loops.for_loop(iterable, extra_test, body)
+    return python_loops.for_loop(iterable, extra_test, body, get_state, set_state, symbol_names)
 
 
 def _over_first_dimension(tensor, extra_test, body, get_state, set_state, symbol_names, opts) -> None:
@@ -79,13 +81,10 @@ def _over_first_dimension(tensor, extra_test, body, get_state, set_state, symbol
 
 def _reader(tensor: Any, length: Any) -> Callable[[Any], Any]:
     """A function that gives the element of an index."""
-    from penstock.ops.tensor_array import TensorArray
-    from penstock.types.tensors import Tensor
-
     if not isinstance(tensor, Tensor):
         return lambda index: tensor[index]
     # The gradient of reading a TensorArray is a write; that of slicing a tensor would be a whole tensor of zeros.
-    return TensorArray(tensor.dtype, size=length).unstack(tensor).read
+    return tf.TensorArray(tensor.dtype, size=length).unstack(tensor).read
 
 
 def _over_range(tensor, extra_test, body, get_state, set_state, symbol_names, opts) -> None:
@@ -114,7 +113,9 @@ def _over_range(tensor, extra_test, body, get_state, set_state, symbol_names, op
 
     def test() -> Any:
         if step is None:
-            return _and_then(((delta >= 0) & (iterate < limit)) | ((delta < 0) & (iterate > limit)), extra_test)
+            return _and_then(
+                ((delta >= 0) & (iterate < limit)) | ((delta < 0) & (iterate > limit)), extra_test
+            )
         return _and_then(iterate < limit if step >= 0 else iterate > limit, extra_test)
 
     opts = _bounded(opts, _range_length(constant_value(start), constant_value(limit), step))
@@ -135,6 +136,4 @@ def _bounded(opts: dict[str, Any], length: Any) -> dict[str, Any]:
 def _and_then(test: Any, extra_test: Callable[[], Any] | None) -> Any:
     if extra_test is None:
         return test
-    from penstock.ops.control_flow import cond
-
-    return cond(test, extra_test, lambda: False)
+    return tf.cond(test, extra_test, lambda: False)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.tracing.autograph.operators import returns
+from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.options import ConversionOptions, Feature
 from penstock.tracing.autograph.status import ControlStatusCtx, Status
 
@@ -28,14 +29,13 @@ class FunctionScope:
         self._contexts = contextlib.ExitStack()
 
     def __enter__(self) -> FunctionScope:
+        self._contexts.enter_context(returns.inside_function())
         if self._options.user_requested:
             self._contexts.enter_context(ControlStatusCtx(Status.ENABLED, self._options))
         if self._options.uses(Feature.NAME_SCOPES):
-            from penstock.ops.naming import name_scope
-
             # A scope at the root of a graph must not start with an underscore.
             prefix = "fn" if self._function_name.startswith("_") else ""
-            self._contexts.enter_context(name_scope(prefix + self._function_name))
+            self._contexts.enter_context(tf.name_scope(prefix + self._function_name))
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -46,7 +46,9 @@ class FunctionScope:
         return returns.returned(value, did_return)
 
 
-def with_function_scope(body: Callable[[FunctionScope], Any], scope_name: str, options: ConversionOptions) -> Any:
+def with_function_scope(
+    body: Callable[[FunctionScope], Any], scope_name: str, options: ConversionOptions
+) -> Any:
     """Runs the body of a converted lambda."""
     with FunctionScope("lambda_", scope_name, options) as scope:
         return body(scope)

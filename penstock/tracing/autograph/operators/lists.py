@@ -1,4 +1,4 @@
-"""Python lists in converted code, where `Feature.LISTS` is on: a list that grows in a graph loop is a TensorArray there.
+"""Lists in converted code, where `Feature.LISTS` is on: a list that grows in a graph loop is a TensorArray there.
 
 Outside graph loops a list stays a Python list. Tensor-list variants (`tf.raw_ops.EmptyTensorList`) are lists as well.
 """
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
+from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.tensors import is_tensor, is_tensor_array, is_tensor_list
 from penstock.types import dtypes
 from penstock.types.tensors import Tensor
@@ -42,10 +43,9 @@ def staged(value: Any) -> Any:
 
 
 def empty_array(element: Any) -> Any:
-    """An empty TensorArray for elements like `element`."""
-    from penstock.ops.tensor_array import TensorArray
-
-    return TensorArray(element.dtype, size=0, dynamic_size=True, element_shape=element.shape)
+    """An empty TensorArray for elements like `element`, or like those of the TensorArray `element`."""
+    shape = element.element_shape if is_tensor_array(element) else element.shape
+    return tf.TensorArray(element.dtype, size=0, dynamic_size=True, element_shape=shape)
 
 
 def list_append(list_: Any, element: Any) -> Any:
@@ -88,12 +88,7 @@ def list_pop(list_: Any, index: Any, opts: ListPopOpts) -> tuple[Any, Any]:
         if index is not None:
             raise NotImplementedError("graph lists only support removing from the end")
         last = list_.size() - 1
-        from penstock.ops.tensor_array import TensorArray
-
-        rest = TensorArray(list_.dtype, size=0, dynamic_size=True, element_shape=list_.element_shape)
-        from penstock.ops.math_ops import range as range_
-
-        return rest.unstack(list_.gather(range_(last))), list_.read(last)
+        return empty_array(list_).unstack(list_.gather(tf.range(last))), list_.read(last)
     if isinstance(list_, Tensor):
         _check_is_list(list_)
         if index is not None:
@@ -137,4 +132,6 @@ def list_stack(list_: Any, opts: ListStackOpts) -> Any:
 
 def _check_is_list(tensor: Tensor) -> None:
     if not is_tensor_list(tensor):
-        raise ValueError(f"tensor lists are expected to be Tensors with dtype=tf.variant, instead found {tensor}")
+        raise ValueError(
+            f"tensor lists are expected to be Tensors with dtype=tf.variant, instead found {tensor}"
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.tensors import is_tensor
 
 
@@ -12,9 +13,7 @@ def not_(a: Any) -> Any:
     """`not a`."""
     if not is_tensor(a):
         return not a
-    from penstock.ops.math_ops import logical_not
-
-    return logical_not(a)
+    return tf.logical_not(a)
 
 
 def and_(a: Callable[[], Any], b: Callable[[], Any]) -> Any:
@@ -22,9 +21,7 @@ def and_(a: Callable[[], Any], b: Callable[[], Any]) -> Any:
     left = a()
     if not is_tensor(left):
         return left and b()
-    from penstock.ops.control_flow import cond
-
-    return cond(left, b, lambda: left)
+    return tf.cond(left, b, lambda: left)
 
 
 def or_(a: Callable[[], Any], b: Callable[[], Any]) -> Any:
@@ -32,18 +29,14 @@ def or_(a: Callable[[], Any], b: Callable[[], Any]) -> Any:
     left = a()
     if not is_tensor(left):
         return left or b()
-    from penstock.ops.control_flow import cond
-
-    return cond(left, lambda: left, b)
+    return tf.cond(left, lambda: left, b)
 
 
 def eq(a: Any, b: Any) -> Any:
     """`a == b`, elementwise for tensors even where their `==` compares identity."""
     if not is_tensor(a) and not is_tensor(b):
         return a == b
-    from penstock.ops.math_ops import equal
-
-    return equal(a, b)
+    return tf.equal(a, b)
 
 
 def not_eq(a: Any, b: Any) -> Any:

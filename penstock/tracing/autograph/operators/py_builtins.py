@@ -9,6 +9,7 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
+from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.tensors import is_tensor, is_tensor_array, is_tensor_list
 from penstock.types import dtypes
 
@@ -56,10 +57,7 @@ def int_(x: Any = 0, base: Any = UNSPECIFIED) -> Any:
 
 
 def _number(x: Any, dtype: dtypes.DType) -> Any:
-    from penstock.ops.math_ops import cast
-    from penstock.ops.string_ops import string_to_number
-
-    return string_to_number(x, dtype) if x.dtype is dtypes.string else cast(x, dtype)
+    return tf.strings.to_number(x, dtype) if x.dtype is dtypes.string else tf.cast(x, dtype)
 
 
 def len_(x: Any) -> Any:
@@ -81,13 +79,11 @@ def len_(x: Any) -> Any:
 
 
 def _tensor_length(x: Any) -> Any:
-    from penstock.ops import array_ops
-
     if x.shape.rank == 0:
         raise ValueError(f"len requires a non-scalar tensor, got one of shape {x.shape}")
     if x.shape.rank is not None and x.shape[0] is not None:
         return x.shape[0]
-    return array_ops.shape(x)[0]
+    return tf.shape(x)[0]
 
 
 def print_(*values: Any, **options: Any) -> Any:
@@ -97,8 +93,6 @@ def print_(*values: Any, **options: Any) -> Any:
         raise ValueError(f"invalid keyword arguments: {tuple(unknown)}")
     if not any(map(is_tensor, values)):
         return print(*values, **options)
-    from penstock.ops.script_ops import py_function
-
     places = [index for index, value in enumerate(values) if is_tensor(value)]
     options = {"flush": True, **options}  # so that lines of the graph and of Python come in order
 
@@ -107,7 +101,7 @@ def print_(*values: Any, **options: Any) -> Any:
         print(*(shown.get(index, value) for index, value in enumerate(values)), **options)
         return 1
 
-    return py_function(show, [values[index] for index in places], dtypes.int32)
+    return tf.py_function(show, [values[index] for index in places], dtypes.int32)
 
 
 def _printable(tensor: Any) -> Any:
@@ -128,11 +122,9 @@ def max_(*args: Any, **options: Any) -> Any:
 def _extreme(name: str, args: tuple, options: dict) -> Any:
     if not any(map(is_tensor, args)):
         return getattr(builtins, name)(*args, **options)
-    from penstock.ops import math_ops
-
     if options:
         raise ValueError(f"These keyword arguments are currently not supported: {tuple(options)}")
-    reduce = {"min": math_ops.reduce_min, "max": math_ops.reduce_max}[name]
+    reduce = {"min": tf.reduce_min, "max": tf.reduce_max}[name]
     if len(args) == 1:
         rank = args[0].shape.rank
         if rank is not None and rank > 1:
@@ -154,12 +146,10 @@ def range_(start_or_stop: Any, stop: Any = UNSPECIFIED, step: Any = UNSPECIFIED)
     bounds = _given(start_or_stop, stop, step)
     if not any(map(is_tensor, bounds)):
         return range(*bounds)
-    from penstock.ops import math_ops
-
     if len(bounds) == 3:
-        return math_ops.range(*bounds)
+        return tf.range(*bounds)
     start, end = bounds if len(bounds) == 2 else (0, *bounds)
-    return math_ops.range(*bounds[:-1], math_ops.maximum(start, end))
+    return tf.range(*bounds[:-1], tf.maximum(start, end))
 
 
 def enumerate_(iterable: Any, start: int = 0) -> Any:
@@ -200,21 +190,19 @@ def next_(iterator: Any, default: Any = UNSPECIFIED) -> Any:
 def sorted_(iterable: Any, key: Any = UNSPECIFIED, reverse: Any = UNSPECIFIED) -> Any:
     """`sorted(iterable)`: `tf.sort` of a vector; `key` is mapped over its elements."""
     if not is_tensor(iterable):
-        options = {name: value for name, value in (("key", key), ("reverse", reverse)) if value is not UNSPECIFIED}
+        options = {
+            name: value for name, value in (("key", key), ("reverse", reverse)) if value is not UNSPECIFIED
+        }
         return sorted(iterable, **options)
-    from penstock.ops import array_ops, sort_ops
-
     direction = "DESCENDING" if reverse is not UNSPECIFIED and reverse else "ASCENDING"
     keys = iterable
     if key is not UNSPECIFIED and key is not None:
-        from penstock.ops.map_fn import vectorized_map
-
-        keys = vectorized_map(key, iterable)
+        keys = tf.vectorized_map(key, iterable)
     if keys.shape.rank not in (None, 1):
         raise ValueError("sort only supports only 1D tensors")
     if keys is iterable:
-        return sort_ops.sort(iterable, direction=direction)
-    return array_ops.gather(iterable, sort_ops.argsort(keys, direction=direction))
+        return tf.sort(iterable, direction=direction)
+    return tf.gather(iterable, tf.argsort(keys, direction=direction))
 
 
 # Builtin -> what converted code calls instead.

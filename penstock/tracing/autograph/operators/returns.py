@@ -6,17 +6,42 @@ a Python value where both branches agree on it, and stand in for the value of a 
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from penstock.engine.context import thread
 from penstock.engine.static_value import constant_value
-from penstock.tracing.autograph.operators.scratch import probes_return, scratch_graph
+from penstock.tracing.autograph.operators.lists import EmptyGraphList
+from penstock.tracing.autograph.operators.public_ops import tf
+from penstock.tracing.autograph.operators.scratch import scratch_graph
+from penstock.tracing.autograph.operators.undefined_state import placeholder
 from penstock.tracing.autograph.operators.variables import UndefinedReturnValue
 from penstock.types import nest
 from penstock.types.tensors import EagerTensor, SymbolicTensor
 
 _FLAG = re.compile(r"(do_return|break_|continue_)(_\d+)?")
+
+
+@contextlib.contextmanager
+def inside_loop() -> Iterator[None]:
+    """Entered around the iterations of a loop: code inside may leave a `return` to a later iteration."""
+    thread.autograph_loops += 1
+    try:
+        yield
+    finally:
+        thread.autograph_loops -= 1
+
+
+@contextlib.contextmanager
+def inside_function() -> Iterator[None]:
+    """Entered around the body of a function: it is in none of the loops around its call."""
+    outer, thread.autograph_loops = thread.autograph_loops, 0
+    try:
+        yield
+    finally:
+        thread.autograph_loops = outer
 
 
 def with_guard(values: Sequence[Any], condition: Any) -> tuple:
@@ -38,40 +63,25 @@ def settled(names: Sequence[str], outputs: tuple, results: dict[str, tuple]) -> 
     return tuple(values)
 
 
-def filler(
-    body: Callable[[], None],
-    orelse: Callable[[], None],
-    get_state: Callable[[], tuple],
-    set_state: Callable[[tuple], None],
-    initial: tuple,
-    count: int,
-) -> Callable[[Sequence[Any], str], tuple]:
-    """How a branch without `return` gets a return value, where code runs to find out what a loop returns.
+def with_placeholders(values: tuple, other_branch: Callable[[], tuple]) -> tuple:
+    """The values that a branch assigned, with a placeholder for those that only the other branch has.
 
-    Everywhere else a branch that does not return, beside one that does, is an error of the program.
+    These are lists that stay empty, and, inside a loop, the value of a `return` that is left to a later iteration.
+    Outside loops a branch without `return`, beside one that has one, is an error of the program.
 
-    Returns:
-      A function of the branch's values and name ("main" or "else") that returns the values.
+    Args:
+      values: of the conditional's variables.
+      other_branch: runs the other branch and returns the values that it assigns.
     """
-    if not probes_return():
-        return lambda values, name: tuple(values)
-
-    def fill(values: Sequence[Any], name: str) -> tuple:
-        from penstock.tracing.autograph.operators.undefined_state import placeholder
-
-        if not any(isinstance(value, UndefinedReturnValue) for value in values):
-            return tuple(values)
-        with scratch_graph():
-            set_state(initial)
-            (orelse if name == "main" else body)()
-            others = get_state()[:count]
-        set_state(initial)
-        return tuple(
-            placeholder(other, None, value)[0] if isinstance(value, UndefinedReturnValue) else value
-            for value, other in zip(values, others, strict=True)
-        )
-
-    return fill
+    kinds = (UndefinedReturnValue, EmptyGraphList) if thread.autograph_loops else (EmptyGraphList,)
+    if not any(isinstance(value, kinds) for value in values):
+        return values
+    with scratch_graph():
+        others = other_branch()
+    return tuple(
+        placeholder(other, None, value)[0] if isinstance(value, kinds) else value
+        for value, other in zip(values, others, strict=True)
+    )
 
 
 def returned(value: Any, did_return: Any) -> Any:
@@ -88,11 +98,8 @@ def returned(value: Any, did_return: Any) -> Any:
     known = constant_value(did_return)
     if known is not None:
         return value if bool(known) else None
-
-    from penstock.ops.array_ops import identity
-    from penstock.ops.check_ops import Assert
-    from penstock.ops.naming import control_dependencies
-
-    check = Assert(did_return, ["the function ended without a return statement, inside a loop on tensors"])
-    with control_dependencies([check]):
-        return nest.map_structure(identity, value, expand_composites=True)
+    message = (
+        "a loop over tensors ended without the return statement in it, and none follows: nothing to return"
+    )
+    with tf.control_dependencies([tf.debugging.Assert(did_return, [message])]):
+        return nest.map_structure(tf.identity, value, expand_composites=True)

@@ -1,4 +1,4 @@
-"""`x[i]` and `x[i] = value`, converted where `Feature.LISTS` is on: tensors and TensorArrays are replaced by an update."""
+"""`x[i]` and `x[i] = value`, converted where `Feature.LISTS` is on: for a tensor, assignment makes a new one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
+from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.tensors import is_tensor_array, is_tensor_list
 from penstock.types import dtypes
 from penstock.types.tensors import Tensor
@@ -35,9 +36,7 @@ def get_item(target: Any, index: Any, opts: GetItemOpts) -> Any:
             {"element_dtype": dtypes.as_dtype(opts.element_dtype)},
         )
     if isinstance(target, Tensor) and target.dtype is dtypes.string and target.shape.rank == 0:
-        from penstock.ops.string_ops import substr
-
-        return substr(target, index, 1)
+        return tf.strings.substr(target, index, 1)
     return target[index]
 
 
@@ -53,9 +52,7 @@ def set_item(target: Any, index: Any, value: Any) -> Any:
             {"element_dtype": value.dtype},
         )
     if isinstance(target, Tensor):
-        from penstock.ops.array_ops import tensor_scatter_nd_update
-
-        return tensor_scatter_nd_update(target, [[index]], [value])
+        return tf.tensor_scatter_nd_update(target, [[index]], [value])
     target[index] = value
     return target
 

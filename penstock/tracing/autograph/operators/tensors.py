@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.types import dtypes
 from penstock.types.composite import CompositeTensor
 from penstock.types.tensors import SymbolicTensor, Tensor
@@ -26,9 +27,7 @@ def is_dense_tensor(value: Any) -> bool:
 
 def is_tensor_array(value: Any) -> bool:
     """Whether `value` is a `tf.TensorArray`."""
-    from penstock.ops.tensor_array import TensorArray
-
-    return isinstance(value, TensorArray)
+    return isinstance(value, tf.TensorArray)
 
 
 def is_range(value: Any) -> bool:

@@ -13,9 +13,11 @@ import numpy as np
 
 from penstock.engine.convert import convert_to_tensor
 from penstock.tracing.autograph.operators import consistency
+from penstock.tracing.autograph.operators.lists import EmptyGraphList, empty_array
+from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.scratch import scratch_graph
-from penstock.tracing.autograph.operators.tensors import is_tensor
-from penstock.tracing.autograph.operators.variables import Undefined, UndefinedReturnValue, is_undefined
+from penstock.tracing.autograph.operators.tensors import is_tensor, is_tensor_array
+from penstock.tracing.autograph.operators.variables import Undefined, is_undefined
 from penstock.types import nest
 from penstock.types.shapes import TensorShape
 
@@ -53,7 +55,7 @@ def filled_in(
     try:
         after = _one_iteration(body, get_state, set_state, initial)
         pairs = [
-            placeholder(later, invariant, value) if is_undefined(value) else (value, None)
+            placeholder(later, invariant, value) if _is_missing(value) else (value, None)
             for value, later, invariant in zip(initial, after, invariants, strict=True)
         ]
     except (UnboundLocalError, TypeError, ValueError, KeyError) as error:
@@ -69,15 +71,13 @@ def _one_iteration(body: Callable, get_state: Callable, set_state: Callable, ini
     """The state after an iteration in a scratch graph, started as the real loop will be: with tensors for numbers."""
 
     def symbolic(value: Any) -> Any:
-        from penstock.ops.array_ops import placeholder as graph_placeholder
-
         if isinstance(value, (int, float, bool, str, np.ndarray, np.generic)):
             tensor = convert_to_tensor(value)
-            return graph_placeholder(tensor.dtype, tensor.shape)
+            return graph.add_input(tensor.dtype, tensor.shape, "variable")
         return value
 
     try:
-        with scratch_graph(probes_return=any(isinstance(each, UndefinedReturnValue) for each in initial)):
+        with scratch_graph() as graph:
             set_state(nest.map_structure(symbolic, initial))
             body()
             return get_state()
@@ -96,20 +96,20 @@ def placeholder(like: Any, invariant: Any = None, otherwise: Any = None) -> tupl
     Raises:
       TypeError: nothing can stand for such a value.
     """
-    from penstock.ops.array_ops import zeros
-
-    if is_undefined(like):
+    if _is_missing(like):
         return otherwise, None
+    if is_tensor_array(like):
+        return empty_array(like), None
     if isinstance(like, (bool, int, float)):
         return type(like)(0), None
     if is_tensor(like):
         shape = like.shape
         bound = shape if invariant is None else TensorShape(invariant)
         if bound.rank is None or shape.rank is None:
-            return zeros((), like.dtype), bound
+            return tf.zeros((), like.dtype), bound
         limits = bound.as_list()
         dims = [dim if dim is not None else limit or 0 for dim, limit in zip(shape.as_list(), limits)]
-        return zeros(dims, like.dtype), bound if None in shape.as_list() else None
+        return tf.zeros(dims, like.dtype), bound if None in shape.as_list() else None
     if isinstance(like, (list, tuple, dict)):
         flat = nest.flatten(like)
         limits = [None] * len(flat) if invariant is None else nest.flatten(invariant)
@@ -120,6 +120,10 @@ def placeholder(like: Any, invariant: Any = None, otherwise: Any = None) -> tupl
         f"Found an unsupported type '{type(like).__name__}' while creating placeholder for {like}. Supported types "
         "include Tensor, int, float, bool, list, tuple or dict."
     )
+
+
+def _is_missing(value: Any) -> bool:
+    return is_undefined(value) or isinstance(value, EmptyGraphList)
 
 
 def missing_names(initial: Sequence[Any], names: Sequence[str]) -> str:

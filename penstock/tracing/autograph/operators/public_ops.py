@@ -1,0 +1,22 @@
+"""The public API by its public names, `tf.cond` and so on: converted code is a program like the user's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.engine.export import EXPORTS
+
+
+class _Namespace:
+    """A public namespace; attributes are looked up where things said their names."""
+
+    def __init__(self, prefix: str):
+        self._prefix = prefix
+
+    def __getattr__(self, name: str) -> Any:
+        full = self._prefix + name
+        thing = EXPORTS["v2"].get(full)
+        return _Namespace(full + ".") if thing is None else thing
+
+
+tf = _Namespace("")
