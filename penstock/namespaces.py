@@ -15,7 +15,7 @@ from typing import Any
 from penstock.engine.export import EXPORTS
 
 # Packages whose modules define public names; every module in them is imported, in this order.
-_PACKAGES = ("types", "graph", "ops", "autodiff", "runtime", "tracing", "io", "data", "train", "distribute", "compat")
+_PACKAGES = ("types", "engine", "graph", "ops", "autodiff", "runtime", "tracing", "io", "data", "train", "distribute", "compat")
 
 _modules: dict[str, ModuleType] = {}
 _PREFIX = {"v2": "", "v1": "compat.v1"}

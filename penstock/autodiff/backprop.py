@@ -56,8 +56,8 @@ def backpropagate(
         arrived = [_total(pending, each, source_ids) for each in call.outputs]
         if all(each is None for each in arrived):
             continue
-        inputs = call.inputs
-        for each, gradient in zip(inputs, input_gradients(call, arrived), strict=True):
+        gradients = input_gradients(call, arrived)  # may give a While more inputs
+        for each, gradient in zip(call.inputs, gradients, strict=True):
             if gradient is not None and id(each) in depends and id(each) not in stopped:
                 pending.setdefault(id(each), []).append(gradient)
     return [_sum(pending.get(id(source), [])) for source in sources]
@@ -153,7 +153,9 @@ def ones_like(tensor: Any) -> Any:
 
 
 def zeros_like(tensor: Any) -> Any:
-    """Zeros of the dtype and shape of a tensor, or of what a resource handle refers to."""
+    """Zeros of the dtype and shape of a tensor, of a tensor list, or of what a resource handle refers to."""
+    if tensor.dtype is dtypes.variant:
+        return execute("TensorListZerosLike", (tensor,), None)
     return execute("ZerosLike", (_value_of(tensor),), None)
 
 

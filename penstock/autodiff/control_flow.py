@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from penstock.autodiff.backprop import backpropagate, dense, is_differentiable
+from penstock.autodiff.backprop import backpropagate, dense, is_differentiable, zeros_like
 from penstock.engine import context
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import REGISTRY
 from penstock.engine.execute import execute
 from penstock.graph.func_graph import FuncGraph
+from penstock.ops import vectorized_map as _vectorized_map  # noqa: F401 - defines the op
 from penstock.ops.control_flow import align_captures
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
@@ -64,7 +65,7 @@ def _branch_gradient(call: Any, *output_gradients: Any) -> list[Any]:
     for graph in backward:
         with context.building(graph), context.tapes_stopped():
             graph.outputs = [
-                graph.as_input(_zeros(arguments[i])) if graph.structured_outputs[i] is None
+                graph.as_input(zeros_like(arguments[i])) if graph.structured_outputs[i] is None
                 else _own(graph, graph.structured_outputs[i])
                 for i in reached
             ]  # fmt: skip
@@ -86,14 +87,6 @@ def _own(graph: FuncGraph, tensor: Any) -> Any:
     if any(tensor is each for each in graph.inputs):
         return execute("Identity", (tensor,), None)
     return tensor
-
-
-def _zeros(tensor: Any) -> Any:
-    from penstock.autodiff.backprop import zeros_like
-
-    if tensor.dtype is dtypes.variant:
-        return execute("TensorListZerosLike", (tensor,), None)
-    return zeros_like(tensor)
 
 
 def _insert_missing_arguments(graph: FuncGraph, wanted: list[int], real: list[int], gradients: list[Any]) -> None:
@@ -173,7 +166,7 @@ def _while_gradient(call: Any, *output_gradients: Any) -> list[Any]:
     if not reached:
         return [None] * original
     cotangents = [
-        _zeros(call.outputs[i]) if output_gradients[i] is None else dense(output_gradients[i]) for i in reached
+        zeros_like(call.outputs[i]) if output_gradients[i] is None else dense(output_gradients[i]) for i in reached
     ]
     graph = _backward_graph(body, [body.outputs[i] for i in reached], cotangents, f"{body.name}_grad")
     accumulators = _accumulate(call, body, graph)
@@ -232,6 +225,7 @@ def _add_accumulator(call: Any, body: FuncGraph, tensor: Any) -> SymbolicTensor:
     """Adds to a While a list onto which its body pushes `tensor`; returns the list after the loop."""
     is_list = tensor.dtype is dtypes.variant
     shape = [] if is_list else tensor.shape.as_list() if tensor.shape.rank is not None else None
+    first_new = len(call.graph.get_operations())
     with context.building(call.graph), call.graph.control_dependencies(None), context.tapes_stopped():
         operand = -1 if shape is None else [-1 if dim is None else dim for dim in shape]
         empty = execute(
@@ -239,6 +233,7 @@ def _add_accumulator(call: Any, body: FuncGraph, tensor: Any) -> SymbolicTensor:
             (convert_to_tensor(operand, dtypes.int32), convert_to_tensor(-1)),
             {"element_dtype": tensor.dtype},
         )
+    call.graph.move_before(first_new, call)
     for graph in (call.attrs["cond"], body):
         graph.add_input(dtypes.variant, [], "accumulator")
     with context.building(body), context.tapes_stopped():
@@ -282,7 +277,7 @@ def _run_backward(
         found = []
         for i, before in zip(reached, carried):
             gradient = structured[i]
-            found.append(_zeros(before) if gradient is None else inner[id(gradient)])
+            found.append(zeros_like(before) if gradient is None else inner[id(gradient)])
         return [at, *found]
 
     results = while_loop(
@@ -312,6 +307,38 @@ def copy_into(graph: FuncGraph, target: Any, arguments: Sequence[Any]) -> dict[i
     return values
 
 
+def _vectorized_map_gradient(call: Any, *output_gradients: Any) -> list[Any]:
+    """A VectorizedMap over the backward body, which computes the forward one again (XLA merges what is equal)."""
+    body: FuncGraph = call.attrs["f"]
+    count = len(call.attrs["Te"])
+    wanted = [i for i, each in enumerate(output_gradients) if each is not None]
+    graph = FuncGraph(f"{body.name}_grad")
+    with context.building(graph), context.tapes_stopped():
+        inner = [graph.add_input(each.dtype, each.shape, "arg") for each in body.inputs]
+        cotangents = [graph.add_input(body.outputs[i].dtype, body.outputs[i].shape, "dy") for i in wanted]
+        values = copy_into(body, graph, inner)
+        outputs = [values[id(body.outputs[i])] for i in wanted]
+        found = backpropagate(graph.get_operations(), outputs, cotangents, inner)
+        reached = [i for i, each in enumerate(found) if each is not None]
+        graph.outputs = [_own(graph, graph.as_input(dense(found[i]))) for i in reached]
+    arguments, captured = inner[:count], inner[count:]
+    graph.inputs = [*arguments, *cotangents, *captured, *graph.internal_captures]
+    elements = [*call.inputs[:count], *(dense(output_gradients[i]) for i in wanted)]
+    results: list[Any] = [None] * len(call.inputs)
+    if not reached:
+        return results
+    gradients = execute(
+        "VectorizedMap",
+        (elements, [*call.inputs[count:], *graph.external_captures]),
+        {"f": graph, "Tout": [each.dtype for each in graph.outputs]},
+    )
+    for i, gradient in zip(reached, gradients):
+        results[i] = gradient if i < count else execute("Sum", (gradient, convert_to_tensor([0])), None)
+    return results
+
+
+_vectorized_map_gradient.accepts_none = True  # type: ignore[attr-defined]
+REGISTRY["VectorizedMap"].gradient_rule = _vectorized_map_gradient
 _branch_gradient.accepts_none = True  # type: ignore[attr-defined]
 _while_gradient.accepts_none = True  # type: ignore[attr-defined]
 REGISTRY["If"].gradient_rule = _branch_gradient

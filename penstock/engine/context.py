@@ -40,7 +40,10 @@ class _Thread(threading.local):
         self.name_scope: str = ""  # eager name scope; graphs keep their own
         self.sessions: list = []  # v1 default-session stack
         self.strategies: list = []  # tf.distribute scope stack
+        self.resources: dict[str, Any] | None = None  # name -> State of the session that runs; None: eager
+        self.variable_creators: tuple = ()  # tf.variable_creator_scope stack, innermost last
         self.autograph: tuple = ()  # stack of tracing.autograph.status.ControlStatusCtx
+        self.autograph_loops: int = 0  # loops around the line of converted code that runs now
 
 
 def default_graph() -> Any:

@@ -55,6 +55,7 @@ class Signature:
 
     __slots__ = (
         "type", "inputs", "outputs", "attrs", "has_list_inputs", "single_output", "type_pairs", "opaque_outputs",
+        "takes_resource",
     )  # fmt: skip
 
     def __init__(self, text: str):
@@ -69,6 +70,7 @@ class Signature:
         self.has_list_inputs = any(argument.kind != "single" for argument in self.inputs)
         self.single_output = len(self.outputs) == 1 and self.outputs[0].kind == "single"
         self.type_pairs = () if self.has_list_inputs else self._type_pairs()
+        self.takes_resource = bool(self.inputs) and self.inputs[0].type is as_dtype("resource")
         # NumPy arrays do not tell these dtypes, so outputs are labelled from the signature.
         self.opaque_outputs = any(
             isinstance(output.type, DType) and not output.type.is_numpy_compatible for output in self.outputs
@@ -136,7 +138,12 @@ class OpDef:
         self.writes = False  # assigns the resource that is its first input (or its `_stream` attr)
         self.view = False  # moves or renames data: never worth an XLA call of its own
         self.nested: tuple[str, ...] = ()  # names of the attributes that hold FuncGraphs
-        self.allowed: tuple[tuple[int, frozenset[DType]], ...] = ()  # (position of an input, its dtypes)
+        # (position of an input, the dtypes it may have); `allow` adds what type letters may stand for.
+        self.allowed: tuple[tuple[int, frozenset[DType]], ...] = () if self.signature.has_list_inputs else tuple(
+            (index, frozenset({argument.type}))
+            for index, argument in enumerate(self.signature.inputs)
+            if isinstance(argument.type, DType)
+        )
         self.lowering: Callable | None = None  # set by runtime for ops that hold graphs
         self.eager_jit: dict = {}  # (attrs, ...) -> compiled single-op program
 
@@ -178,7 +185,7 @@ class OpDef:
         for index, argument in enumerate(self.signature.inputs):
             if isinstance(argument.type, str) and argument.kind != "list":
                 first.setdefault(argument.type, index)
-        self.allowed = tuple((first[letter], dtypes) for letter, dtypes in types.items())
+        self.allowed += tuple((first[letter], dtypes) for letter, dtypes in types.items() if letter in first)
         return self
 
     # Uses of the signature.

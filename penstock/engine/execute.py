@@ -75,6 +75,8 @@ def execute(op_type: str, inputs: Sequence[Any], attrs: dict | None = None, name
 def run_kernel(definition: OpDef, inputs: Sequence[Any], flat: Sequence[EagerTensor], attrs: dict) -> Any:
     """Runs the kernel of an eager call: NumPy where the op has a body for it and the data is on the host, else XLA."""
     body = definition.numpy_body
+    if definition.signature.takes_resource and body is not None:
+        return body(*(tensor.device_value() for tensor in flat), **attrs)  # it follows where the state is
     if body is None or (not definition.view and definition.xla_body is not None and _prefers_xla(flat)):
         return run_xla(definition, flat, attrs)
     if definition.signature.has_list_inputs:
@@ -201,6 +203,11 @@ def explain_dtypes(definition: OpDef, flat: Sequence[Any], first: int, second: i
 def explain_allowed(definition: OpDef, flat: Sequence[Any], index: int, allowed: frozenset[DType]) -> str:
     """The message for an input whose dtype the op does not take."""
     accepted = ", ".join(sorted((each.name for each in allowed), key=lambda name: (name.rstrip("0123456789"), name)))
+    if len(allowed) == 1:
+        return (
+            f"{definition.type}: input #{index} (zero-based) was expected to be a {accepted} tensor but is a "
+            f"{flat[index].dtype.name} tensor{where()}"
+        )
     return (
         f"{definition.type}: input #{index} (zero-based) is a {flat[index].dtype.name} tensor, which is not in the list "
         f"of allowed values: {accepted}.{where()}"

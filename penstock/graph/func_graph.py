@@ -9,6 +9,7 @@ from penstock.engine import context
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import REGISTRY
+from penstock.engine.export import export
 from penstock.graph.graph import Graph, record_capture
 from penstock.types import dtypes, nest
 from penstock.types.errors import InaccessibleTensorError
@@ -19,6 +20,7 @@ from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 _LARGEST_CONSTANT = 128
 
 
+@export("__internal__.FuncGraph")
 class FuncGraph(Graph):
     """A graph that stands for a function.
 

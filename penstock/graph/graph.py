@@ -117,11 +117,15 @@ class Graph:
         operation.index = len(self._operations)
         self._operations.append(operation)
         self._by_name[full_name] = operation
-        self._wait_for_new(operation)
         return operation
 
-    def _wait_for_new(self, operation: Operation) -> None:
-        """A hook for graphs that order side effects."""
+    def move_before(self, first_new: int, operation: Operation) -> None:
+        """Moves the operations from index `first_new` on to just before `operation`, which now depends on them."""
+        new = self._operations[first_new:]
+        del self._operations[first_new:]
+        self._operations[operation.index : operation.index] = new
+        for index, each in enumerate(self._operations):
+            each.index = index
 
     def as_input(self, tensor: Any) -> SymbolicTensor:
         """`tensor` as a tensor of this graph: itself, or its capture."""

@@ -506,7 +506,7 @@ def _invariant_shapes(variables: Any, flat: list, shape_invariants: Any) -> list
             shapes.extend(each.shape for each in nest.flatten(invariant._component_specs))
         elif isinstance(variable, Tensor):
             shape = getattr(invariant, "shape", invariant)
-            shape = TensorShape(None) if invariant is None else TensorShape(shape)
+            shape = variable.shape if invariant is None else TensorShape(shape)
             if not shape.is_compatible_with(variable.shape):
                 raise ValueError(
                     f"The shape invariant specified for {variable!r} is not compatible with its initial shape: "

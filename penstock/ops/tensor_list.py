@@ -24,13 +24,18 @@ _registered = False
 
 
 def register_pytree() -> None:
-    """Tells JAX how to carry a `StackedList` through loops and branches; called by the lowering."""
+    """Tells JAX how to carry lists in and out of programs, loops and branches; called before tracing."""
     global _registered
     if not _registered:
         jax.tree_util.register_pytree_node(
             StackedList,
             lambda each: ((each.buffer, each.length), (each.capacity, each.element_shape, each.element_dtype)),
             lambda meta, parts: StackedList(*parts, *meta),
+        )
+        jax.tree_util.register_pytree_node(
+            TensorList,
+            lambda each: ((each.items,), (each.element_shape, each.element_dtype)),
+            lambda meta, parts: TensorList(parts[0], *meta),
         )
         _registered = True
 

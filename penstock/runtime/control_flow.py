@@ -10,7 +10,8 @@ import numpy as np
 from penstock.engine.definition import REGISTRY
 from penstock.engine.static_value import NotStaticError, is_static
 from penstock.engine.xla import jax, jnp, lax
-from penstock.ops import control_flow as _defines_the_ops  # noqa: F401
+from penstock.ops import control_flow as _branches_and_loops  # noqa: F401 - defines the ops
+from penstock.ops import vectorized_map as _vectorized_map  # noqa: F401 - defines the op
 from penstock.ops.tensor_list import register_pytree, stacked
 from penstock.runtime.executor import executor_of
 from penstock.runtime.lowering import Lowering, NotCompilableError, StateProxy, as_array
@@ -18,7 +19,7 @@ from penstock.types import dtypes
 from penstock.types.tensor_list import StackedList, TensorList
 
 # A loop whose trip count is computed while compiling is simulated at most this long.
-_LONGEST_SIMULATION = 100_000
+_LONGEST_SIMULATION = 10_000
 
 
 class _Fake:
@@ -174,6 +175,10 @@ def _lower_while(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> S
     results = list(values)
     for i, value in zip(carried, final):
         results[i] = value
+    known = simulate(operation, inputs)
+    if known is not None:  # so that the backward loop, which starts from the counter, has a static bound too
+        for i, value in known[1].items():
+            results[i] = value
     return results
 
 
@@ -231,9 +236,9 @@ def _trip_limit(operation: Any, values: Sequence[Any]) -> Any:
     """A function that gives a bound on the number of iterations, or raises where none is known."""
 
     def limit() -> int:
-        count = simulated_trips(operation, values)
-        if count is not None:
-            return count
+        known = simulate(operation, values)
+        if known is not None:
+            return known[0]
         given = operation.attrs.get("_maximum_iterations")
         if given is None:
             raise NotCompilableError(operation, "no static bound on the iterations of a loop that grows a list")
@@ -242,8 +247,8 @@ def _trip_limit(operation: Any, values: Sequence[Any]) -> Any:
     return limit
 
 
-def simulated_trips(operation: Any, values: Sequence[Any]) -> int | None:
-    """The number of iterations, where the condition depends only on values known now; None otherwise."""
+def simulate(operation: Any, values: Sequence[Any]) -> tuple[int, dict[int, np.ndarray]] | None:
+    """The number of iterations and the final values of the variables that decide it, where these are known now."""
     cond, body = operation.attrs["cond"], operation.attrs["body"]
     wanted = _inputs_behind(cond, cond.outputs[:1])
     while True:
@@ -261,7 +266,7 @@ def simulated_trips(operation: Any, values: Sequence[Any]) -> int | None:
     while count < _LONGEST_SIMULATION:
         try:
             if not bool(_evaluate(cond, current, cond.outputs[:1])[0]):
-                return count
+                return count, current
             current = dict(zip(order, _evaluate(body, current, [body.outputs[i] for i in order])))
         except _NotKnownError:
             return None
@@ -315,6 +320,19 @@ def _evaluate(graph: Any, inputs: dict[int, np.ndarray], outputs: Sequence[Any])
         raise _NotKnownError from None
 
 
+def _lower_vectorized_map(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> Sequence[Any]:
+    body, count = operation.attrs["f"], len(operation.attrs["Te"])
+    elements = [as_array(each) for each in inputs[:count]]
+    captured = inputs[count:]
+
+    def one(*slices: Any) -> list[Any]:
+        results = lowering.run_graph(body, [*slices, *captured])
+        return [as_array(value, tensor.dtype) for value, tensor in zip(results, body.outputs)]
+
+    return jax.vmap(one)(*elements)
+
+
+REGISTRY["VectorizedMap"].lowering = _lower_vectorized_map
 REGISTRY["If"].lowering = _lower_if
 REGISTRY["Case"].lowering = _lower_case
 REGISTRY["While"].lowering = _lower_while
@@ -339,7 +357,15 @@ def run_on_host(operation: Any, values: list[Any], prefer_host: bool) -> Sequenc
         while bool(_host_value(cond.run(values)[0])):
             values = body.run(values)
         return values
-    return REGISTRY[operation.type].numpy_body(*values, **operation.attrs)
+    return _vectorized_map_on_host(operation, values, prefer_host)
+
+
+def _vectorized_map_on_host(operation: Any, values: list[Any], prefer_host: bool) -> list[Any]:
+    body, count = operation.attrs["f"], len(operation.attrs["Te"])
+    executor = executor_of(body, prefer_host)
+    elements, captured = [np.asarray(each) for each in values[:count]], values[count:]
+    rows = [executor.run([*slices, *captured]) for slices in zip(*elements)]
+    return [np.stack([np.asarray(row[i]) for row in rows]) for i in range(len(body.outputs))]
 
 
 def _host_value(value: Any) -> Any:

@@ -18,6 +18,7 @@ from penstock.engine.execute import run_kernel
 from penstock.engine.resources import State
 from penstock.engine.static_value import is_static
 from penstock.engine.xla import jax, jnp
+from penstock.ops.tensor_list import register_pytree
 from penstock.runtime.lowering import (
     Lowering, NotCompilableError, StateProxy, as_array, nested_graphs, pruned, streams, written_tensors,
 )  # fmt: skip
@@ -302,6 +303,7 @@ class CompiledPiece:
                 results.append(jnp.copy(value) if id(value) in owned else value)
             return results, assigned
 
+        register_pytree()
         return jax.jit(run, donate_argnums=(0,))
 
 

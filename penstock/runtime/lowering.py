@@ -81,6 +81,8 @@ class Lowering:
             except NotStaticError:
                 raise NotCompilableError(operation, "needs the value of a traced input") from None
             except NotCompilableError as inner:
+                if inner.operation is operation:
+                    raise
                 raise NotCompilableError(operation, f"holds {inner}") from None
             except errors.OpError:
                 raise
@@ -133,7 +135,7 @@ def _fold(definition: Any, grouped: Sequence[Any], attrs: dict, inputs: Sequence
     results = (results,) if definition.signature.single_output else tuple(results)
     if any(np.size(each) > _LARGEST_FOLDED for each in results):
         return None
-    return [np.asarray(each) for each in results]
+    return [np.asarray(each) if is_static(each) else each for each in results]  # a tensor list stays what it is
 
 
 def _at(operation: Any, error: errors.OpError) -> errors.OpError:

@@ -1,0 +1,269 @@
+"""Functions about the graph being built: name scopes, control dependencies, devices, collections, v1 graph mode."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from penstock.engine import context
+from penstock.engine.context import process, thread
+from penstock.engine.export import export
+from penstock.graph.graph import Graph, current_graph
+from penstock.types.tensors import Tensor
+
+
+@export("name_scope", v1=[])
+class name_scope:  # noqa: N801
+    """Prefixes the names of the nodes and variables that are made inside.
+
+    Example:
+      >>> import penstock as tf
+      >>> with tf.Graph().as_default(), tf.name_scope("layer"):
+      ...     tf.constant(1.0, name="c").name
+      'layer/c:0'
+    """
+
+    def __init__(self, name: str):
+        if not isinstance(name, str):
+            raise ValueError("name for name_scope must be a string.")
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The name as given."""
+        return self._name
+
+    def __enter__(self) -> str:
+        if thread.graph is not None:
+            self._scope = thread.graph.name_scope(self._name)
+            return self._scope.__enter__()
+        self._scope = None
+        self._outer = thread.name_scope
+        if not self._name:
+            thread.name_scope = ""
+        elif self._name.endswith("/"):
+            thread.name_scope = self._name
+        else:
+            thread.name_scope = f"{self._outer}{self._name}/"
+        return thread.name_scope
+
+    def __exit__(self, *error: Any) -> None:
+        if self._scope is not None:
+            self._scope.__exit__(None, None, None)
+        else:
+            thread.name_scope = self._outer
+
+
+@export(v1=["name_scope", "keras.backend.name_scope"])
+class name_scope_v1(name_scope):  # noqa: N801
+    """TF 1's `name_scope(name, default_name=None, values=None)`."""
+
+    def __init__(self, name: str | None, default_name: str | None = None, values: Any = None):
+        chosen = default_name if name is None else name
+        if chosen is None and values is not None:
+            raise ValueError("At least one of name (None) and default_name (None) must be provided.")
+        super().__init__(chosen or "")
+
+
+@export(v1=["op_scope"])
+def op_scope(values: Any, name: str | None, default_name: str | None = None, graph: Any = None) -> name_scope_v1:
+    """The older form of TF 1's `name_scope`."""
+    return name_scope_v1(name, default_name, values)
+
+
+@export("get_current_name_scope")
+def get_current_name_scope() -> str:
+    """The name scope that nodes made now get, without a trailing slash."""
+    if thread.graph is not None:
+        return thread.graph.get_name_scope()
+    return thread.name_scope.rstrip("/")
+
+
+@export("control_dependencies", v1=[])
+def control_dependencies(control_inputs: Any) -> Any:
+    """Nodes made inside run after `control_inputs` (tensors, operations, functions); nothing to do eagerly.
+
+    Example:
+      >>> import penstock as tf
+      >>> v = tf.Variable(1.0)
+      >>> @tf.function
+      ... def f():
+      ...     with tf.control_dependencies([v.assign_add(1.0)]):
+      ...         return tf.identity(v)
+      >>> f().numpy()
+      np.float32(2.0)
+    """
+    if thread.graph is not None:
+        return thread.graph.control_dependencies(control_inputs)
+    for each in control_inputs if control_inputs is not None and callable(control_inputs) is False else ():
+        if callable(each) and not isinstance(each, Tensor) and not hasattr(each, "handle"):
+            each()
+    return contextlib.nullcontext()
+
+
+@export(v1=["control_dependencies"])
+def control_dependencies_v1(control_inputs: Any) -> Any:
+    """TF 1's `control_dependencies`, in the default graph where none is being built."""
+    graph_of = next((each.graph for each in control_inputs or () if getattr(each, "is_symbolic_tensor", False)), None)
+    if thread.graph is None and graph_of is not None:
+        return graph_of.control_dependencies(control_inputs)
+    return control_dependencies(control_inputs)
+
+
+@contextlib.contextmanager
+def _placed(name: Any) -> Iterator[None]:
+    outer = thread.device
+    if name is None:
+        thread.device = ""
+    else:
+        thread.device = name.to_string() if hasattr(name, "to_string") else str(name)
+    try:
+        yield
+    finally:
+        thread.device = outer
+
+
+@export("device", v1=[])
+def device(device_name: Any) -> Any:
+    """Places what is computed inside on a device.
+
+    Args:
+      device_name: as `"/GPU:0"`, `"/device:CPU:1"`, `"cpu"`; None lifts outer placements.
+
+    Raises:
+      RuntimeError: a function is given while eager.
+    """
+    if callable(device_name) and not hasattr(device_name, "to_string"):
+        raise RuntimeError("tf.device does not support functions.")
+    return _placed(device_name)
+
+
+@export(v1=["device"])
+def device_v1(device_name_or_function: Any) -> Any:
+    """TF 1's `device`: device functions are accepted and place nothing, since XLA places a whole program."""
+    if callable(device_name_or_function) and not hasattr(device_name_or_function, "to_string"):
+        return contextlib.nullcontext()
+    return _placed(device_name_or_function)
+
+
+@export(v1=["colocate_with"])
+def colocate_with(op: Any, ignore_existing: bool = False) -> Any:
+    """Places what is made inside where `op` is."""
+    return current_graph().colocate_with(op, ignore_existing)
+
+
+@export(v1=["container"])
+def container(container_name: str) -> Any:
+    """The resource container of what is made inside."""
+    return current_graph().container(container_name)
+
+
+@export("__internal__.get_name_scope")
+def get_name_scope() -> str:
+    """The current name scope."""
+    return get_current_name_scope()
+
+
+# Graph mode.
+
+
+@export("compat.v1.disable_eager_execution", v1=["disable_eager_execution"])
+def disable_eager_execution() -> None:
+    """Makes ops build the default graph instead of running, as in TF 1."""
+    process.graph_mode = True
+    if thread.graph is None:
+        thread.graph = context.default_graph()
+
+
+@export("compat.v1.enable_eager_execution", v1=["enable_eager_execution"])
+def enable_eager_execution(config: Any = None, device_policy: Any = None, execution_mode: Any = None) -> None:
+    """Makes ops run at once.
+
+    Raises:
+      ValueError: the default graph has operations already.
+    """
+    if process.graph_mode and process.default_graph is not None and process.default_graph.get_operations():
+        raise ValueError("tf.enable_eager_execution must be called at program startup.")
+    process.graph_mode = False
+    if thread.graph is process.default_graph:
+        thread.graph = None
+
+
+@export("compat.v1.disable_v2_behavior", v1=["disable_v2_behavior"])
+def disable_v2_behavior() -> None:
+    """Switches to TF 1's behaviour: graph mode, `==` by identity, `Dimension` objects in shapes."""
+    from penstock.types.shapes import disable_v2_tensorshape
+
+    disable_eager_execution()
+    Tensor._use_equality = False
+    disable_v2_tensorshape()
+
+
+@export("compat.v1.enable_v2_behavior", v1=["enable_v2_behavior"])
+def enable_v2_behavior() -> None:
+    """Switches to TF 2's behaviour."""
+    from penstock.types.shapes import enable_v2_tensorshape
+
+    enable_eager_execution()
+    Tensor._use_equality = True
+    enable_v2_tensorshape()
+
+
+@export(v1=["enable_tensor_equality"])
+def enable_tensor_equality() -> None:
+    """Makes `==` on tensors compare elements."""
+    Tensor._use_equality = True
+
+
+@export(v1=["disable_tensor_equality"])
+def disable_tensor_equality() -> None:
+    """Makes `==` on tensors compare identity."""
+    Tensor._use_equality = False
+
+
+@export("__internal__.tf2.enabled")
+def tf2_enabled() -> bool:
+    """Whether TF 2's behaviour is on."""
+    return not process.graph_mode
+
+
+def _always_on() -> None:
+    """Kept for programs that call it: resource variables and functional control flow are the only kind here."""
+
+
+for _name in ("enable_resource_variables", "enable_control_flow_v2", "disable_control_flow_v2", "disable_resource_variables"):
+    export(v1=[_name])(_always_on)
+
+
+@export(v1=["resource_variables_enabled", "control_flow_v2_enabled"])
+def always_true() -> bool:
+    """True: resource variables and functional control flow are the only kind here."""
+    return True
+
+
+@export(v1=["executing_eagerly_outside_functions"])
+def executing_eagerly_outside_functions() -> bool:
+    """Whether ops outside functions run at once."""
+    graph = thread.graph
+    while graph is not None and graph.building_function:
+        graph = graph.outer_graph
+    return graph is None
+
+
+@export("__internal__.eager_context.eager_mode")
+@contextlib.contextmanager
+def eager_mode() -> Iterator[None]:
+    """Ops called inside run at once."""
+    with context.building(None):
+        yield
+
+
+@export("__internal__.eager_context.graph_mode")
+@contextlib.contextmanager
+def graph_mode() -> Iterator[None]:
+    """Ops called inside build a graph."""
+    with context.building(Graph()):
+        yield
+
+

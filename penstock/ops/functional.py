@@ -1,0 +1,363 @@
+"""Loops over the first dimension of tensors: `map_fn`, `scan`, `foldl`, `foldr`.
+
+Eagerly they are Python loops; in a graph, a `while_loop` over tensor arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from penstock.engine.context import thread
+from penstock.engine.convert import convert_to_tensor
+from penstock.engine.execute import execute
+from penstock.engine.export import export
+from penstock.ops.control_flow import while_loop
+from penstock.ops.tensor_array import TensorArray
+from penstock.types import nest
+from penstock.types.dtypes import DType, as_dtype
+from penstock.types.shapes import TensorShape
+from penstock.types.tensors import SymbolicTensor, Tensor
+
+
+def _tensors(elems: Any) -> list[Tensor]:
+    flat = [convert_to_tensor(each) for each in nest.flatten(elems)]
+    for each in flat:
+        if each.shape.rank == 0:
+            raise ValueError("elems must be a 1+ dimensional Tensor, not a scalar")
+    return flat
+
+
+def _is_symbolic(tensors: list[Any]) -> bool:
+    return thread.graph is not None or any(isinstance(each, SymbolicTensor) for each in tensors)
+
+
+def _length(tensors: list[Tensor]) -> Any:
+    """The common first dimension: an int where it is known, else a scalar tensor."""
+    for each in tensors:
+        if each.shape.rank and each.shape[0] is not None:
+            return each.shape[0]
+    shape = execute("Shape", (tensors[0],), None)
+    begin, end, step = convert_to_tensor([0]), convert_to_tensor([1]), convert_to_tensor([1])
+    return execute("StridedSlice", (shape, begin, end, step), {"shrink_axis_mask": 1})
+
+
+def _row(tensor: Any, index: int) -> Any:
+    return tensor[index]
+
+
+def _has_composites(elems: Any, signature: Any = None) -> bool:
+    values = nest.flatten(elems) + (nest.flatten(signature) if signature is not None else [])
+    return any(
+        not isinstance(each, Tensor) and hasattr(each, "_type_spec") and not hasattr(each, "handle")
+        or type(each).__name__ in ("RaggedTensorSpec", "SparseTensorSpec")
+        for each in values
+    )  # fmt: skip
+
+
+def _dtype_of_spec(spec: Any) -> DType:
+    return as_dtype(getattr(spec, "dtype", spec))
+
+
+def _stack(structure: list[Any], signature: Any) -> Any:
+    """Results of single elements as one structure with a new first dimension."""
+    first = structure[0]
+
+    def join(*rows: Any) -> Any:
+        if not isinstance(rows[0], Tensor) and hasattr(rows[0], "_type_spec") and not hasattr(rows[0], "handle"):
+            from penstock.ops.stacking_composites import stack_composites
+
+            return stack_composites(rows)
+        return execute("Pack", ([convert_to_tensor(row) for row in rows],), {"axis": 0})
+
+    specs = nest.flatten(signature) if signature is not None else [None] * len(nest.flatten(first))
+    columns = zip(*(nest.flatten(row) for row in structure))
+    joined = []
+    for spec, column in zip(specs, columns):
+        if type(spec).__name__ == "RaggedTensorSpec":
+            from penstock.ops.stacking_composites import stack_ragged
+
+            joined.append(stack_ragged(column, spec))
+        else:
+            joined.append(join(*column))
+    return nest.pack_sequence_as(first, joined)
+
+
+@export("map_fn", v1=[])
+def map_fn(
+    fn: Callable,
+    elems: Any,
+    dtype: Any = None,
+    parallel_iterations: int | None = None,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
+    name: str | None = None,
+    fn_output_signature: Any = None,
+) -> Any:
+    """Applies `fn` to each slice of `elems` along the first dimension and stacks the results.
+
+    Args:
+      fn: takes one slice (a structure like `elems`).
+      elems: a tensor, or a nest of tensors with the same first dimension.
+      fn_output_signature: dtypes or specs of what `fn` returns, where they differ from those of `elems`.
+      dtype: the older name of `fn_output_signature`.
+
+    Returns:
+      A structure of tensors of shape `[n, ...]`.
+
+    Example:
+      >>> import penstock as tf
+      >>> tf.map_fn(lambda x: x * x, tf.constant([1, 2, 3])).numpy()
+      array([1, 4, 9], dtype=int32)
+    """
+    if not callable(fn):
+        raise TypeError(f"The provided function {name} is not callable.fn must be callable.")
+    signature = fn_output_signature if fn_output_signature is not None else dtype
+    if _has_composites(elems, signature) and not _is_symbolic(nest.flatten(elems, expand_composites=True)):
+        flat = nest.flatten(elems)
+        flat = [each if hasattr(each, "_type_spec") else convert_to_tensor(each) for each in flat]
+        rows = [
+            fn(nest.pack_sequence_as(elems, [_row(each, i) for each in flat])) for i in range(int(flat[0].shape[0] or 0))
+        ]
+        return _stack(rows, signature)
+    flat = _tensors(elems)
+    if not flat:
+        raise ValueError("elems must contain at least one Tensor.")
+    if not _is_symbolic(flat):
+        count = int(_length(flat))
+        if count:
+            rows = [fn(nest.pack_sequence_as(elems, [_row(each, i) for each in flat])) for i in range(count)]
+            result = _stack(rows, None)
+            _check_dtypes(result, signature)
+            return result
+        return _empty_map(fn, elems, flat, signature)
+    return _map_in_graph(fn, elems, flat, signature, infer_shape)
+
+
+def _check_dtypes(result: Any, signature: Any) -> None:
+    if signature is None:
+        return
+    for spec, tensor in zip(nest.flatten(signature), nest.flatten(result)):
+        if _dtype_of_spec(spec) != tensor.dtype:
+            raise TypeError(f"map_fn: fn returns {tensor.dtype.name}, but its signature says {_dtype_of_spec(spec).name}")
+
+
+def _empty_map(fn: Callable, elems: Any, flat: list, signature: Any) -> Any:
+    specs = nest.flatten(signature) if signature is not None else [each.dtype for each in flat]
+    results = []
+    for spec, each in zip(specs, flat * len(specs)):
+        shape = getattr(spec, "shape", None)
+        dims = shape.as_list() if shape is not None and shape.is_fully_defined() else each.shape.as_list()[1:]
+        zeros = execute(
+            "Fill", (convert_to_tensor([0, *dims]), execute("Cast", (convert_to_tensor(0),), {"DstT": _dtype_of_spec(spec)})), None
+        )
+        results.append(zeros)
+    return nest.pack_sequence_as(signature if signature is not None else elems, results)
+
+
+def _map_in_graph(fn: Callable, elems: Any, flat: list, signature: Any, infer_shape: bool) -> Any:
+    count = _length(flat)
+    inputs = [TensorArray(each.dtype, size=count, infer_shape=False).unstack(each) for each in flat]
+    structure = signature if signature is not None else elems
+    dtypes = [_dtype_of_spec(each) for each in nest.flatten(structure)]
+    outputs = [
+        TensorArray(dtype, size=count, infer_shape=infer_shape, element_shape=getattr(spec, "shape", None))
+        for dtype, spec in zip(dtypes, nest.flatten(structure))
+    ]
+    shapes: list[TensorShape] = []
+
+    def body(index: Any, arrays: list) -> Any:
+        slices = [array.read(index) for array in inputs]
+        for slice_, each in zip(slices, flat):
+            slice_.set_shape(each.shape[1:])
+        result = fn(nest.pack_sequence_as(elems, slices))
+        rows = [convert_to_tensor(row, dtype) for row, dtype in zip(nest.flatten(result), dtypes, strict=True)]
+        nest.assert_same_structure(structure, result, check_types=False)
+        shapes[:] = [row.shape for row in rows]
+        return index + 1, [array.write(index, row) for array, row in zip(arrays, rows)]
+
+    _, arrays = while_loop(
+        lambda index, arrays: index < count, body, (convert_to_tensor(0), outputs), maximum_iterations=count
+    )
+    results = []
+    for array, shape in zip(arrays, shapes):
+        stacked = array.stack()
+        stacked.set_shape(TensorShape([count if isinstance(count, int) else None]).concatenate(shape))
+        results.append(stacked)
+    return nest.pack_sequence_as(structure, results)
+
+
+@export(v1=["map_fn"])
+def map_fn_v1(
+    fn: Callable,
+    elems: Any,
+    dtype: Any = None,
+    parallel_iterations: int | None = None,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
+    name: str | None = None,
+    fn_output_signature: Any = None,
+) -> Any:
+    """TF 1's `map_fn`: as `tf.map_fn`."""
+    return map_fn(
+        fn, elems, dtype, parallel_iterations, back_prop, swap_memory, infer_shape, name, fn_output_signature
+    )
+
+
+def _fold(fn: Callable, elems: Any, initializer: Any, reverse: bool) -> Any:
+    flat = _tensors(elems)
+    count = _length(flat)
+    symbolic = _is_symbolic(flat)
+
+    def slices(index: Any) -> Any:
+        return nest.pack_sequence_as(elems, [execute("GatherV2", (each, index, convert_to_tensor(0)), None) for each in flat])
+
+    first = 0
+    if initializer is None:
+        start = slices(convert_to_tensor(0 if not reverse else -1) if not reverse else _last(count))
+        first = 1
+    else:
+        start = nest.map_structure(convert_to_tensor, initializer)
+    if not symbolic:
+        total = start
+        positions = range(first, int(count)) if not reverse else range(int(count) - 1 - first, -1, -1)
+        for position in positions:
+            total = fn(total, slices(convert_to_tensor(position)))
+        return total
+
+    def body(step: Any, total: Any) -> Any:
+        index = (count - 1) - step if reverse else step
+        return step + 1, fn(total, slices(index))
+
+    _, total = while_loop(
+        lambda step, total: step < count, body, (convert_to_tensor(first), start), maximum_iterations=count
+    )
+    return total
+
+
+def _last(count: Any) -> Any:
+    return convert_to_tensor(count - 1)
+
+
+@export("foldl")
+def foldl(
+    fn: Callable,
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+) -> Any:
+    """Combines the slices of `elems` from the first to the last: `fn(fn(initializer, elems[0]), elems[1])`, ...
+
+    Example:
+      >>> import penstock as tf
+      >>> tf.foldl(lambda total, x: total + x, tf.constant([1, 2, 3])).numpy()
+      np.int32(6)
+    """
+    return _fold(fn, elems, initializer, reverse=False)
+
+
+@export("foldr")
+def foldr(
+    fn: Callable,
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+) -> Any:
+    """Combines the slices of `elems` from the last to the first.
+
+    Example:
+      >>> import penstock as tf
+      >>> tf.foldr(lambda total, x: total - x, tf.constant([1, 2, 9])).numpy()
+      np.int32(6)
+    """
+    return _fold(fn, elems, initializer, reverse=True)
+
+
+@export("scan")
+def scan(
+    fn: Callable,
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
+    reverse: bool = False,
+    name: str | None = None,
+) -> Any:
+    """As `foldl` (or `foldr` with `reverse`), returning all intermediate results stacked.
+
+    Args:
+      fn: takes the result so far and a slice, and returns the next result.
+      elems: a tensor, or a nest of tensors with the same first dimension.
+      initializer: the first result; the first slice by default.
+
+    Example:
+      >>> import penstock as tf
+      >>> tf.scan(lambda total, x: total + x, tf.constant([1, 2, 3])).numpy()
+      array([1, 3, 6], dtype=int32)
+    """
+    flat = _tensors(elems)
+    count = _length(flat)
+
+    def slices(index: Any) -> Any:
+        return nest.pack_sequence_as(elems, [execute("GatherV2", (each, index, convert_to_tensor(0)), None) for each in flat])
+
+    if initializer is None:
+        first = 1
+        start = slices(_last(count) if reverse else convert_to_tensor(0))
+    else:
+        first = 0
+        start = nest.map_structure(convert_to_tensor, initializer)
+    if not _is_symbolic(flat):
+        results = [start] if first else []
+        total = start
+        order = range(first, int(count)) if not reverse else range(int(count) - 1 - first, -1, -1)
+        for position in order:
+            total = fn(total, slices(convert_to_tensor(position)))
+            results.append(total)
+        if reverse:
+            results.reverse()
+        return _stack(results, None)
+    return _scan_in_graph(fn, slices, start, first, count, infer_shape, reverse)
+
+
+def _scan_in_graph(
+    fn: Callable, slices: Callable, start: Any, first: int, count: Any, infer_shape: bool, reverse: bool
+) -> Any:
+    flat_start = nest.flatten(start)
+    arrays = [TensorArray(each.dtype, size=count, infer_shape=infer_shape) for each in flat_start]
+
+    def position_of(step: Any) -> Any:
+        return (count - 1) - step if reverse else step
+
+    if first:
+        arrays = [array.write(position_of(convert_to_tensor(0)), each) for array, each in zip(arrays, flat_start)]
+
+    def body(step: Any, total: Any, arrays: list) -> Any:
+        position = position_of(step)
+        result = fn(total, slices(position))
+        nest.assert_same_structure(start, result)
+        rows = [convert_to_tensor(row, old.dtype) for row, old in zip(nest.flatten(result), flat_start)]
+        return step + 1, nest.pack_sequence_as(start, rows), [a.write(position, row) for a, row in zip(arrays, rows)]
+
+    _, _, arrays = while_loop(
+        lambda step, total, arrays: step < count,
+        body,
+        (convert_to_tensor(first), start, arrays),
+        maximum_iterations=count,
+    )
+    results = []
+    for array, each in zip(arrays, flat_start):
+        stacked = array.stack()
+        stacked.set_shape(TensorShape([count if isinstance(count, int) else None]).concatenate(each.shape))
+        results.append(stacked)
+    return nest.pack_sequence_as(start, results)

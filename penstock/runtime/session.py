@@ -1,0 +1,493 @@
+"""`compat.v1.Session`: runs the parts of a graph that are asked for, with values fed in and state of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from penstock.engine import context
+from penstock.engine.context import thread
+from penstock.engine.convert import array_of
+from penstock.engine.definition import REGISTRY
+from penstock.engine.export import export
+from penstock.graph.graph import Graph
+from penstock.graph.operation import Operation
+from penstock.runtime.executor import Executor
+from penstock.types import dtypes, errors, nest
+from penstock.types.shapes import TensorShape
+from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
+
+
+class _Fetch:
+    """How one fetched thing is computed: the graph elements it needs, and the value made of theirs."""
+
+    __slots__ = ("elements", "make")
+
+    def __init__(self, elements: list[Any], make: Callable[[list], Any]):
+        self.elements, self.make = elements, make
+
+
+# type -> (fetch: thing -> (list of elements, function of their values), feed: (thing, value) -> [(tensor, value)])
+_conversions: list[tuple[type, Callable, Callable | None]] = []
+
+
+@export(v1=["register_session_run_conversion_functions"])
+def register_session_run_conversion_functions(
+    tensor_type: type,
+    fetch_function: Callable,
+    feed_function: Callable | None = None,
+    feed_function_for_partial_run: Callable | None = None,
+) -> None:
+    """Makes `Session.run` accept things of a type as fetches and feeds."""
+    _conversions.insert(0, (tensor_type, fetch_function, feed_function))
+
+
+class _Plan:
+    """What a session does for one combination of fetches and feeds."""
+
+    __slots__ = ("executor", "tensors", "fetches", "structure", "version", "feeds")
+
+    def __init__(self, executor: Executor, tensors: list, fetches: list[_Fetch], structure: Any, version: int, feeds: list):
+        self.executor, self.tensors, self.fetches = executor, tensors, fetches
+        self.structure, self.version, self.feeds = structure, version, feeds
+
+
+class BaseSession:
+    """Runs graphs; `Session` and `InteractiveSession` differ in how they become the default."""
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None):
+        self._target, self._config = target, config
+        self._graph = graph if graph is not None else _default_graph()
+        if not isinstance(self._graph, Graph):
+            raise TypeError(f"Argument `graph` must be a tf.Graph, got {type(graph)}.")
+        self._closed = False
+        self._plans: dict[Any, _Plan] = {}
+        self._lock = threading.RLock()
+        self.resources: dict[str, Any] = {}  # the variables, queues, tables of this session by name
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that the session runs."""
+        return self._graph
+
+    @property
+    def graph_def(self) -> Any:
+        """The graph as a GraphDef message."""
+        return self._graph.as_graph_def()
+
+    @property
+    def sess_str(self) -> bytes:
+        """The target that the session was made with."""
+        return self._target.encode()
+
+    def run(self, fetches: Any, feed_dict: dict | None = None, options: Any = None, run_metadata: Any = None) -> Any:
+        """Computes what is asked for.
+
+        Args:
+          fetches: a tensor, operation, variable, name, or a nest of them.
+          feed_dict: tensor (any tensor of the graph, not only placeholders) -> value.
+          options, run_metadata: accepted.
+
+        Returns:
+          A structure like `fetches` with NumPy values; None for operations.
+
+        Raises:
+          RuntimeError: the session is closed.
+          FailedPreconditionError: a variable has not been initialized.
+          InvalidArgumentError: a placeholder was not fed.
+        """
+        if self._closed:
+            raise RuntimeError("Attempted to use a closed Session.")
+        feeds, values = self._feeds(feed_dict) if feed_dict else ([], [])
+        plan = self._plan(fetches, feeds)
+        outer, outer_graph = thread.resources, thread.graph
+        thread.resources, thread.graph = self.resources, None
+        try:
+            results = plan.executor.run(values)
+        finally:
+            thread.resources, thread.graph = outer, outer_graph
+        found = {id(tensor): _as_numpy(value) for tensor, value in zip(plan.tensors, results)}
+        for tensor, value in zip(feeds, values):
+            found.setdefault(id(tensor), _as_numpy(value))
+        made = [fetch.make([_value_of(each, found) for each in fetch.elements]) for fetch in plan.fetches]
+        return _Packer(iter(made)).pack(fetches)
+
+    def _feeds(self, feed_dict: dict) -> tuple[list, list]:
+        feeds: list[Any] = []
+        values: list[Any] = []
+        for key, value in feed_dict.items():
+            key = key.deref() if hasattr(key, "deref") else key
+            if isinstance(key, (tuple, list)):
+                pairs = list(zip(nest.flatten(key), nest.flatten(value), strict=True))
+            else:
+                pairs = self._expand_feed(key, value)
+            for tensor, each in pairs:
+                tensor = self._feedable(tensor)
+                feeds.append(tensor)
+                values.append(_fed(tensor, each))
+        return feeds, values
+
+    def _expand_feed(self, key: Any, value: Any) -> list[tuple[Any, Any]]:
+        for kind, _, feed in _conversions:
+            if isinstance(key, kind) and feed is not None:
+                return list(feed(key, value))
+        if hasattr(key, "_type_spec") and not isinstance(key, Tensor) and not hasattr(key, "handle"):
+            parts = nest.flatten(key, expand_composites=True)
+            given = nest.flatten(value, expand_composites=True) if not isinstance(value, tuple) else list(value)
+            return list(zip(parts, given, strict=True))
+        return [(key, value)]
+
+    def _feedable(self, key: Any) -> Any:
+        if type(key) is SymbolicTensor and key.op.graph is self._graph:
+            return key
+        if isinstance(key, EagerTensor) or hasattr(key, "handle"):
+            raise TypeError(f"Cannot interpret feed_dict key as Tensor: {key!r} is not a tensor of the graph.")
+        try:
+            return self._graph.as_graph_element(key, allow_operation=False)
+        except (KeyError, ValueError, TypeError) as error:
+            raise TypeError(f"Cannot interpret feed_dict key as Tensor: {error}") from None
+
+    def _plan(self, fetches: Any, feeds: list) -> _Plan:
+        try:
+            key: Any = (_fetch_key(fetches), tuple(id(each) for each in feeds))
+        except TypeError:
+            key = None
+        plan = self._plans.get(key)
+        if plan is not None and plan.version == self._graph.version:
+            return plan
+        with self._lock:
+            plan = self._make_plan(fetches, feeds)
+            if key is not None:
+                self._plans[key] = plan
+        return plan
+
+    def _make_plan(self, fetches: Any, feeds: list) -> _Plan:
+        flat = [self._fetch(each) for each in _flatten(fetches)]
+        tensors: dict[int, Any] = {}
+        operations: list[Operation] = []
+        fed = {id(each) for each in feeds}
+        for fetch in flat:
+            for element in fetch.elements:
+                if isinstance(element, SymbolicTensor):
+                    if id(element) not in fed:
+                        tensors[id(element)] = element
+                elif isinstance(element, Operation):
+                    operations.append(element)
+        needed = _needed([*(each.op for each in tensors.values()), *operations], fed)
+        wanted = list(tensors.values())
+        executor = Executor(needed, feeds, wanted)
+        return _Plan(executor, wanted, flat, fetches, self._graph.version, list(feeds))
+
+    def _fetch(self, thing: Any) -> _Fetch:
+        for kind, fetch_function, _ in _conversions:
+            if isinstance(thing, kind):
+                elements, make = fetch_function(thing)
+                return _Fetch([self._element(each) for each in elements], make)
+        if thing is None:
+            raise TypeError("Fetch argument None has invalid type NoneType.")
+        if hasattr(thing, "_type_spec") and not isinstance(thing, Tensor) and not hasattr(thing, "handle"):
+            parts = nest.flatten(thing, expand_composites=True)
+            return _Fetch([self._element(each) for each in parts], lambda values: _composite_value(thing, values))
+        return _Fetch([self._element(thing)], lambda values: values[0])
+
+    def _element(self, thing: Any) -> Any:
+        """A fetched thing as an element of the graph, or as the eager value that it is."""
+        if isinstance(thing, EagerTensor):
+            return thing
+        if hasattr(thing, "handle") and not isinstance(thing, Tensor):
+            if isinstance(thing.handle, EagerTensor):
+                return thing
+            return thing._as_graph_element()
+        try:
+            return self._graph.as_graph_element(thing)
+        except KeyError as error:
+            raise ValueError(f"Fetch argument {thing!r} cannot be interpreted as a Tensor. ({error.args[0]})") from None
+        except ValueError as error:
+            raise ValueError(f"Fetch argument {thing!r} cannot be interpreted as a Tensor. ({error})") from None
+        except TypeError as error:
+            raise TypeError(
+                f"Fetch argument {thing!r} has invalid type {type(thing)}, must be a string or Tensor. ({error})"
+            ) from None
+
+    def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False) -> Callable:
+        """A function that runs `fetches` with values for `feed_list`, in order."""
+        feed_list = list(feed_list or [])
+
+        def run(*values: Any, **options: Any) -> Any:
+            return self.run(fetches, dict(zip(feed_list, values)))
+
+        return run
+
+    def partial_run_setup(self, fetches: Any, feeds: Any = None) -> Any:
+        """Prepares `partial_run`; returns a handle that collects the feeds."""
+        return {}
+
+    def partial_run(self, handle: dict, fetches: Any, feed_dict: dict | None = None) -> Any:
+        """Runs with the feeds of this and of earlier calls with the same handle."""
+        handle.update(feed_dict or {})
+        return self.run(fetches, handle)
+
+    def list_devices(self) -> list[Any]:
+        """The devices."""
+        from penstock.runtime.devices import list_logical_devices
+
+        return list_logical_devices()
+
+    def close(self) -> None:
+        """Frees the session's state."""
+        self._closed = True
+        self._plans.clear()
+        self.resources.clear()
+
+    @classmethod
+    def reset(cls, target: str, containers: Any = None, config: Any = None) -> None:
+        """Sessions share no state, so there is nothing to reset."""
+
+    def as_default(self) -> Any:
+        """A context manager that makes this the default session."""
+        return _DefaultSession(self)
+
+
+class _DefaultSession:
+    def __init__(self, session: BaseSession):
+        self._session = session
+
+    def __enter__(self) -> BaseSession:
+        thread.sessions.append(self._session)
+        return self._session
+
+    def __exit__(self, *error: Any) -> None:
+        thread.sessions.pop()
+
+
+@export(v1=["Session"])
+class Session(BaseSession):
+    """Runs the operations of a graph. As a context manager it makes its graph and itself the default.
+
+    Example:
+      >>> import penstock as tf
+      >>> with tf.Graph().as_default():
+      ...     x = tf.compat.v1.placeholder(tf.float32)
+      ...     with tf.compat.v1.Session() as session:
+      ...         session.run(x * 2, {x: 21.0})
+      np.float32(42.0)
+    """
+
+    def __enter__(self) -> Session:
+        self._outer_graph = thread.graph
+        if thread.graph is not None or self._graph is not context.default_graph():
+            thread.graph = self._graph  # `with Session(graph=g)` also makes g the default graph
+        thread.sessions.append(self)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        thread.sessions.pop()
+        thread.graph = self._outer_graph
+        self.close()
+
+
+@export(v1=["InteractiveSession"])
+class InteractiveSession(BaseSession):
+    """A session that is the default one from its construction until `close`."""
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None):
+        super().__init__(target, graph, config)
+        thread.sessions.append(self)
+        self._outer_graph = thread.graph
+        if graph is not None:
+            thread.graph = graph
+
+    def close(self) -> None:
+        """Ends the session and stops being the default."""
+        if self in thread.sessions:
+            thread.sessions.remove(self)
+        thread.graph = self._outer_graph
+        super().close()
+
+
+def _default_graph() -> Graph:
+    graph = thread.graph if thread.graph is not None else context.default_graph()
+    while graph.building_function and graph.outer_graph is not None:
+        graph = graph.outer_graph
+    return graph
+
+
+@export(v1=["get_default_session"])
+def get_default_session() -> BaseSession | None:
+    """The innermost default session of this thread; None where there is none."""
+    return thread.sessions[-1] if thread.sessions else None
+
+
+def default_session(session: BaseSession | None = None) -> BaseSession:
+    """`session`, or the default one.
+
+    Raises:
+      ValueError: there is none.
+    """
+    found = session or get_default_session()
+    if found is None:
+        raise ValueError(
+            "Cannot evaluate tensor using `eval()`: No default session is registered. Use `with sess.as_default()` or "
+            "pass an explicit session to `eval(session=sess)`"
+        )
+    return found
+
+
+def _eval(tensor: Any, feed_dict: dict | None = None, session: BaseSession | None = None) -> Any:
+    """The value of the tensor in `session`, or in the default session."""
+    if isinstance(tensor, EagerTensor):
+        return tensor.numpy()
+    return default_session(session).run(tensor, feed_dict)
+
+
+Tensor.eval = _eval  # type: ignore[attr-defined]
+
+
+def _needed(roots: list[Operation], fed: set[int]) -> list[Operation]:
+    """What must run for `roots`, in program order; nothing behind a fed tensor."""
+    needed: dict[int, Operation] = {}
+    stack = list(roots)
+    while stack:
+        operation = stack.pop()
+        if id(operation) in needed:
+            continue
+        if operation.outputs and all(id(each) in fed for each in operation.outputs):
+            continue
+        if operation.type == "Placeholder":
+            tensor = operation.outputs[0]
+            if id(tensor) not in fed:
+                raise errors.InvalidArgumentError(
+                    None,
+                    operation,
+                    f"You must feed a value for placeholder tensor {operation.name!r} with dtype {tensor.dtype.name}"
+                    + ("" if tensor.shape.rank is None else f" and shape {tensor.shape}")
+                    + (f" [{operation.line}]" if operation.line else ""),
+                )
+            continue
+        needed[id(operation)] = operation
+        stack.extend(each.op for each in operation.inputs if id(each) not in fed)
+        stack.extend(operation.control_inputs)
+    return sorted(needed.values(), key=lambda operation: operation.index)
+
+
+def _fed(tensor: SymbolicTensor, value: Any) -> Any:
+    """A fed value as an array of the tensor's dtype that fits its shape."""
+    if isinstance(value, EagerTensor):
+        value = value.host()
+    if isinstance(value, Tensor):
+        raise TypeError(
+            "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, strings, "
+            "lists, numpy ndarrays, or TensorHandles."
+        )
+    if tensor.dtype in (dtypes.resource, dtypes.variant):
+        return value
+    wanted = tensor.dtype.as_numpy_dtype
+    if isinstance(value, np.ndarray) and value.dtype == wanted and tensor.dtype is not dtypes.string:
+        array = value
+    elif tensor.dtype is dtypes.string:
+        array = array_of(value, dtypes.string)[0]
+    else:
+        array = np.asarray(value)
+        if isinstance(value, int) and int(array.astype(wanted)) != value:
+            raise TypeError(f"Type of feed value {value} with type int is not compatible with Tensor type {wanted}.")
+        array = array.astype(wanted)
+    shape = tensor._shape
+    if not shape.is_compatible_with(TensorShape(array.shape)):
+        raise ValueError(
+            f"Cannot feed value of shape {array.shape} for Tensor {tensor.name}, which has shape {shape}"
+        )
+    return array
+
+
+def _as_numpy(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value[()] if value.ndim == 0 else value
+    if hasattr(value, "__array__"):
+        return np.asarray(value)[()]
+    return value
+
+
+def _value_of(element: Any, found: dict[int, Any]) -> Any:
+    if isinstance(element, SymbolicTensor):
+        return found[id(element)]
+    if isinstance(element, Operation):
+        return None
+    return element.numpy()
+
+
+def _composite_value(thing: Any, values: list[Any]) -> Any:
+    """What fetching a composite gives: its `...Value` named tuple where the class has one."""
+    make = getattr(thing, "_from_session_values", None)
+    if make is not None:
+        return make(values)
+    return values[0] if len(values) == 1 else values
+
+
+def _is_leaf(fetches: Any) -> bool:
+    if isinstance(fetches, (Tensor, Operation, str)) or hasattr(fetches, "_type_spec") or hasattr(fetches, "handle"):
+        return True
+    return any(isinstance(fetches, kind) for kind, _, _ in _conversions)
+
+
+def _children(fetches: Any) -> list[Any] | None:
+    if _is_leaf(fetches):
+        return None
+    if isinstance(fetches, dict):
+        return list(fetches.values())
+    if isinstance(fetches, (list, tuple)):
+        return list(fetches)
+    return None
+
+
+def _flatten(fetches: Any) -> list[Any]:
+    children = _children(fetches)
+    return [fetches] if children is None else [found for each in children for found in _flatten(each)]
+
+
+def _fetch_key(fetches: Any) -> Any:
+    children = _children(fetches)
+    if children is None:
+        return fetches if isinstance(fetches, str) else id(fetches)
+    if isinstance(fetches, dict):
+        return (dict, tuple(fetches), tuple(_fetch_key(each) for each in children))
+    return (type(fetches), tuple(_fetch_key(each) for each in children))
+
+
+class _Packer:
+    """Puts fetched values into the structure of the fetches."""
+
+    def __init__(self, values: Any):
+        self._values = values
+
+    def pack(self, fetches: Any) -> Any:
+        """The structure `fetches` with values."""
+        children = _children(fetches)
+        if children is None:
+            return next(self._values)
+        packed = [self.pack(each) for each in children]
+        if isinstance(fetches, dict):
+            return type(fetches)(zip(fetches, packed)) if type(fetches) is not dict else dict(zip(fetches, packed))
+        if hasattr(fetches, "_fields"):
+            return type(fetches)(*packed)
+        return packed if isinstance(fetches, list) else tuple(packed)
+
+
+@export(v1=["placeholder"])
+def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> SymbolicTensor:
+    """A tensor of a graph whose value `Session.run` is fed.
+
+    Outside a graph it is a node of the default graph, so that scripts which never turned eager mode off work.
+
+    Args:
+      dtype: its dtype.
+      shape: its shape, as far as known.
+      name: the node's name.
+    """
+    graph = _default_graph()
+    with context.building(graph):
+        return graph.add_call(
+            REGISTRY["Placeholder"], (), {"dtype": dtypes.as_dtype(dtype), "shape": TensorShape(shape)}, name or "Placeholder"
+        )

@@ -1,0 +1,1 @@
+"""`tf.function`: signatures, tracing, the AutoGraph bridge, concrete functions."""

@@ -1,0 +1,250 @@
+"""`ConcreteFunction`: one traced graph that can be called, differentiated, and inlined into other graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from penstock.engine.context import thread
+from penstock.engine.convert import convert_to_tensor
+from penstock.engine.execute import Call
+from penstock.engine.export import export
+from penstock.graph.copying import copy_operations
+from penstock.graph.func_graph import FuncGraph
+from penstock.runtime.executor import executor_of, to_raw, to_tensor
+from penstock.tracing.differentiation import DIFFERENTIABLE_CALL, Differentiable
+from penstock.types import nest
+from penstock.types.specs import TensorSpec
+from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
+
+
+@export("types.experimental.ConcreteFunction")
+class ConcreteFunction:
+    """A graph with a fixed signature, made by `tf.function(...).get_concrete_function(...)`.
+
+    Attributes:
+      graph: the FuncGraph. structured_input_signature: (args, kwargs) with a TensorSpec for each tensor.
+      name: the function's name.
+    """
+
+    def __init__(self, graph: FuncGraph, binder: Any = None, python_arguments: Any = None, prefer_host: bool = False):
+        self.graph = graph
+        self.name = graph.name
+        self._binder = binder
+        self._python_arguments = python_arguments  # (args, kwargs) of the call that was traced, tensors replaced by specs
+        self._prefer_host = prefer_host
+        self._differentiable: dict[int, Differentiable] = {}
+        self._captured: list[Any] | None = None
+        self._output_dtypes = [each.dtype for each in graph.outputs]
+        self._pack = _packer(graph.structured_outputs)
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """The placeholders: arguments, then captures."""
+        return list(self.graph.inputs)
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """The flat output tensors in the graph."""
+        return list(self.graph.outputs)
+
+    @property
+    def structured_outputs(self) -> Any:
+        """What the function returns, with a TensorSpec for each tensor."""
+        return nest.map_structure(
+            lambda each: None if each is None else TensorSpec.from_tensor(each) if isinstance(each, Tensor) else each,
+            self.graph.structured_outputs,
+            expand_composites=False,
+        )
+
+    @property
+    def structured_input_signature(self) -> Any:
+        """(args, kwargs) with a TensorSpec for each tensor."""
+        return self.graph.structured_input_signature
+
+    @property
+    def captured_inputs(self) -> list[Any]:
+        """The outside tensors that the graph uses."""
+        return self.graph.external_captures
+
+    @property
+    def variables(self) -> tuple:
+        """The variables that the function uses."""
+        return self.graph.variables
+
+    @property
+    def trainable_variables(self) -> tuple:
+        """The trainable variables that the function uses."""
+        return self.graph.trainable_variables
+
+    @property
+    def output_dtypes(self) -> Any:
+        """The dtypes of what the function returns."""
+        return nest.map_structure(lambda each: each.dtype, self.graph.structured_outputs, expand_composites=True)
+
+    @property
+    def output_shapes(self) -> Any:
+        """The shapes of what the function returns."""
+        return nest.map_structure(lambda each: each.shape, self.graph.structured_outputs, expand_composites=True)
+
+    @property
+    def function_def(self) -> Any:
+        """The graph as a FunctionDef message."""
+        from penstock.graph.graph_def import function_def
+
+        return function_def(self.graph)
+
+    def add_to_graph(self, g: Any = None) -> None:
+        """Calls are inlined, so there is nothing to add; kept for programs that call it."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the graph with tensors for its arguments, by position or by name."""
+        return self.call_flat(self._flat_arguments(args, kwargs))
+
+    def _flat_arguments(self, args: tuple, kwargs: dict) -> list[Any]:
+        placeholders = self.graph.arguments
+        if self._python_arguments is not None and self._binder is not None:
+            found = self._bind_structured(args, kwargs)
+            if found is not None:
+                return found
+        given = list(nest.flatten(args, expand_composites=True))
+        by_name = {each.op.name: each for each in placeholders}
+        positional = placeholders[: len(given)]
+        named = {name: value for name, value in kwargs.items()}
+        flat = [convert_to_tensor(value, each.dtype) for value, each in zip(given, positional)]
+        for each in placeholders[len(given) :]:
+            name = each.op.name
+            user_name = getattr(each.op, "_user_name", name)
+            if user_name not in named and name not in named:
+                raise TypeError(
+                    f"{self.name} expected argument {user_name!r} ({each.dtype.name}{each.shape}); it was not given. "
+                    f"Its arguments are {sorted(by_name)}."
+                )
+            flat.append(convert_to_tensor(named.pop(user_name if user_name in named else name), each.dtype))
+        if len(given) > len(placeholders) or named:
+            raise TypeError(
+                f"{self.name} takes {len(placeholders)} arguments: got {len(given)} positional ones and {sorted(kwargs)}."
+            )
+        self._check(flat)
+        return flat
+
+    def _bind_structured(self, args: tuple, kwargs: dict) -> list[Any] | None:
+        """Flat arguments of a call in the form of the traced Python call; None where it has another form."""
+        expected_args, expected_kwargs = self._python_arguments
+        try:
+            bound_args, bound_kwargs = self._binder.bind(args, kwargs)
+            nest.assert_same_structure((expected_args, expected_kwargs), (tuple(bound_args), dict(bound_kwargs)))
+        except (TypeError, ValueError):
+            return None
+        flat: list[Any] = []
+        specs = nest.flatten((expected_args, expected_kwargs))
+        for spec, value in zip(specs, nest.flatten((tuple(bound_args), dict(bound_kwargs))), strict=True):
+            if isinstance(spec, TensorSpec):
+                flat.append(convert_to_tensor(value, spec.dtype))
+            elif hasattr(spec, "_to_components"):
+                flat.extend(nest.flatten(spec._to_components(value), expand_composites=True))
+            elif isinstance(value, Tensor) or not _same_python(spec, value):
+                raise TypeError(
+                    f"{self.name} was traced with the Python value {spec!r}; it cannot be called with {value!r}."
+                )
+        if len(flat) != len(self.graph.arguments):
+            return None
+        self._check(flat)
+        return flat
+
+    def _check(self, flat: Sequence[Any]) -> None:
+        for value, placeholder in zip(flat, self.graph.arguments):
+            if value.dtype != placeholder.dtype or not placeholder.shape.is_compatible_with(value.shape):
+                raise TypeError(
+                    f"{self.name}: argument {placeholder.op.name!r} expects {placeholder.dtype.name}{placeholder.shape}, "
+                    f"got {value.dtype.name}{value.shape}."
+                )
+
+    # Calling.
+
+    def call_flat(self, arguments: Sequence[Any]) -> Any:
+        """Calls with one tensor for each argument placeholder, and returns the structured result."""
+        return self._pack(self.run_flat([*arguments, *self._captures()]))
+
+    def _captures(self) -> list[Any]:
+        captured = self._captured
+        if captured is None or len(captured) != len(self.graph._captures):
+            captured = self._captured = self.graph.external_captures
+        return captured
+
+    def run_flat(self, tensors: Sequence[Any]) -> list[Tensor]:
+        """Calls with one tensor for each input (captures included); returns the flat outputs."""
+        if thread.tapes:
+            for variable in self.graph.variables:
+                if variable.trainable:
+                    for tape in thread.tapes:
+                        tape.variable_accessed(variable)
+        if thread.graph is not None or not all(type(each) is EagerTensor for each in tensors):
+            return self._inline(tensors)
+        if thread.tapes:
+            watching = [tape for tape in thread.tapes if any(tape.watches(each) for each in tensors)]
+            if watching:
+                return self._run_differentiable(tensors)
+        return self._run(self.graph, tensors, self._output_dtypes)
+
+    def _run(self, graph: FuncGraph, tensors: Sequence[Any], dtypes: Sequence[Any]) -> list[Tensor]:
+        results = executor_of(graph, self._prefer_host).run([to_raw(each) for each in tensors])
+        return [to_tensor(value, dtype) for value, dtype in zip(results, dtypes)]
+
+    def _inline(self, tensors: Sequence[Any]) -> list[Tensor]:
+        """Copies the body into the graph that is being built."""
+        target = thread.graph
+        if target is None:
+            target = next(each.graph for each in tensors if isinstance(each, SymbolicTensor))
+        if target.building_function:
+            for variable in self.graph.variables:
+                target.watch_variable(variable)
+        values = {id(old): target.as_input(new) for old, new in zip(self.graph.inputs, tensors, strict=True)}
+        with target.name_scope(self.name.split("/")[-1].replace("<lambda>", "lambda") or "call"):
+            copy_operations(self.graph, target, values)
+        return [values[id(each)] for each in self.graph.outputs]
+
+    def _run_differentiable(self, tensors: Sequence[Any]) -> list[Tensor]:
+        """Runs the graph so that the tapes can go back through it: with what the backward pass needs as outputs."""
+        orders = sum(2 if tape._persistent else 1 for tape in thread.tapes if hasattr(tape, "_persistent")) or 1
+        orders = max(orders, len(thread.tapes))
+        ready = self._differentiable.get(orders)
+        if ready is None:
+            ready = self._differentiable[orders] = Differentiable(self.graph, orders)
+        outputs = self._run(ready.graph, tensors, ready.output_dtypes)
+        call = Call(DIFFERENTIABLE_CALL, tensors, {"function": ready, "_gradient": ready.gradient}, outputs)
+        for tape in thread.tapes:
+            tape.record(call)
+        return outputs[: len(self.graph.outputs)]
+
+    def pretty_printed_signature(self, verbose: bool = True) -> str:
+        """The signature, for people."""
+        return f"{self.name}{self.structured_input_signature} -> {self.structured_outputs}"
+
+    def __repr__(self) -> str:
+        return f"<ConcreteFunction {self.pretty_printed_signature()}>"
+
+
+def _same_python(a: Any, b: Any) -> bool:
+    try:
+        return bool(a is b or a == b)
+    except Exception:
+        return False
+
+
+def _packer(structure: Any) -> Callable[[list], Any]:
+    """A function from flat outputs to the structure that the Python function returned."""
+    if isinstance(structure, Tensor):
+        return lambda outputs: outputs[0]
+    if type(structure) in (tuple, list) and all(isinstance(each, Tensor) for each in structure):
+        kind = type(structure)
+        return lambda outputs: kind(outputs)
+    flat = nest.flatten(structure, expand_composites=True)
+    holes = [each is None for each in flat]
+
+    def pack(outputs: list) -> Any:
+        filled = iter(outputs)
+        values = [None if hole else next(filled) for hole in holes]
+        return nest.pack_sequence_as(structure, values, expand_composites=True)
+
+    return pack

@@ -1,0 +1,502 @@
+"""`tf.function`: a Python function that is traced to a graph, once for each kind of arguments."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from penstock.engine import context
+from penstock.engine.context import process, thread
+from penstock.engine.convert import convert_to_tensor
+from penstock.engine.export import export
+from penstock.graph.func_graph import FuncGraph, set_outputs
+from penstock.graph.lifting import init_scope
+from penstock.tracing.concrete_function import ConcreteFunction
+from penstock.tracing.signatures import (
+    Binder, accepts, decode, encode, relaxed_shape, tensor_keys, without_shapes,
+)  # fmt: skip
+from penstock.types import nest
+from penstock.types.specs import TensorSpec
+from penstock.types.tensors import EagerTensor, Tensor
+
+# This many traces of one function are a sign of a mistake: the user is told, once for each function.
+_MANY_TRACES = 5
+
+
+class _Trace:
+    """One concrete function of a `Function`, and which calls it serves."""
+
+    __slots__ = ("concrete", "pattern", "shapes")
+
+    def __init__(self, concrete: ConcreteFunction, pattern: Any, shapes: list):
+        self.concrete, self.pattern, self.shapes = concrete, pattern, shapes
+
+
+@export("types.experimental.PolymorphicFunction", "types.experimental.GenericFunction")
+class Function:
+    """What `tf.function` returns: calls look up, or trace, the concrete function for their arguments."""
+
+    def __init__(
+        self,
+        python_function: Callable,
+        name: str,
+        input_signature: Any = None,
+        autograph: bool = True,
+        jit_compile: bool | None = None,
+        reduce_retracing: bool = False,
+        experimental_implements: str | None = None,
+        experimental_autograph_options: Any = None,
+        experimental_attributes: dict | None = None,
+        is_method: bool = False,
+        prefer_host: bool = False,
+    ):
+        self._python_function = python_function
+        self._name = name
+        self._input_signature = _signature(input_signature)
+        self._autograph = autograph
+        self._autograph_options = experimental_autograph_options
+        self._jit_compile = jit_compile
+        self._reduce_retracing = reduce_retracing
+        self._implements = experimental_implements
+        self._attributes = experimental_attributes
+        self._is_method = is_method
+        self._prefer_host = prefer_host
+        self._binder = Binder(python_function)
+        self._lock = threading.RLock()
+        self._traces: dict[Any, _Trace] = {}
+        self._relaxed: dict[Any, list[_Trace]] = {}
+        self._tracing_count = 0
+        self._created_variables: list[Any] | None = None  # None until the first trace
+        self._methods: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+        functools.update_wrapper(self, python_function, updated=())
+
+    # Calling.
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the function, tracing it first where no trace fits the arguments."""
+        if process.functions_run_eagerly:
+            return self._python_function(*args, **kwargs)
+        if self._input_signature is None and not kwargs and len(args) == len(self._binder.names):
+            key_parts = []
+            for each in args:  # the usual call: eager tensors by position
+                if type(each) is not EagerTensor:
+                    break
+                key_parts.append((each._dtype, each._shape_tuple if each._dtype.is_numpy_compatible else ()))
+            else:
+                key = (tuple(key_parts), thread.device)
+                found = self._fast.get(key) if (graph := thread.graph) is None else None
+                if found is not None:
+                    return found.call_flat(args)
+                concrete, flat = self._lookup(args, kwargs)
+                if graph is None:
+                    self._fast[key] = concrete
+                return concrete.call_flat(flat)
+        concrete, flat = self._lookup(args, kwargs)
+        return concrete.call_flat(flat)
+
+    @functools.cached_property
+    def _fast(self) -> dict:
+        return {}
+
+    def _lookup(self, args: tuple, kwargs: dict) -> tuple[ConcreteFunction, list[Tensor]]:
+        """The concrete function for a call, and the flat tensors to call it with."""
+        args, kwargs = self._bind(args, kwargs)
+        leaves: list[Tensor] = []
+        key = (encode((args, kwargs), leaves), thread.device, bool(thread.strategies))
+        found = self._traces.get(key)
+        if found is None:
+            with self._lock:
+                found = self._traces.get(key)
+                if found is None:
+                    found = self._find_or_trace(key, args, kwargs, leaves)
+                    self._traces[key] = found
+        return found.concrete, leaves
+
+    def _bind(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        try:
+            args, kwargs = self._binder.bind(args, kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self._name}: {error}") from None
+        if self._input_signature is not None:
+            args, kwargs = self._cast_to_signature(args, kwargs)
+        return args, kwargs
+
+    def _cast_to_signature(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        signature = self._input_signature
+        if len(signature) < len(args) and any(
+            parameter.default is inspect.Parameter.empty and parameter.kind is not inspect.Parameter.VAR_POSITIONAL
+            for parameter in list(self._binder.signature.parameters.values())[len(signature) : len(args)]
+        ):
+            raise TypeError(
+                f"{self._name}: got {len(args)} positional arguments, but the input_signature has {len(signature)}."
+            )
+        if len(args) < len(signature):
+            raise TypeError(f"{self._name}: the input_signature has {len(signature)} entries, the call {len(args)} arguments.")
+        fitted = tuple(self._fit(spec, value) for spec, value in zip(signature, args))
+        return (*fitted, *args[len(signature) :]), kwargs
+
+    def _fit(self, spec: Any, value: Any) -> Any:
+        def fit(spec: Any, value: Any) -> Any:
+            if isinstance(spec, TensorSpec):
+                try:
+                    tensor = convert_to_tensor(value, None if isinstance(value, Tensor) else spec.dtype)
+                except (ValueError, TypeError) as error:
+                    raise TypeError(f"{self._name}: cannot convert {value!r} to {spec}: {error}") from None
+                if not spec.is_compatible_with(tensor):
+                    raise TypeError(
+                        f"{self._name}: the input_signature expects {spec}, got a tensor of shape {tensor.shape} and dtype "
+                        f"{tensor.dtype.name}."
+                    )
+                return tensor
+            return value
+
+        try:
+            return nest.map_structure_up_to(spec, fit, spec, value) if nest.is_nested(spec) else fit(spec, value)
+        except ValueError as error:
+            raise TypeError(f"{self._name}: the argument does not have the structure of {spec}: {error}") from None
+
+    # Tracing.
+
+    def _find_or_trace(self, key: Any, args: tuple, kwargs: dict, leaves: list[Tensor]) -> _Trace:
+        shapes = [each.shape for each in tensor_keys(key)]
+        if self._input_signature is not None:
+            pattern: Any = ("signature", _without_signature_shapes(key))
+            shapes = self._signature_shapes(shapes)
+        else:
+            pattern = without_shapes(key)
+        siblings = self._relaxed.setdefault(pattern, [])
+        actual = [each.shape for each in tensor_keys(key)]
+        for trace in siblings:
+            if all(accepts(general, shape) for general, shape in zip(trace.shapes, actual)) and (
+                self._reduce_retracing or self._input_signature is not None or trace.shapes == shapes
+            ):
+                return trace
+        if self._reduce_retracing and siblings and self._input_signature is None:
+            for trace in siblings:
+                shapes = [relaxed_shape(a, b) for a, b in zip(trace.shapes, shapes)]
+        concrete = self._trace(args, kwargs, leaves, shapes)
+        trace = _Trace(concrete, pattern, shapes)
+        siblings.append(trace)
+        return trace
+
+    def _signature_shapes(self, shapes: list) -> list:
+        specs = [each for each in nest.flatten(self._input_signature, expand_composites=True)]
+        given = [
+            None if each.shape.rank is None else tuple(each.shape.as_list())
+            for each in specs
+            if isinstance(each, TensorSpec)
+        ]
+        return [*given, *shapes[len(given) :]] if len(given) <= len(shapes) else shapes
+
+    def _trace(self, args: tuple, kwargs: dict, leaves: Sequence[Tensor], shapes: Sequence[Any]) -> ConcreteFunction:
+        """Traces for arguments in which each tensor has the given shape."""
+        if self._created_variables is None:
+            created: list[Any] = []
+            concrete = self._trace_once(args, kwargs, leaves, shapes, created)
+            self._created_variables = created
+            if not created:
+                return concrete
+            # The function made variables: from now on it must not make any, so trace what it does the second time.
+        return self._trace_once(args, kwargs, leaves, shapes, None)
+
+    def _trace_once(
+        self, args: tuple, kwargs: dict, leaves: Sequence[Tensor], shapes: Sequence[Any], created: list | None
+    ) -> ConcreteFunction:
+        from penstock.ops.variable_creation import variable_creator_scope
+
+        self._tracing_count += 1
+        graph = FuncGraph(self._name)
+        names = iter(_argument_names(self._binder.names, args, kwargs))
+        with context.building(graph):
+            placeholders = []
+            for leaf, shape in zip(leaves, shapes, strict=True):
+                user_name = next(names, "arg")
+                placeholder = graph.add_input(leaf.dtype, shape, _safe(user_name))
+                placeholder.op._user_name = user_name
+                placeholder.handle_data = getattr(leaf, "handle_data", None) or getattr(
+                    leaf.host() if isinstance(leaf, EagerTensor) and not leaf.dtype.is_numpy_compatible else None,
+                    "handle_data",
+                    None,
+                )
+                placeholders.append(placeholder)
+            filled = iter(placeholders)
+            traced_args = decode(args, filled)
+            traced_kwargs = decode(kwargs, filled)
+            with variable_creator_scope(_creator(created, self._name)):
+                result = self._converted()(*traced_args, **traced_kwargs)
+            set_outputs(graph, result)
+        specs = iter([TensorSpec(p.shape, p.dtype, name=p.op._user_name) for p in placeholders])
+        structured = (decode(args, specs), decode(kwargs, specs))
+        graph.structured_input_signature = structured
+        return ConcreteFunction(graph, self._binder, structured, self._prefer_host)
+
+    def _converted(self) -> Callable:
+        from penstock.tracing.autograph import ControlStatusCtx, Status, convert, do_not_convert
+
+        if not self._autograph:
+            return do_not_convert(self._python_function)
+        enabled = ControlStatusCtx(Status.ENABLED, self._autograph_options)
+        return convert(self._python_function, optional_features=self._autograph_options, context=enabled)
+
+    # What programs ask of it.
+
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
+        """Traces for arguments (tensors, `TensorSpec`s, Python values) without running anything.
+
+        Example:
+          >>> import penstock as tf
+          >>> square = tf.function(lambda x: x * x)
+          >>> concrete = square.get_concrete_function(tf.TensorSpec([None], tf.float32))
+          >>> concrete(tf.constant([1.0, 3.0])).numpy()
+          array([1., 9.], dtype=float32)
+        """
+        if self._input_signature is not None and not args and not kwargs:
+            args = tuple(self._input_signature)
+        with context.building(FuncGraph("specs")) as scratch:
+            scratch.outer_graph = None
+
+            def stand_in(spec: Any) -> Any:
+                if isinstance(spec, TensorSpec):
+                    placeholder = scratch.add_input(spec.dtype, spec.shape, _safe(spec.name or "arg"))
+                    return placeholder
+                if hasattr(spec, "_component_specs") and hasattr(spec, "_from_components"):
+                    parts = nest.map_structure(stand_in, spec._component_specs)
+                    return spec._from_components(parts)
+                return spec
+
+            args = nest.map_structure(stand_in, args)
+            kwargs = nest.map_structure(stand_in, kwargs)
+        with context.building(None) if thread.graph is None else context.building(thread.graph):
+            concrete, _ = self._lookup(tuple(args), dict(kwargs))
+        return concrete
+
+    @property
+    def python_function(self) -> Callable:
+        """The function that was decorated."""
+        return self._python_function
+
+    @property
+    def input_signature(self) -> Any:
+        """The signature that was given, as a tuple; None without one."""
+        return self._input_signature
+
+    @property
+    def function_spec(self) -> Binder:
+        """The function's parameters."""
+        return self._binder
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self._name
+
+    def experimental_get_tracing_count(self) -> int:
+        """How often the function has been traced."""
+        return self._tracing_count
+
+    def experimental_get_compiler_ir(self, *args: Any, **kwargs: Any) -> Callable[..., str]:
+        """A function `ir(stage="hlo")` that gives the XLA program for arguments, as text."""
+        concrete, flat = self._lookup(args, kwargs)
+
+        def ir(stage: str = "hlo", **options: Any) -> str:
+            from penstock.runtime.compiler_ir import compiler_ir
+
+            return compiler_ir(concrete, flat, stage)
+
+        return ir
+
+    def pretty_printed_concrete_signatures(self, verbose: bool = True) -> str:
+        """The signatures that have been traced, for people."""
+        return "\n\n".join(trace.concrete.pretty_printed_signature(verbose) for trace in self._all_traces())
+
+    def _all_traces(self) -> list[_Trace]:
+        return list({id(trace): trace for trace in self._traces.values()}.values())
+
+    def _list_all_concrete_functions(self) -> list[ConcreteFunction]:
+        return [trace.concrete for trace in self._all_traces()]
+
+    _list_all_concrete_functions_for_serialization = _list_all_concrete_functions
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """The function bound to an object: each object has its own traces."""
+        if instance is None:
+            return self
+        try:
+            bound = self._methods.get(instance)
+        except TypeError:
+            bound = None
+        if bound is None:
+            bound = Function(
+                self._python_function.__get__(instance, owner),
+                self._name,
+                self._input_signature,
+                self._autograph,
+                self._jit_compile,
+                self._reduce_retracing,
+                self._implements,
+                self._autograph_options,
+                self._attributes,
+                prefer_host=self._prefer_host,
+            )
+            try:
+                self._methods[instance] = bound
+            except TypeError:
+                pass
+        return bound
+
+    def __repr__(self) -> str:
+        return f"<tf.function {self._name!r}>"
+
+
+def _signature(signature: Any) -> tuple | None:
+    if signature is None:
+        return None
+    if not isinstance(signature, (tuple, list)):
+        raise TypeError(f"input_signature must be either a tuple or a list, got {type(signature)}.")
+
+    def spec_of(each: Any) -> Any:
+        if isinstance(each, Tensor):
+            return TensorSpec.from_tensor(each)
+        if hasattr(each, "handle") and hasattr(each, "dtype"):
+            return TensorSpec(each.shape, each.dtype)
+        return each
+
+    return tuple(nest.map_structure(spec_of, list(signature)))
+
+
+def _without_signature_shapes(key: Any) -> Any:
+    return without_shapes(key)
+
+
+def _argument_names(names: list[str], args: tuple, kwargs: dict) -> list[str]:
+    """A name for each tensor among the arguments: that of its parameter."""
+    found: list[str] = []
+    for index, value in enumerate(args):
+        leaves: list[Tensor] = []
+        encode(value, leaves)
+        base = names[index] if index < len(names) else f"args_{index - len(names)}"
+        found.extend([base] if len(leaves) == 1 else [f"{base}_{i}" if i else base for i in range(len(leaves))])
+    for name in sorted(kwargs):
+        leaves = []
+        encode(kwargs[name], leaves)
+        found.extend([name] if len(leaves) == 1 else [f"{name}_{i}" if i else name for i in range(len(leaves))])
+    return found
+
+
+def _safe(name: str) -> str:
+    cleaned = "".join(character if character.isalnum() or character in "_./" else "_" for character in name)
+    return cleaned if cleaned and (cleaned[0].isalnum() or cleaned[0] == ".") else f"arg{cleaned}"
+
+
+def _creator(created: list | None, name: str) -> Callable:
+    """A variable creator for a trace: variables are made once, outside the graph."""
+
+    def create(next_creator: Callable, **kwargs: Any) -> Any:
+        if created is None:
+            raise ValueError(
+                f"tf.function-decorated function {name!r} tried to create variables on non-first call: create them once, "
+                "outside the function, or on its first call only (`if self.v is None: self.v = tf.Variable(...)`)."
+            )
+        kwargs["initial_value"] = _outside(kwargs.get("initial_value"))
+        with init_scope():
+            variable = next_creator(**kwargs)
+        created.append(weakref.ref(variable))
+        return variable
+
+    return create
+
+
+def _outside(initial_value: Any) -> Any:
+    """An initial value that does not depend on the graph being traced."""
+    from penstock.types.tensors import SymbolicTensor
+
+    if not isinstance(initial_value, SymbolicTensor):
+        return initial_value
+    from penstock.runtime.lifting import evaluate_outside
+
+    return evaluate_outside(initial_value)
+
+
+@export("function", v1=["function"])
+def function(
+    func: Callable | None = None,
+    input_signature: Any = None,
+    autograph: bool = True,
+    jit_compile: bool | None = None,
+    reduce_retracing: bool = False,
+    experimental_implements: str | None = None,
+    experimental_autograph_options: Any = None,
+    experimental_attributes: dict | None = None,
+    experimental_relax_shapes: bool | None = None,
+    experimental_compile: bool | None = None,
+    experimental_follow_type_hints: bool | None = None,
+) -> Any:
+    """Compiles a function into a callable graph.
+
+    Args:
+      func: the function. Without it a decorator is returned.
+      input_signature: a sequence of `TensorSpec`s (nests of them): the function is traced once, for these.
+      autograph: whether Python control flow on tensors becomes control flow of the graph.
+      jit_compile: accepted: what can be compiled is compiled by XLA anyway.
+      reduce_retracing: whether a second shape of an argument is met with one trace for unknown sizes.
+
+    Returns:
+      A `Function`.
+
+    Example:
+      >>> import penstock as tf
+      >>> @tf.function
+      ... def collatz(n):
+      ...     steps = 0
+      ...     while n != 1:
+      ...         n = n // 2 if n % 2 == 0 else 3 * n + 1
+      ...         steps += 1
+      ...     return steps
+      >>> collatz(tf.constant(6)).numpy()
+      np.int32(8)
+    """
+
+    def decorate(inner: Callable) -> Function:
+        return Function(
+            inner,
+            getattr(inner, "__name__", type(inner).__name__),
+            input_signature,
+            autograph,
+            jit_compile if jit_compile is not None else experimental_compile,
+            bool(reduce_retracing or experimental_relax_shapes),
+            experimental_implements,
+            experimental_autograph_options,
+            experimental_attributes,
+        )
+
+    return decorate if func is None else decorate(func)
+
+
+@export("config.run_functions_eagerly", "config.experimental_run_functions_eagerly")
+def run_functions_eagerly(run_eagerly: bool) -> None:
+    """Makes every `tf.function` run as plain Python (True), for debugging."""
+    process.functions_run_eagerly = bool(run_eagerly)
+
+
+@export("config.functions_run_eagerly", "config.experimental_functions_run_eagerly")
+def functions_run_eagerly() -> bool:
+    """Whether every `tf.function` runs as plain Python."""
+    return process.functions_run_eagerly
+
+
+@export("executing_eagerly")
+def executing_eagerly() -> bool:
+    """Whether ops run at once; False inside a `tf.function` and while a graph is built."""
+    return thread.graph is None
+
+
+@export("inside_function")
+def inside_function() -> bool:
+    """Whether a `tf.function` is being traced."""
+    return thread.graph is not None and thread.graph.building_function
+
+

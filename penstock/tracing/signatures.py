@@ -1,0 +1,196 @@
+"""What a call of a `tf.function` looks like to its cache: tensors by dtype and shape, Python values by value."""
+
+from __future__ import annotations
+
+import collections
+import inspect
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from penstock.engine.convert import convert_to_tensor
+from penstock.types import nest
+from penstock.types.dtypes import DType
+from penstock.types.shapes import TensorShape
+from penstock.types.specs import TensorSpec, TypeSpec
+from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
+
+
+class ByIdentity:
+    """A key for an object that is compared by identity and not kept alive."""
+
+    __slots__ = ("_hash", "_ref")
+
+    def __init__(self, thing: Any):
+        self._hash = id(thing)
+        try:
+            self._ref: Callable = weakref.ref(thing)
+        except TypeError:
+            self._ref = lambda: thing
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ByIdentity) and self._ref() is not None and self._ref() is other._ref()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the object still exists."""
+        return self._ref() is not None
+
+
+class TensorKey:
+    """The place of a tensor in a key: its dtype and shape, which `relaxed` makes less specific."""
+
+    __slots__ = ("dtype", "shape", "_hash")
+
+    def __init__(self, dtype: DType, shape: tuple | None):
+        self.dtype, self.shape = dtype, shape
+        self._hash = hash((dtype, shape))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TensorKey) and self.dtype is other.dtype and self.shape == other.shape
+
+    def __repr__(self) -> str:
+        return f"{self.dtype.name}{list(self.shape) if self.shape is not None else '<unknown>'}"
+
+
+_BY_VALUE = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, DType, TensorShape, TypeSpec, type)
+
+
+def encode(value: Any, leaves: list[Tensor]) -> Any:
+    """The key of an argument; the tensors in it are appended to `leaves` in `nest` order."""
+    kind = type(value)
+    if kind is EagerTensor:
+        leaves.append(value)
+        return TensorKey(value._dtype, value._shape_tuple if value._np is None or hasattr(value._np, "shape") else ())
+    if kind is SymbolicTensor:
+        leaves.append(value)
+        shape = value._shape
+        return TensorKey(value._dtype, None if shape.rank is None else tuple(shape.as_list()))
+    if kind is tuple or kind is list:
+        return (kind, *(encode(each, leaves) for each in value))
+    if isinstance(value, dict):
+        keys = _sorted_keys(value)
+        return (kind, tuple(keys), *(encode(value[key], leaves) for key in keys))
+    if kind is np.ndarray or isinstance(value, np.generic):
+        return encode(convert_to_tensor(value), leaves)
+    if isinstance(value, slice):
+        return (slice, *(encode(part, leaves) for part in (value.start, value.stop, value.step)))
+    if isinstance(value, _BY_VALUE):
+        return (kind, value)
+    if getattr(value, "_type_spec", None) is not None and not hasattr(value, "handle") and not isinstance(value, TypeSpec):
+        parts = nest.flatten(value, expand_composites=True)
+        return (kind, value._type_spec, *(encode(each, leaves) for each in parts))
+    if nest.is_nested(value):
+        return (kind, *(encode(each, leaves) for each in nest.flatten(value)))
+    if callable(getattr(value, "__array__", None)) and not hasattr(value, "handle"):
+        return encode(convert_to_tensor(value), leaves)
+    return (kind, ByIdentity(value))
+
+
+def decode(value: Any, replacements: Any) -> Any:
+    """`value` with its tensors replaced, in order, by the items of the iterator `replacements`."""
+    if isinstance(value, Tensor):
+        return next(replacements)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return next(replacements)
+    if isinstance(value, slice):
+        return slice(*(decode(part, replacements) for part in (value.start, value.stop, value.step)))
+    if isinstance(value, _BY_VALUE):
+        return value
+    if isinstance(value, dict):
+        found = {key: decode(value[key], replacements) for key in _sorted_keys(value)}
+        ordered = {key: found[key] for key in value}
+        if isinstance(value, collections.defaultdict):
+            return type(value)(value.default_factory, ordered)
+        return ordered if type(value) is dict else type(value)(ordered)
+    if type(value) is tuple or type(value) is list:
+        return type(value)(decode(each, replacements) for each in value)
+    if getattr(value, "_type_spec", None) is not None and not hasattr(value, "handle"):
+        parts = nest.flatten(value, expand_composites=True)
+        return nest.pack_sequence_as(value, [decode(each, replacements) for each in parts], expand_composites=True)
+    if nest.is_nested(value):
+        return nest.pack_sequence_as(value, [decode(each, replacements) for each in nest.flatten(value)])
+    if callable(getattr(value, "__array__", None)) and not hasattr(value, "handle"):
+        return next(replacements)
+    return value
+
+
+def _sorted_keys(value: dict) -> list:
+    return sorted(value, key=lambda key: ("", key) if isinstance(key, str) else (str(type(key)), key))
+
+
+def tensor_keys(key: Any) -> list[TensorKey]:
+    """The TensorKeys inside a key, in order."""
+    if isinstance(key, TensorKey):
+        return [key]
+    if isinstance(key, tuple):
+        return [found for each in key for found in tensor_keys(each)]
+    return []
+
+
+def without_shapes(key: Any) -> Any:
+    """A key that equals those of calls which differ in shapes only."""
+    if isinstance(key, TensorKey):
+        return key.dtype
+    if isinstance(key, tuple):
+        return tuple(without_shapes(each) for each in key)
+    if isinstance(key, TypeSpec) and not isinstance(key, TensorSpec):
+        return type(key)
+    return key
+
+
+def relaxed_shape(a: tuple | None, b: tuple | None) -> tuple | None:
+    """The most specific shape that both are compatible with."""
+    if a is None or b is None or len(a) != len(b):
+        return None
+    return tuple(x if x == y else None for x, y in zip(a, b))
+
+
+def accepts(general: tuple | None, shape: tuple | None) -> bool:
+    """Whether a tensor of shape `shape` may be passed where `general` is expected."""
+    if general is None:
+        return True
+    if shape is None or len(general) != len(shape):
+        return False
+    return all(want is None or want == have for want, have in zip(general, shape))
+
+
+class Binder:
+    """Binds calls to a Python function's parameters."""
+
+    def __init__(self, function: Callable, is_method: bool = False):
+        try:
+            self.signature = inspect.signature(function)
+        except (TypeError, ValueError):
+            self.signature = inspect.Signature(
+                [
+                    inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+                    inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+                ]
+            )
+        parameters = list(self.signature.parameters.values())
+        if is_method and parameters:
+            parameters = parameters[1:]
+            self.signature = self.signature.replace(parameters=parameters)
+        self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self._simple = len(self.names) == len(parameters)
+
+    def bind(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """(positional, keyword-only) arguments with defaults filled in.
+
+        Raises:
+          TypeError: the call does not fit the function's parameters.
+        """
+        if self._simple and not kwargs and len(args) == len(self.names):
+            return args, kwargs
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return bound.args, bound.kwargs
