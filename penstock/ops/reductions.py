@@ -21,8 +21,6 @@ from penstock.ops.dtype_sets import INDICES, NUMBERS, REAL
 from penstock.types import dtypes
 from penstock.types.tensors import Tensor
 
-_LOW_PRECISION = frozenset({"bfloat16", "float16"})
-
 
 def normalize_axes(axes: Any, rank: int) -> tuple[int, ...]:
     """Axes of a kernel call, counted from the front.
@@ -30,10 +28,12 @@ def normalize_axes(axes: Any, rank: int) -> tuple[int, ...]:
     Raises:
       ValueError: an axis is out of range, or named twice.
     """
-    found = tuple(static(axes).reshape(-1).tolist())
+    found = tuple((axes if type(axes) is np.ndarray else static(axes)).reshape(-1).tolist())
     for axis in found:
         if not -rank <= axis < rank:
             raise ValueError(f"Invalid reduction dimension ({axis} for input with {rank} dimension(s)")
+    if len(found) == 1:
+        return (found[0] % rank,)
     found = tuple(axis + rank if axis < 0 else axis for axis in found)
     if len(set(found)) != len(found):
         raise ValueError(f"Invalid reduction arguments: Axes contains duplicate dimension: {found}")
@@ -42,7 +42,8 @@ def normalize_axes(axes: Any, rank: int) -> tuple[int, ...]:
 
 def _accumulator(x: Any) -> Any:
     """The dtype to add up in: float32 for 16-bit floats, else that of x."""
-    return np.float32 if x.dtype.name in _LOW_PRECISION else x.dtype
+    dtype = x.dtype
+    return np.float32 if dtype.itemsize == 2 and dtype.kind not in "iu" else dtype
 
 
 def _sum(xp: Any, x: Any, axes: Any, *, keep_dims: bool) -> Any:

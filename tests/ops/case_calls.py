@@ -10,6 +10,7 @@ import penstock as tf
 from penstock.engine.definition import REGISTRY, OpDef
 from penstock.engine.execute import execute
 from penstock.types.dtypes import as_dtype
+from penstock.types.tensors import Tensor
 from tests.ops.op_cases import Case
 
 
@@ -48,7 +49,7 @@ def regroup(case: Case, flat: list[Any]) -> list[Any]:
 def run(case: Case, inputs: list[Any] | None = None) -> list[Any]:
     """The output tensors of the call, always as a list."""
     result = execute(case.op, tensors_of(case) if inputs is None else inputs, attrs_of(case))
-    return [result] if isinstance(result, tf.Tensor) else list(result or [])
+    return [result] if isinstance(result, Tensor) else list(result or [])
 
 
 def tolerance(case: Case, dtype: np.dtype) -> dict[str, float]:

@@ -13,6 +13,8 @@ import pytest
 import penstock as tf
 from penstock.engine.definition import REGISTRY, stops
 from penstock.engine.execute import execute
+from penstock.types import dtypes
+from penstock.types.tensors import Tensor
 from tests.ops.case_calls import attrs_of, regroup
 from tests.ops.op_cases import all_cases
 
@@ -63,10 +65,10 @@ class Problem:
         for position, x in zip(self.positions, xs, strict=True):
             flat[position] = x
         result = execute(self.case.op, regroup(self.case, flat), attrs_of(self.case))
-        outputs = [result] if isinstance(result, tf.Tensor) else list(result)
-        total = tf.constant(0.0, tf.float64)
+        outputs = [result] if isinstance(result, Tensor) else list(result)
+        total = tf.constant(0.0, dtypes.float64)
         for index, output in enumerate(outputs):
-            if output.dtype in (tf.float64, tf.complex128):
+            if output.dtype in (dtypes.float64, dtypes.complex128):
                 if index not in self.output_weights:
                     sample = np.zeros(output.shape.as_list(), output.dtype.as_numpy_dtype)
                     self.output_weights[index] = weights(self.rng, sample)
@@ -82,7 +84,7 @@ class Problem:
     def slope_of_gradient(self, xs):
         """<gradient, other>: the scalar whose own gradient is the second-order check."""
         gradients = self.gradient(xs)
-        total = tf.constant(0.0, tf.float64)
+        total = tf.constant(0.0, dtypes.float64)
         for gradient, other in zip(gradients, self.other, strict=True):
             if gradient is not None:
                 total += real_dot(tf.convert_to_tensor(gradient), tf.constant(other))

@@ -11,6 +11,7 @@ from penstock.engine.execute import execute
 from penstock.engine.shape_rules import ShapeCall, abstract_evaluation
 from penstock.graph.func_graph import FuncGraph
 from penstock.types.shapes import TensorShape
+from penstock.types.tensors import Tensor
 from tests.ops.case_calls import attrs_of, definition_of, regroup, run
 from tests.ops.op_cases import all_cases
 
@@ -27,7 +28,7 @@ def inferred(case, hide):
             shape = hide(position, array)
             inputs.append(tf.constant(array) if isinstance(shape, str) else graph.add_input(array.dtype, shape, "x"))
         result = execute(case.op, regroup(case, inputs), attrs_of(case))
-    return [result] if isinstance(result, tf.Tensor) else list(result or []), inputs
+    return [result] if isinstance(result, Tensor) else list(result or []), inputs
 
 
 def is_small_integer(array):
