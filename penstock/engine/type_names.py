@@ -5,8 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.engine.export import export
-from penstock.types import composite, data_structures, dtypes, errors, extension_type, nest, shapes, specs, tensors
-from penstock.types import trackable, type_spec
+from penstock.types import (
+    composite,
+    data_structures,
+    dtypes,
+    errors,
+    extension_anonymous,
+    extension_type,
+    nest,
+    shapes,
+    specs,
+    tensors,
+    trackable,
+    type_spec,
+)
 
 _DTYPES = (
     "float16 half float32 float64 double bfloat16 complex64 complex128 int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
@@ -48,6 +60,7 @@ _TABLE: list[tuple[Any, tuple[str, ...], tuple[str, ...] | None]] = [
     (extension_type.ExtensionTypeSpec, ("experimental.ExtensionTypeSpec",), None),
     (extension_type.BatchableExtensionType, ("experimental.BatchableExtensionType",), None),
     (extension_type.ExtensionTypeBatchEncoder, ("experimental.ExtensionTypeBatchEncoder",), None),
+    (extension_anonymous.as_dict, ("experimental.extension_type.as_dict",), None),
     (composite.CompositeTensor, ("__internal__.CompositeTensor",), None),
     (trackable.Trackable, ("__internal__.tracking.Trackable",), None),
     (trackable.AutoTrackable, ("__internal__.tracking.AutoTrackable",), None),

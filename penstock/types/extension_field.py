@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import collections.abc
 import inspect
-import sys
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from penstock.types import dtypes, nest, upcalls
@@ -40,34 +40,31 @@ class Field(NamedTuple):
     default: Any = NO_DEFAULT
 
 
-def fields_of(cls: type, base: type) -> tuple[Field, ...] | None:
+def fields_of(cls: Any, base: type, scope: dict[str, Any], local: Mapping[str, Any]) -> tuple[Field, ...]:
     """The fields of an extension type, those of its base classes first.
 
     Args:
       cls: The class.
       base: `ExtensionType`; annotations of it and of its bases are no fields.
-
-    Returns:
-      The fields, or None as long as an annotation names a class that is not defined yet.
+      scope: The globals where the class is defined, in which annotations that are strings are looked up.
+      local: The locals there.
 
     Raises:
+      NameError: if an annotation names a class that is not defined yet.
       TypeError: if an annotation is of an unsupported kind.
     """
-    fields: dict[str, Field] = {}
-    for ancestor in reversed(cls.__mro__):
-        if not issubclass(ancestor, base) or ancestor is base:
-            continue
+    annotations: dict[str, Any] = {}
+    for ancestor in reversed(cls.__mro__[1:]):
+        if issubclass(ancestor, base):
+            annotations.update({field.name: field.annotation for field in ancestor._fields()})
+    own = types.SimpleNamespace(__annotations__=raw_annotations(cls))
+    for name, annotation in typing.get_type_hints(own, scope, {**local, cls.__name__: cls}).items():
         try:
-            annotations = _resolved_annotations(ancestor, cls)
-        except NameError:
-            return None
-        for name, annotation in annotations.items():
-            try:
-                check_annotation(annotation)
-            except TypeError as error:
-                raise TypeError(f"In field {name!r}: {error}") from None
-            fields[name] = Field(name, annotation, default_of(cls, name, base))
-    return tuple(fields.values())
+            check_annotation(annotation)
+        except TypeError as error:
+            raise TypeError(f"In field {name!r}: {error}") from None
+        annotations[name] = annotation
+    return tuple(Field(name, hint, default_of(cls, name, base)) for name, hint in annotations.items())
 
 
 def default_of(cls: type, name: str, base: type) -> Any:
@@ -83,14 +80,6 @@ def default_of(cls: type, name: str, base: type) -> Any:
 def raw_annotations(cls: type) -> dict[str, Any]:
     """The annotations in the body of `cls`, strings left as they are."""
     return inspect.get_annotations(cls)
-
-
-def _resolved_annotations(owner: type, cls: type) -> dict[str, Any]:
-    own = raw_annotations(owner)
-    module = vars(sys.modules[owner.__module__]) if owner.__module__ in sys.modules else {}
-    classes = {owner.__name__: owner, cls.__name__: cls}  # not yet in the module while their body runs
-    hints = typing.get_type_hints(types.SimpleNamespace(__annotations__=own), module, classes)
-    return {name: hints[name] for name in own}
 
 
 def check_annotation(annotation: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import inspect
+import sys
 from typing import Any, ClassVar
 
 from penstock.types import nest, upcalls
@@ -103,11 +104,16 @@ class ExtensionTypeMetaclass(_Constructor):
 
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> None:
         super().__init__(name, bases, namespace)
-        cls._own_fields: tuple[Field, ...] | None = None
+        cls._own_fields: tuple[Field, ...] | None = ()
         if namespace.get("_is_base", False):
             return
         _check_body(cls, namespace)
-        cls._own_fields = fields_of(cls, ExtensionType)
+        statement = sys._getframe(1)  # runs the class statement, whose names the annotations use
+        cls._scope = statement.f_globals
+        try:
+            cls._own_fields = fields_of(cls, ExtensionType, cls._scope, statement.f_locals)
+        except NameError:  # a class that comes later; `_fields` asks again
+            cls._own_fields = None
         for field in cls._own_fields or ():
             if field.default is not NO_DEFAULT:
                 convert(field.default, field.annotation, f"default value for {field.name}", FOR_DEFAULT)
@@ -190,12 +196,14 @@ class ExtensionType(_Fields, CompositeTensor, metaclass=ExtensionTypeMetaclass):
     >>> mt = MaskedTensor([1, 2, 3], [True, False, True])
     >>> mt.values.shape
     TensorShape([3])
-    >>> MaskedTensor.Spec(tf.TensorSpec([None], tf.int32), tf.TensorSpec([None],
-    tf.bool)).is_compatible_with(mt) True
+    >>> spec = MaskedTensor.Spec(tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.bool))
+    >>> spec.is_compatible_with(mt)
+    True
     """
 
     _is_base: ClassVar[bool] = True
-    _own_fields: ClassVar[tuple[Field, ...] | None]
+    _own_fields: ClassVar[tuple[Field, ...] | None]  # None while an annotation names what is not defined
+    _scope: ClassVar[dict[str, Any]]
     Spec: ClassVar[Any]
     __hash__ = None  # type: ignore[assignment]  # equality is a tensor
 
@@ -209,14 +217,11 @@ class ExtensionType(_Fields, CompositeTensor, metaclass=ExtensionTypeMetaclass):
 
     @classmethod
     def _fields(cls) -> tuple[Field, ...]:
-        if cls._own_fields is None:  # an annotation named a class that came later
-            found = fields_of(cls, ExtensionType)
-            if found is None:
-                unknown = ", ".join(name for name in cls.__signature__.parameters)
-                raise NameError(
-                    f"{cls.__name__}: an annotation names a class that is not defined; fields: {unknown}."
-                )
-            cls._own_fields = found
+        if cls._own_fields is None:
+            try:
+                cls._own_fields = fields_of(cls, ExtensionType, cls._scope, {})
+            except NameError as error:
+                raise NameError(f"In the annotations of {cls.__name__}: {error}") from None
         return cls._own_fields
 
     def _convert_fields(self) -> None:
