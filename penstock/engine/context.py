@@ -17,6 +17,7 @@ class _Process:
 
     def __init__(self) -> None:
         self.graph_mode = False  # compat.v1.disable_eager_execution() was called
+        self.v2_behavior = True  # False: compat.v1.disable_v2_behavior() was called
         self.default_graph: Any = None  # the v1 default graph, made on first use
         self.make_graph: Any = None  # set by penstock.graph: builds an empty Graph
         self.functions_run_eagerly = False

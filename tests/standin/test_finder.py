@@ -34,7 +34,10 @@ IMPORTS = {
     "keras layers": ("import tensorflow.keras.layers as layers, keras", "layers.Dense is keras.layers.Dense"),
     "from keras": ("from tensorflow.keras import Model; import keras", "Model is keras.Model"),
     "losses": ("from tensorflow import losses; import keras", "losses.Loss is keras.losses.Loss"),
-    "keras in its old place": ("from tensorflow.python.keras.layers import Dense; import keras", "Dense is keras.layers.Dense"),
+    "keras in its old place": (
+        "from tensorflow.python.keras.layers import Dense; import keras",
+        "Dense is keras.layers.Dense",
+    ),
     "private ops": ("from tensorflow.python.framework import ops", "ops.Tensor is penstock.Tensor"),
     "private math": ("from tensorflow.python.ops.math_ops import tanh", "tanh is penstock.math.tanh"),
     "protocol buffers": (
@@ -62,7 +65,9 @@ def test_an_import_gives_the_object_that_penstock_has(tmp_path, name):
 )
 def test_what_is_not_there_is_an_import_error(tmp_path, statement):
     message = failure(INSTALL + statement, tmp_path)
-    assert message.startswith(("ModuleNotFoundError: No module named 'tensorflow.", "ImportError: cannot import name"))
+    assert message.startswith(
+        ("ModuleNotFoundError: No module named 'tensorflow.", "ImportError: cannot import name")
+    )
 
 
 def test_a_private_name_that_is_not_there_says_where_it_was_looked_for(tmp_path):
@@ -80,7 +85,9 @@ def test_installing_as_another_version_is_refused(tmp_path):
 
 
 def test_an_unknown_version_is_refused(tmp_path):
-    assert failure("import penstock; penstock.install('v3')", tmp_path).startswith("ValueError: install: api is 'v3'")
+    assert failure("import penstock; penstock.install('v3')", tmp_path).startswith(
+        "ValueError: install: api is 'v3'"
+    )
 
 
 def test_a_loaded_tensorflow_is_not_replaced(tmp_path):
@@ -106,15 +113,18 @@ def test_libraries_that_ask_whether_tensorflow_is_there_are_told_so(tmp_path):
 
 
 def test_keras_runs_on_it(tmp_path):
-    code = "import keras; x = keras.ops.ones(()); print(keras.backend.backend(), isinstance(x, penstock.Tensor))"
+    code = (
+        "import keras; x = keras.ops.ones(()); print(keras.backend.backend(), isinstance(x, penstock.Tensor))"
+    )
     assert printed(INSTALL + code, tmp_path) == "tensorflow True"
 
 
 def test_keras_on_another_backend_is_reported(tmp_path):
     code = "import keras; import warnings; warnings.simplefilter('error')\n" + INSTALL
-    assert "Keras is already imported and runs on 'jax'" in python(
-        "-c", code, folder=tmp_path, KERAS_BACKEND="jax"
-    ).stderr
+    assert (
+        "Keras is already imported and runs on 'jax'"
+        in python("-c", code, folder=tmp_path, KERAS_BACKEND="jax").stderr
+    )
 
 
 def test_keras_recognizes_tensors(tmp_path):
@@ -132,5 +142,10 @@ def test_tf_keras_works_without_installing(tmp_path):
 
 
 def test_version_1_is_the_v1_namespace_in_graph_mode(tmp_path):
-    code = "import penstock; penstock.install('v1')\nimport tensorflow as tf\nprint(tf is penstock.compat.v1)\n"
-    assert printed(code + "print(tf.constant(1).graph is tf.get_default_graph())", tmp_path).split() == ["True", "True"]
+    code = (
+        "import penstock; penstock.install('v1')\nimport tensorflow as tf\nprint(tf is penstock.compat.v1)\n"
+    )
+    assert printed(code + "print(tf.constant(1).graph is tf.get_default_graph())", tmp_path).split() == [
+        "True",
+        "True",
+    ]

@@ -47,7 +47,10 @@ def test_every_row_says_where_to_look():
 
 
 @pytest.mark.parametrize(
-    "module", sorted({word for row in internals.MODULES.values() for word in row.split() if word.startswith("penstock.")})
+    "module",
+    sorted(
+        {word for row in internals.MODULES.values() for word in row.split() if word.startswith("penstock.")}
+    ),
 )
 def test_our_own_modules_in_the_table_exist(module):
     importlib.import_module(module)
