@@ -20,6 +20,7 @@ from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import constant_value
 from penstock.graph.func_graph import FuncGraph, trace
 from penstock.types import dtypes, nest
+from penstock.types.composite import CompositeTensor
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 
@@ -417,7 +418,7 @@ def _run_eagerly(cond: Callable, body: Callable, variables: Any, maximum_iterati
 
 
 def _loop_tensor(value: Any) -> Any:
-    if isinstance(value, Tensor) or getattr(value, "_type_spec", None) is not None and not hasattr(value, "handle"):
+    if isinstance(value, (Tensor, CompositeTensor)):
         return value
     return convert_to_tensor(value)
 

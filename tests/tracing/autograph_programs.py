@@ -358,7 +358,16 @@ def tensor_array_in_loop(x):
 
 def builtins_on_tensors(x):
     v = tf.stack([x, 3, -x])
-    return len(v), abs(x), int(tf.cast(x, tf.float32)), float(x), max(x, 2), min(x, 2), max(v), sorted(v)
+    return (
+        len(v),
+        abs(x),
+        int(tf.cast(x, tf.float32)),
+        float(x),
+        max(x, 2),
+        min(x, 2),
+        max(v),
+        tf.convert_to_tensor(sorted(v)),
+    )
 
 
 def builtins_on_python_values(x):

@@ -203,14 +203,14 @@ def _is_builtin(f: Any) -> bool:
     return id(f) in _BUILTINS or isinstance(f, types.BuiltinFunctionType)
 
 
-def _function_of(f: Any) -> tuple[types.FunctionType | None, tuple]:
+def _function_of(f: Any) -> tuple[types.FunctionType | None, tuple[Any, ...]]:
     """The Python function that a call of `f` runs, with the arguments that it is bound to; None for native code."""
+    function: Any = type(f).__call__
+    bound: tuple = (f,)
     if inspect.ismethod(f):
         function, bound = f.__func__, (f.__self__,)
     elif inspect.isfunction(f):
         function, bound = f, ()
-    else:
-        function, bound = type(f).__call__, (f,)
     return (function, bound) if inspect.isfunction(function) else (None, ())
 
 
@@ -279,7 +279,7 @@ def to_graph(
 
 
 @export("autograph.to_code", v1=[])
-def to_code(entity: Callable, recursive: bool = True, experimental_optional_features: Any = None) -> str:
+def to_code(entity: Any, recursive: bool = True, experimental_optional_features: Any = None) -> str:
     """The source of the function that `tf.autograph.to_graph` makes.
 
     Args:

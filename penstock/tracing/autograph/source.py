@@ -9,8 +9,12 @@ from __future__ import annotations
 import ast
 import copy
 import functools
+import inspect
 import linecache
 from types import CodeType, FunctionType
+from typing import Any
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class SourceUnavailableError(ValueError):
@@ -21,7 +25,7 @@ class UnsupportedSyntaxError(NotImplementedError):
     """The text of a function can be read, but AutoGraph cannot rewrite it."""
 
 
-def function_tree(fn: FunctionType) -> ast.FunctionDef | ast.Lambda:
+def function_tree(fn: FunctionType) -> Any:
     """A fresh copy of the tree of `fn`; private names (`__x` inside a class) are already mangled.
 
     Raises:
@@ -29,6 +33,7 @@ def function_tree(fn: FunctionType) -> ast.FunctionDef | ast.Lambda:
       UnsupportedSyntaxError: `fn` is a coroutine, or one of several lambdas that cannot be told apart.
     """
     code = fn.__code__
+    owner = _owner_class(code)
     linecache.checkcache(code.co_filename)
     text = "".join(linecache.getlines(code.co_filename, fn.__globals__))
     if not text:
@@ -41,28 +46,24 @@ def function_tree(fn: FunctionType) -> ast.FunctionDef | ast.Lambda:
         functions = _functions_by_line(text).get(code.co_firstlineno, ())
     except SyntaxError as error:
         raise SourceUnavailableError(f"{code.co_filename} cannot be parsed: {error}") from error
-    found = [
-        node
-        for node in functions
-        if _name(node) == code.co_name and _arguments(node) == _argument_names(code)
-    ]
+    wanted = code.co_name, _arguments_of_code(code)
+    found = [node for node in functions if (_name(node), _arguments(node, owner)) == wanted]
     if not found:
         raise SourceUnavailableError(
             f"line {code.co_firstlineno} of {code.co_filename} no longer defines {fn}: the file was edited after it "
             "was imported, or the function was made by other code"
         )
-    node = found[0] if len(found) == 1 else _by_columns(found, fn)
+    node = found[0] if len(found) == 1 else _by_columns(found, code)
     if isinstance(node, ast.AsyncFunctionDef):
         raise UnsupportedSyntaxError("coroutines (async def) are not supported")
     node = copy.deepcopy(node)
-    owner = _owner_class(code)
-    return _Mangler(owner).visit(node) if owner else node
+    return node if owner is None else _Mangler(owner).visit(node)
 
 
 @functools.lru_cache(maxsize=16)
-def _functions_by_line(text: str) -> dict[int, list[ast.AST]]:
+def _functions_by_line(text: str) -> dict[int, list[FunctionNode]]:
     """Every `def` and `lambda` of a file, by the line that its code object says it starts at."""
-    table: dict[int, list[ast.AST]] = {}
+    table: dict[int, list[FunctionNode]] = {}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
@@ -72,51 +73,41 @@ def _functions_by_line(text: str) -> dict[int, list[ast.AST]]:
     return table
 
 
-def _name(node: ast.AST) -> str:
+def _name(node: FunctionNode) -> str:
     return "<lambda>" if isinstance(node, ast.Lambda) else node.name
 
 
-def _arguments(node: ast.AST) -> tuple[str, ...]:
-    """The names in the order of `co_varnames`: positional, keyword-only, `*args`, `**kwargs`."""
+def _arguments(node: FunctionNode, owner: str | None) -> tuple[str, ...]:
+    """The names of the arguments in the order in which code objects have them."""
     spec = node.args
     rest = [each for each in (spec.vararg, spec.kwarg) if each is not None]
-    return tuple(_demangled(each.arg) for each in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs, *rest))
-
-
-def _argument_names(code: CodeType) -> tuple[str, ...]:
-    flags = (code.co_flags & 0x04, code.co_flags & 0x08)  # CO_VARARGS, CO_VARKEYWORDS
-    count = code.co_argcount + code.co_kwonlyargcount + sum(map(bool, flags))
-    return tuple(_demangled(name) for name in code.co_varnames[:count])
-
-
-def _demangled(name: str) -> str:
-    """`_Class__x` as the source spells it; only used to compare names."""
-    return (
-        name[name.index("__", 1) :]
-        if name[0] == "_" and "__" in name[1:] and not name.endswith("__")
-        else name
+    return tuple(
+        _mangled(each.arg, owner) for each in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs, *rest)
     )
 
 
-def _by_columns(candidates: list[ast.AST], fn: FunctionType) -> ast.AST:
-    """The smallest candidate whose body spans all of the code's instructions."""
-    places = [
+def _arguments_of_code(code: CodeType) -> tuple[str, ...]:
+    rest = sum(bool(code.co_flags & flag) for flag in (inspect.CO_VARARGS, inspect.CO_VARKEYWORDS))
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + rest]
+
+
+def _by_columns(candidates: list[FunctionNode], code: CodeType) -> FunctionNode:
+    """Of lambdas on one line, the smallest whose body spans all of the code's instructions."""
+    places: list[Any] = [
         ((line, column), (end_line, end_column))
-        for line, end_line, column, end_column in fn.__code__.co_positions()
-        if None not in (line, end_line, column, end_column) and end_column > 0
+        for line, end_line, column, end_column in code.co_positions()
+        if None not in (line, end_line, column, end_column) and end_column
     ]
-    spanning = []
+    spanning: list[tuple[int, int, FunctionNode]] = []
     for node in candidates:
-        first, last = (
-            (node.body, node.body) if isinstance(node, ast.Lambda) else (node.body[0], node.body[-1])
-        )
-        start, end = (first.lineno, first.col_offset), (last.end_lineno, last.end_col_offset)
-        if all(start <= place[0] and place[1] <= end for place in places):
+        body: Any = node.body
+        start, end = (body.lineno, body.col_offset), (body.end_lineno, body.end_col_offset)
+        if all(start <= first and last <= end for first, last in places):
             spanning.append((end[0] - start[0], end[1] - start[1], node))
     if not places or not spanning:
         raise UnsupportedSyntaxError(
-            f"found multiple definitions with identical signatures at line {fn.__code__.co_firstlineno} of "
-            f"{fn.__code__.co_filename}: define each lambda on a line of its own"
+            f"found multiple definitions with identical signatures at line {code.co_firstlineno} of "
+            f"{code.co_filename}: define each lambda on a line of its own"
         )
     return min(spanning, key=lambda entry: entry[:2])[2]
 
@@ -124,49 +115,32 @@ def _by_columns(candidates: list[ast.AST], fn: FunctionType) -> ast.AST:
 def _owner_class(code: CodeType) -> str | None:
     """The innermost class whose body contains the function, as `co_qualname` tells."""
     parts = code.co_qualname.split(".")[:-1]
-    # "f.<locals>.C.method": a name is a class where what follows it is not "<locals>".
-    for index in range(len(parts) - 1, -1, -1):
-        following = parts[index + 1] if index + 1 < len(parts) else None
-        if parts[index] != "<locals>" and following != "<locals>":
+    # In "f.<locals>.C.method" a name is a class where what follows it is not "<locals>".
+    for index in reversed(range(len(parts))):
+        if "<locals>" not in parts[index : index + 2]:
             return parts[index]
     return None
 
 
+def _mangled(name: str, owner: str | None) -> str:
+    """A name as the compiler spells it inside the class `owner`: `__x` is `_Class__x`."""
+    private = name.startswith("__") and not name.endswith("__")
+    return f"_{owner.lstrip('_')}{name}" if private and owner and owner.strip("_") else name
+
+
 class _Mangler(ast.NodeTransformer):
-    """Spells private names as the compiler does inside a class: `self.__x` is `self._Class__x`."""
+    """Mangles the private names of a function that is defined in a class."""
 
     def __init__(self, owner: str):
-        self.prefix = "_" + owner.lstrip("_") if owner.strip("_") else ""
+        self.owner = owner
 
-    def _mangle(self, name: str) -> str:
-        private = self.prefix and name.startswith("__") and not name.endswith("__") and "." not in name
-        return self.prefix + name if private else name
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.name = self._mangle(node.name)
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.ClassDef):
+            return node  # has a mangling of its own, which the compiler will do
+        for field in ("id", "attr", "arg", "name"):
+            value = getattr(node, field, None)
+            if isinstance(value, str):
+                setattr(node, field, _mangled(value, self.owner))
+        if isinstance(node, (ast.Nonlocal, ast.Global)):
+            node.names = [_mangled(name, self.owner) for name in node.names]
         return self.generic_visit(node)
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        node.attr = self._mangle(node.attr)
-        return self.generic_visit(node)
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        node.id = self._mangle(node.id)
-        return node
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.arg = self._mangle(node.arg)
-        return self.generic_visit(node)
-
-    def visit_keyword(self, node: ast.keyword) -> ast.AST:
-        node.arg = node.arg and self._mangle(node.arg)
-        return self.generic_visit(node)
-
-    def visit_Nonlocal(self, node: ast.Nonlocal) -> ast.AST:
-        node.names = [self._mangle(name) for name in node.names]
-        return node
-
-    visit_Global = visit_Nonlocal  # noqa: N815 - the names that NodeTransformer asks for
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return node  # has a mangling of its own, which the compiler will do

@@ -51,7 +51,7 @@ class ConvertedCode:
     """The converted form of one code object, from which functions with any closure and defaults are made."""
 
     factory: CodeType  # of a function of the operators that returns the converted function
-    tree: ast.AST
+    tree: ast.stmt
     name: str
 
     @property
@@ -67,7 +67,9 @@ class ConvertedCode:
         converted.__name__ = self.name
         converted.__defaults__ = fn.__defaults__
         converted.__kwdefaults__ = fn.__kwdefaults__
-        converted.__annotations__ = fn.__annotations__
+        # From Python 3.14 on annotations are evaluated when asked for, and may not be valid before.
+        kept = "__annotate__" if hasattr(fn, "__annotate__") else "__annotations__"
+        setattr(converted, kept, getattr(fn, kept))
         return converted
 
 
@@ -94,7 +96,7 @@ def transpile(fn: FunctionType, options: ConversionOptions) -> ConvertedCode:
 def _convert(fn: FunctionType, options: ConversionOptions) -> ConvertedCode:
     from malt.pyct import inspect_utils, naming, transformer
 
-    tree = desugar(_without_signature_values(function_tree(fn)))
+    tree: Any = desugar(_without_signature_values(function_tree(fn)))
     names = {getattr(node, "name", None) for node in ast.walk(tree)}
     _note_origins(tree)
     namespace = inspect_utils.getnamespace(fn)
@@ -126,9 +128,10 @@ def _without_signature_values(tree: Any) -> Any:
     return tree
 
 
-def _note_origins(tree: ast.AST) -> None:
+def _note_origins(tree: Any) -> None:
     from malt.pyct import anno
 
+    node: Any
     for node in ast.walk(tree):
         if hasattr(node, "lineno"):
             origin = Origin(node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
@@ -137,7 +140,7 @@ def _note_origins(tree: ast.AST) -> None:
             anno.setanno(node, anno.Basic.ORIGIN, origin.first_line if compound else origin)
 
 
-def _rewrite(tree: ast.AST, context: Any) -> ast.AST:
+def _rewrite(tree: Any, context: Any) -> Any:
     """Runs malt's converters, in the order in which they build on each other."""
     from malt.converters import (
         asserts,
@@ -216,7 +219,7 @@ def _compile(tree: ast.stmt, name: str, original: CodeType) -> CodeType:
     text = "def outer():\n" + "".join(f" {each} = None\n" for each in original.co_freevars)
     text += f" def inner({OPERATORS}):\n  pass\n  return {name}\n"
     module = ast.parse(text)
-    outer = module.body[0]
+    outer: Any = module.body[0]
     inner = outer.body[-1]
     inner.body[0] = tree
     line = original.co_firstlineno
@@ -240,7 +243,7 @@ def _nested(code: CodeType, name: str) -> CodeType:
     return next(each for each in code.co_consts if isinstance(each, CodeType) and each.co_name == name)
 
 
-def _place(node: ast.AST, inherited: Origin) -> None:
+def _place(node: Any, inherited: Origin) -> None:
     """Puts each node where its origin was; generated nodes stand where their parent does."""
     from malt.pyct import anno
 

@@ -13,7 +13,7 @@ from penstock.tracing.autograph.operators.lists import EmptyGraphList
 from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.tensors import is_tensor
 from penstock.tracing.autograph.operators.variables import Undefined, UndefinedReturnValue
-from penstock.types import dtypes, nest
+from penstock.types import dtypes, nest, upcalls
 from penstock.types.shapes import TensorShape
 
 # What a loop variable that starts undefined may become; the types that `undefined_state.placeholder` can stand for.
@@ -194,11 +194,7 @@ def _same_structure(left: Any, right: Any) -> None:
 
 
 def _without_variable(value: Any) -> Any:
-    return (
-        value.value()
-        if callable(getattr(value, "assign", None)) and callable(getattr(value, "value", None))
-        else value
-    )
+    return value.read_value() if isinstance(value, upcalls.variable_class) else value
 
 
 def _tensor_or_none(value: Any) -> Any:

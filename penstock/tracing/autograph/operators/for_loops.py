@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from penstock.engine.convert import convert_to_tensor
 from penstock.engine.static_value import constant_value
 from penstock.tracing.autograph.operators import py_builtins, python_loops
 from penstock.tracing.autograph.operators.public_ops import tf
-from penstock.tracing.autograph.operators.tensors import is_range, is_tensor
+from penstock.tracing.autograph.operators.tensors import is_dense_tensor, is_range, is_tensor
 from penstock.tracing.autograph.operators.variables import Undefined
 from penstock.tracing.autograph.operators.while_loops import graph_loop
 from penstock.types.tensors import Tensor
@@ -55,6 +56,8 @@ def for_stmt(
 
 
 def _over_first_dimension(tensor, extra_test, body, get_state, set_state, symbol_names, opts) -> None:
+    if is_dense_tensor(tensor):
+        tensor = convert_to_tensor(tensor)  # a variable is read once, before the loop
     length = py_builtins.len_(tensor)
     element = _reader(tensor, length)
     index: Any = 0

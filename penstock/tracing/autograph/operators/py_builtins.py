@@ -83,7 +83,7 @@ def _tensor_length(x: Any) -> Any:
         raise ValueError(f"len requires a non-scalar tensor, got one of shape {x.shape}")
     if x.shape.rank is not None and x.shape[0] is not None:
         return x.shape[0]
-    return tf.shape(x)[0]
+    return x.nrows(dtypes.int32) if hasattr(x, "nrows") else tf.shape(x)[0]
 
 
 def print_(*values: Any, **options: Any) -> Any:

@@ -1,33 +1,26 @@
-"""What AutoGraph asks of a value: is it a tensor, may it be a condition, is it the output of `tf.range`."""
+"""What AutoGraph asks of a value: may it be a condition, is it a list, is it the output of `tf.range`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from penstock.tracing.autograph.operators.public_ops import tf
+from penstock.ops.shapes_of_tensors import is_tensor
+from penstock.ops.tensor_array import TensorArray
 from penstock.types import dtypes
 from penstock.types.composite import CompositeTensor
 from penstock.types.tensors import SymbolicTensor, Tensor
 
-
-def is_variable(value: Any) -> bool:
-    """Whether `value` is a `tf.Variable`."""
-    return hasattr(type(value), "assign_add") and hasattr(value, "dtype")
-
-
-def is_tensor(value: Any) -> bool:
-    """Whether `value` is a tensor, a variable, or a composite such as a ragged or sparse tensor."""
-    return isinstance(value, (Tensor, CompositeTensor)) or is_variable(value)
+__all__ = ["is_dense_tensor", "is_range", "is_tensor", "is_tensor_array", "is_tensor_list"]
 
 
 def is_dense_tensor(value: Any) -> bool:
-    """The same, without composites: what a condition may be."""
-    return isinstance(value, Tensor) or is_variable(value)
+    """Whether `value` is a tensor or variable, but not a composite such as a sparse tensor."""
+    return is_tensor(value) and not isinstance(value, CompositeTensor)
 
 
 def is_tensor_array(value: Any) -> bool:
     """Whether `value` is a `tf.TensorArray`."""
-    return isinstance(value, tf.TensorArray)
+    return isinstance(value, TensorArray)
 
 
 def is_range(value: Any) -> bool:
