@@ -46,7 +46,8 @@ def init_scope() -> Iterator[None]:
             if inner is not outer:
                 stack.enter_context(outer.name_scope(scope + "/" if scope else None))
         elif inner is not None:
-            eager_scope, thread.name_scope = thread.name_scope, inner.get_name_scope()
+            scope = inner.get_name_scope()
+            eager_scope, thread.name_scope = thread.name_scope, scope + "/" if scope else ""
             stack.callback(setattr, thread, "name_scope", eager_scope)
             stack.enter_context(context.building(None))
         yield

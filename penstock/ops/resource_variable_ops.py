@@ -52,6 +52,17 @@ def in_place(value: Any) -> Any:
     return np.asarray(value)
 
 
+def unshared(value: Any) -> Any:
+    """`value` as something that a state and a program may both keep.
+
+    Compiled programs write into the buffers of states. A NumPy view keeps JAX from doing that; on an accelerator a
+    copy is needed.
+    """
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value
+    return jnp.copy(value) if process.accelerator else np.asarray(value)
+
+
 def on_state(definition: OpDef) -> Callable[[Callable], OpDef]:
     """Decorates `body(xp, value, handle, *inputs, **attrs)`, the kernel of an op whose first input is a handle."""
 
@@ -109,7 +120,7 @@ op(
 
 op(
     "ReadVariableOp(resource: resource; dtype) -> value: dtype",
-    numpy=lambda handle, *, dtype: handle.read(),
+    numpy=lambda handle, *, dtype: unshared(handle.read()),
     xla=lambda handle, *, dtype: handle.read(),
     shape=lambda call: value_shape(call.inputs[0]),
     gradient=lambda op, dy: [dy],
@@ -138,22 +149,29 @@ def shape_tensor(handle: Any, out_type: Any = dtypes.int32) -> Tensor:
 # Assigning.
 
 
-def _assign(handle: Any, value: Any, *, validate_shape: bool) -> None:
+def _check_shape(handle: Any, value: Any, validate_shape: bool) -> None:
     if validate_shape and not handle.handle_data.shape.is_compatible_with(np.shape(value)):
         raise ValueError(
             f"Assign requires shapes of both tensors to match: the variable {handle.name!r} is "
             f"{handle.handle_data.shape}, the value {list(np.shape(value))}"
         )
-    handle.assign(value)
 
 
-op(
-    "AssignVariableOp(resource: resource, value: dtype; validate_shape=False) -> ()",
-    numpy=_assign,
-    xla=_assign,
-    shape=no_outputs,
-    writes=True,
+_assign_op = op(
+    "AssignVariableOp(resource: resource, value: dtype; validate_shape=False) -> ()", shape=no_outputs, writes=True
 )
+
+
+@_assign_op.numpy
+def _(handle: Any, value: Any, *, validate_shape: bool) -> None:
+    _check_shape(handle, value, validate_shape)
+    handle.assign(unshared(value))
+
+
+@_assign_op.xla
+def _(handle: Any, value: Any, *, validate_shape: bool) -> None:
+    _check_shape(handle, value, validate_shape)
+    handle.assign(value)
 
 
 def _update(op_type: str, combine: Callable) -> None:

@@ -121,19 +121,3 @@ def _places(method: str, summary: str, use_locking: bool = False) -> Callable:
 scatter_nd_update = _places("scatter_nd_update", "Sets elements or slices", use_locking=True)
 scatter_nd_add = _places("scatter_nd_add", "Adds to elements or slices")
 scatter_nd_sub = _places("scatter_nd_sub", "Subtracts from elements or slices")
-
-
-@export(v1=["enable_resource_variables"])
-def enable_resource_variables() -> None:
-    """Every variable is a resource variable; kept for programs that call it."""
-
-
-@export(v1=["disable_resource_variables"])
-def disable_resource_variables() -> None:
-    """Every variable is a resource variable; kept for programs that call it."""
-
-
-@export(v1=["resource_variables_enabled"])
-def resource_variables_enabled() -> bool:
-    """True: every variable is a resource variable."""
-    return True

@@ -17,13 +17,13 @@ import numpy as np
 from penstock.engine import context
 from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
-from penstock.engine.definition import REGISTRY
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.resources import HandleData, State
 from penstock.graph.lifting import init_scope
 from penstock.ops.indexing import slice_tensor
 from penstock.ops.operators import install_operators
+from penstock.ops.resource_variable_ops import unshared
 from penstock.ops.variable_creation import (
     VariableAggregation, VariableMetaclass, VariableSynchronization, check_policies,
 )  # fmt: skip
@@ -153,7 +153,7 @@ class Variable(SparseUpdates, Trackable, metaclass=VariableMetaclass):
         self._handle_name = f"{scope}/{name}:0" if scope else f"{name}:0"
         value = _initial_tensor(initial_value() if callable(initial_value) else initial_value, dtype)
         self._set_type(value, shape)
-        self._state: State | None = State(value.device_value(), self._shared_name, self._shape, self._dtype)
+        self._state: State | None = State(unshared(value.device_value()), self._shared_name, self._shape, self._dtype)
         self._handle: Tensor = EagerTensor(self._state, dtypes.resource)
         self._in_graph_mode = False
         self._initial_value = self._initializer_op = self._graph_element = None
@@ -394,17 +394,8 @@ class Variable(SparseUpdates, Trackable, metaclass=VariableMetaclass):
         return np.asarray(self.numpy(), dtype)
 
     def _as_graph_element(self) -> Any:
-        """What `Session.run` fetches for the variable."""
-        if self._graph_element is not None:
-            return self._graph_element
-        from penstock.graph.graph import current_graph
-
-        graph = current_graph()
-        known = graph.capture(self._handle)
-        reads = graph.__dict__.setdefault("_reads_of_eager_variables", {})
-        if id(known) not in reads:
-            reads[id(known)] = graph.add_call(REGISTRY["ReadVariableOp"], (known,), {"dtype": self._dtype})
-        return reads[id(known)]
+        """What `Session.run` fetches for the variable; None where it is an eager one."""
+        return self._graph_element
 
     def is_initialized(self, name: str | None = None) -> Tensor:
         """Whether the variable has a value, as a boolean scalar."""
