@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from penstock.engine.context import thread
+from penstock.engine.execute import execute
 from penstock.engine.static_value import constant_value
 from penstock.tracing.autograph.operators.lists import EmptyGraphList
 from penstock.tracing.autograph.operators.public_ops import tf
@@ -79,9 +80,16 @@ def with_placeholders(values: tuple, other_branch: Callable[[], tuple]) -> tuple
     with scratch_graph():
         others = other_branch()
     return tuple(
-        placeholder(other, None, value)[0] if isinstance(value, kinds) else value
+        _unused(other, value) if isinstance(value, kinds) else value
         for value, other in zip(values, others, strict=True)
     )
+
+
+def _unused(like: Any, otherwise: Any) -> Any:
+    """A value of the type of `like` that nothing reads; `otherwise` where `like` is missing as well."""
+    if isinstance(like, SymbolicTensor) and thread.graph is not None:
+        return execute("FakeParam", [], {"dtype": like.dtype, "shape": like.shape})
+    return placeholder(like, None, otherwise)[0]
 
 
 def returned(value: Any, did_return: Any) -> Any:

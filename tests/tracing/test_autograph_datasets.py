@@ -1,0 +1,137 @@
+"""Loops and builtins over datasets and iterators in converted code."""
+
+import pytest
+
+import penstock as tf
+
+pytest.importorskip("penstock.data")
+
+
+def numbers(count):
+    return tf.data.Dataset.range(count)
+
+
+def test_loop_over_a_dataset():
+    @tf.function
+    def total(dataset):
+        result = tf.constant(0, tf.int64)
+        for x in dataset:
+            result += x * x
+        return result
+
+    assert int(total(numbers(5))) == 30
+
+
+def test_loop_over_a_dataset_of_tuples():
+    @tf.function
+    def total(dataset):
+        result = tf.constant(0, tf.int64)
+        for x, y in dataset:
+            if y > x:
+                result += x
+        return result
+
+    assert int(total(tf.data.Dataset.zip((numbers(4), numbers(4).map(lambda x: 3 - x))))) == 1
+
+
+def test_loop_over_a_dataset_with_break_and_continue():
+    @tf.function
+    def total(dataset):
+        result = tf.constant(0, tf.int64)
+        for x in dataset:
+            if x == 2:
+                continue
+            if x > 4:
+                break
+            result += x
+        return result
+
+    assert int(total(numbers(100))) == 8
+
+
+def test_loop_over_a_dataset_without_state():
+    v = tf.Variable(0, dtype=tf.int64)
+
+    @tf.function
+    def total(dataset):
+        for x in dataset:
+            v.assign_add(x)
+
+    total(numbers(5))
+    assert int(v) == 10
+
+
+def test_variable_must_be_defined_before_a_loop_over_a_dataset():
+    @tf.function
+    def last(dataset):
+        for x in dataset:
+            y = x
+        return y
+
+    with pytest.raises(ValueError, match="'y' must be defined before the loop"):
+        last(numbers(3))
+
+
+def test_loop_over_an_iterator():
+    @tf.function
+    def total(iterator):
+        result = tf.constant(0, tf.int64)
+        for x in iterator:
+            result += x
+            if result > 5:
+                break
+        return result
+
+    iterator = iter(numbers(10))
+    assert int(total(iterator)) == 6
+    assert int(next(iterator)) == 4
+
+
+def test_next_with_a_default():
+    @tf.function
+    def take(iterator):
+        return next(iterator, tf.constant(-1, tf.int64))
+
+    iterator = iter(numbers(1))
+    assert [int(take(iterator)), int(take(iterator))] == [0, -1]
+
+
+def test_next_refuses_a_default_of_another_dtype():
+    @tf.function
+    def take(iterator):
+        return next(iterator, 1.0)
+
+    with pytest.raises(TypeError, match="must have the same dtype as the iterate"):
+        take(iter(numbers(1)))
+
+
+def test_builtins_over_datasets():
+    @tf.function
+    def f(dataset):
+        result = tf.constant(0, tf.int64)
+        for i, (x, y) in enumerate(zip(dataset, map(lambda x: x * 10, dataset))):
+            result += i + x + y
+        for x in filter(lambda x: x > 1, dataset):
+            result += x * 100
+        return result, len(dataset)
+
+    result, length = f(numbers(3))
+    assert (int(result), int(length)) == (36 + 200, 3)
+
+
+def test_any_and_all_over_datasets():
+    @tf.function
+    def f(dataset):
+        return any(dataset.map(lambda x: x > 1)), all(dataset.map(lambda x: x > 1))
+
+    some, every = f(numbers(3))
+    assert (bool(some), bool(every)) == (True, False)
+
+
+def test_functions_given_to_datasets_are_converted():
+    def halved_if_even(x):
+        if x % 2 == 0:
+            return x // 2
+        return x
+
+    assert list(numbers(4).map(halved_if_even).as_numpy_iterator()) == [0, 1, 1, 3]
