@@ -1,0 +1,208 @@
+"""Transformations that call a user's function for every element: map, filter, flat_map, interleave, scan, ..."""
+
+from __future__ import annotations
+
+import collections
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from penstock.data.dataset import AUTOTUNE, INFINITE, UNKNOWN, Dataset
+from penstock.data.element import ElementFunction, Layout, leaves, spec_of
+from penstock.types import dtypes
+from penstock.types.tensors import Tensor
+
+# AUTOTUNE: calls that take at least this long (seconds) are worth handing to other threads.
+_WORTH_A_THREAD = 500e-6
+_TUNING_CALLS = 16
+
+
+class Map(Dataset):
+    """A function of every element."""
+
+    def __init__(self, source: Dataset, function: Callable, parallel: Any):
+        self._function = ElementFunction(function, source._layout)
+        super().__init__(self._function.output_spec, (source,))
+        self._parallel = None if parallel is None else int(parallel)
+
+    def _iterate(self) -> Iterator[list]:
+        run, elements = self._function.run, self._parents[0]._iterate()
+        workers = self._parallel
+        if workers == AUTOTUNE:
+            started = time.perf_counter()
+            count = 0
+            for count, element in enumerate(elements, 1):
+                yield run(element)
+                if count == _TUNING_CALLS:
+                    break
+            if count < _TUNING_CALLS:
+                return
+            slow = (time.perf_counter() - started) / count > _WORTH_A_THREAD
+            workers = (os.cpu_count() or 1) if slow else None
+        if not workers or workers == 1:
+            yield from map(run, elements)
+        else:
+            yield from _in_threads(run, elements, workers)
+
+
+def _in_threads(run: Callable, elements: Iterator, workers: int) -> Iterator[list]:
+    """Results in order, with up to `workers` calls running."""
+    with ThreadPoolExecutor(workers, thread_name_prefix="tf_data_map") as pool:
+        running: collections.deque = collections.deque()
+        try:
+            for element in elements:
+                running.append(pool.submit(run, element))
+                if len(running) > workers:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for each in running:
+                each.cancel()
+
+
+class Filter(Dataset):
+    """The elements for which a predicate is true."""
+
+    def __init__(self, source: Dataset, predicate: Callable):
+        super().__init__(source._element_spec, (source,))
+        self._predicate = _predicate(predicate, source)
+
+    def _iterate(self) -> Iterator[list]:
+        run = self._predicate.run
+        return (element for element in self._parents[0]._iterate() if run(element)[0])
+
+    def _size(self) -> int:
+        size = self._parents[0]._size()
+        return size if size in (0, INFINITE) else UNKNOWN
+
+
+def _predicate(function: Callable, source: Dataset) -> ElementFunction:
+    traced = ElementFunction(function, source._layout)
+    result = traced.result
+    if not isinstance(result, Tensor) or result.dtype is not dtypes.bool or result.shape.rank not in (0, None):
+        raise ValueError(f"Invalid `predicate`. `predicate` must return a `tf.bool` scalar tensor, but got {result!r}.")
+    return traced
+
+
+class TakeWhile(Dataset):
+    """The elements before the first for which a predicate is false."""
+
+    def __init__(self, source: Dataset, predicate: Callable):
+        super().__init__(source._element_spec, (source,))
+        self._predicate = _predicate(predicate, source)
+
+    def _iterate(self) -> Iterator[list]:
+        for element in self._parents[0]._iterate():
+            if not self._predicate.run(element)[0]:
+                return
+            yield element
+
+    def _size(self) -> int:
+        return UNKNOWN
+
+
+class FlatMap(Dataset):
+    """The datasets that a function makes of the elements, one after the other."""
+
+    def __init__(self, source: Dataset, function: Callable):
+        self._function = _dataset_function(function, source)
+        super().__init__(self._function.output_spec, (source,))
+
+    def _iterate(self) -> Iterator[list]:
+        for element in self._parents[0]._iterate():
+            yield from self._function.call_eagerly(element)._iterate()
+
+    def _size(self) -> int:
+        return UNKNOWN
+
+
+def _dataset_function(function: Callable, source: Dataset) -> ElementFunction:
+    traced = ElementFunction(function, source._layout)
+    if not isinstance(traced.result, Dataset):
+        raise TypeError(f"The `map_func` argument must return a `Dataset` object. Got {type(traced.result)!r}.")
+    return traced
+
+
+class Interleave(Dataset):
+    """Blocks of elements, in turn, of the datasets that a function makes of the elements."""
+
+    def __init__(self, source: Dataset, function: Callable, cycle_length: int | None, block_length: int):
+        self._function = _dataset_function(function, source)
+        super().__init__(self._function.output_spec, (source,))
+        self._cycle = (os.cpu_count() or 1) if cycle_length in (None, AUTOTUNE) else int(cycle_length)
+        self._block = int(block_length)
+
+    def _iterate(self) -> Iterator[list]:
+        elements = self._parents[0]._iterate()
+        running: list[Iterator | None] = []
+        for _ in range(self._cycle):
+            following = self._next(elements)
+            if following is None:
+                break
+            running.append(following)
+        position = 0
+        while any(each is not None for each in running):
+            position %= len(running)
+            current = running[position]
+            if current is not None:
+                for _ in range(self._block):
+                    element = next(current, None)
+                    if element is None:
+                        running[position] = self._next(elements)
+                        break
+                    yield element
+                else:
+                    position += 1
+                    continue
+                if running[position] is not None:
+                    position -= 0  # a new dataset takes the place in the cycle and is asked at once
+                    continue
+            position += 1
+
+    def _next(self, elements: Iterator) -> Iterator | None:
+        element = next(elements, None)
+        return None if element is None else self._function.call_eagerly(element)._iterate()
+
+    def _size(self) -> int:
+        return UNKNOWN
+
+
+def with_stable_state(state: Any, layout: Layout, function: Callable) -> tuple[Layout, ElementFunction]:
+    """Traces `function(state, element)` with state specs that its results fit, relaxing shapes until they do."""
+    spec = spec_of(state)
+    while True:
+        state_layout = Layout(spec)
+        traced = ElementFunction(function, layout, state_layout)
+        new = traced.output_spec
+        flat_old, flat_new = leaves(spec), leaves(new)
+        if len(flat_old) != len(flat_new) or any(a.dtype != b.dtype for a, b in zip(flat_old, flat_new)):
+            raise TypeError(f"The state must keep its structure and dtypes: it was {spec}, and becomes {new}.")
+        merged = [old.most_specific_common_supertype([after]) for old, after in zip(flat_old, flat_new)]
+        if merged == flat_old:
+            return state_layout, traced
+        spec = state_layout.fill(merged)
+
+
+class Scan(Dataset):
+    """A function of a state and every element."""
+
+    def __init__(self, source: Dataset, state: Any, function: Callable):
+        self._state = state
+        state_spec = spec_of(state)
+        self._state_layout = Layout(state_spec)
+        self._function = ElementFunction(function, source._layout, self._state_layout)
+        result = self._function.output_spec
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError("The scan function must return a pair comprising the new state and the output value.")
+        super().__init__(result[1], (source,))
+
+    def _iterate(self) -> Iterator[list]:
+        flat = self._state_layout.flatten(self._state)
+        count = len(flat)
+        for element in self._parents[0]._iterate():
+            results = self._function.run([*flat, *element])
+            flat = results[:count]
+            yield results[count:]
