@@ -104,7 +104,7 @@ _TABLE = (
     ),
     (
         "Relu6(features: T) -> activations: T",
-        lambda xp, x: xp.clip(x, xp.zeros((), x.dtype), xp.asarray(6, x.dtype)),
+        lambda xp, x: xp.minimum(xp.maximum(x, xp.zeros((), x.dtype)), xp.asarray(6, x.dtype)),
         _piecewise_gradient("Relu6Grad", _output),
         REAL,
     ),

@@ -40,9 +40,7 @@ def _dense(xp: Any, logits: Any, labels: Any) -> tuple:
     centred = shifted(xp, logits)
     exponentials = xp.exp(centred)
     total = xp.sum(exponentials, axis=-1, keepdims=True)
-    # A class of probability 0 adds nothing, even where its logit is -inf.
-    terms = xp.where(labels == 0, xp.zeros((), logits.dtype), labels * (xp.log(total) - centred))
-    return xp.sum(terms, axis=-1), exponentials / total - labels
+    return xp.sum(labels * (xp.log(total) - centred), axis=-1), exponentials / total - labels
 
 
 def _sparse_shape(call: ShapeCall) -> list[TensorShape]:
