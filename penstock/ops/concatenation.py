@@ -13,7 +13,7 @@ from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall, normalize_axis
-from penstock.engine.static_value import constant_value, static_int, static_ints
+from penstock.engine.static_value import constant_value, static, static_int, static_ints
 from penstock.ops.arguments import dtype_of, index_vector, matching
 from penstock.ops.reshaping import shape_vector
 from penstock.types import dtypes, errors
@@ -119,9 +119,10 @@ def _concat_offset(xp: Any, axis: Any, shapes: list) -> list:
     position = static_int(axis)
     offsets, total = [], 0
     for shape in shapes:
-        offset = np.zeros_like(np.asarray(shape))
+        sizes = static(shape)
+        offset = np.zeros_like(sizes)
         offset[position] = total
-        total += static_ints(shape)[position]
+        total += int(sizes[position])
         offsets.append(offset)
     return offsets
 

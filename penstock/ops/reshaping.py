@@ -185,6 +185,8 @@ def _squeeze(xp: Any, x: Any, *, squeeze_dims: list[int]) -> Any:
             raise ValueError(f"Tried to squeeze dim index {axis} for tensor with {rank} dimensions.")
         if shape[axis] != 1:
             raise ValueError(f"Can not squeeze dim[{axis}], expected a dimension of 1, got {shape[axis]}")
+    if not squeeze_dims and not all(isinstance(size, int) for size in shape):
+        raise ValueError("a dimension that is not known may be 1 or not")
     gone = {axis % rank for axis in squeeze_dims}
     kept = [size for axis, size in enumerate(shape) if (axis not in gone if gone else size != 1)]
     return x.reshape(kept)

@@ -198,7 +198,7 @@ def _strided_slice(x: Any, begin: Any, end: Any, strides: Any, **masks: int) -> 
 def _strided_slice_xla(x: Any, begin: Any, end: Any, strides: Any, **masks: int) -> Any:
     if is_static(begin) and is_static(end):
         return x[index_of(begin, end, strides, masks)]
-    window = _dynamic_window(np.shape(x), begin, strides, masks)
+    window = _dynamic_window(np.shape(x), (begin, end, strides), masks)
     block = lax.dynamic_slice(x, window.starts, window.sizes)
     whole = tuple(0 if kind == "index" else None if kind == "new" else slice(None) for kind in window.kinds)
     return block[whole]
@@ -212,12 +212,13 @@ class _Window(NamedTuple):
     kinds: list[str]
 
 
-def _dynamic_window(shape: tuple, begin: Any, strides: Any, masks: dict, sizes: list | None = None) -> _Window:
+def _dynamic_window(shape: tuple, bounds: tuple, masks: dict, sizes: list | None = None) -> _Window:
     """The window of a slice with traced bounds: single indices move, ranges must be whole or have known `sizes`.
 
     Raises:
       NotStaticError: the size of the slice is not known.
     """
+    begin, end, strides = bounds
     steps = static_ints(strides)
     both = masks["begin_mask"] & masks["end_mask"]
     starts, extents, kinds = [], [], []
@@ -240,7 +241,7 @@ def _dynamic_window(shape: tuple, begin: Any, strides: Any, masks: dict, sizes: 
             starts.append(jnp.where(start < 0, start + dim, start))
             extents.append(extent)
         else:
-            raise NotStaticError(begin)
+            raise NotStaticError(end if is_static(begin) else begin)
     kind = jnp.result_type(*starts) if starts else None
     return _Window([jnp.asarray(start, kind) for start in starts], extents, kinds)
 
@@ -282,11 +283,17 @@ def _strided_slice_shape(call: ShapeCall) -> TensorShape:
             known = (masks["begin_mask"] >> i & 1 or first is not None) and (
                 masks["end_mask"] >> i & 1 or last is not None
             )
-            size = None
-            if dim is not None and steps[i] is not None and known:
-                size = len(range(*slice(first, last, steps[i]).indices(dim)))
-            result.append(size)
+            result.append(_range_size(dim, first, last, steps[i]) if known and steps[i] is not None else None)
     return TensorShape(result)
+
+
+def _range_size(dim: int | None, first: int | None, last: int | None, step: int) -> int | None:
+    """How many elements `x[first:last:step]` has, where x has `dim`."""
+    if dim is not None:
+        return len(range(*slice(first, last, step).indices(dim)))
+    if first is not None and last is not None and (first < 0) == (last < 0) and (last - first) * step <= 0:
+        return 0
+    return None
 
 
 def _strided_slice_gradient(op: Any, dy: Any) -> list:
@@ -383,7 +390,7 @@ def _strided_slice_grad_xla(shape: Any, begin: Any, end: Any, strides: Any, dy: 
         return _spread(dims, begin, end, strides, dy, masks)
     kinds = [part.kind for part in parts(len(dims), len(strides), masks)]
     sizes = [size for size, kind in zip(dy.shape, [k for k in kinds if k != "index"], strict=True) if kind != "new"]
-    window = _dynamic_window(dims, begin, strides, masks, sizes)
+    window = _dynamic_window(dims, (begin, end, strides), masks, sizes)
     return lax.dynamic_update_slice(jnp.zeros(dims, dy.dtype), dy.reshape(window.sizes), window.starts)
 
 
@@ -435,7 +442,7 @@ def _update(x: Any, begin: Any, end: Any, strides: Any, value: Any, **masks: int
 def _update_xla(x: Any, begin: Any, end: Any, strides: Any, value: Any, **masks: int) -> Any:
     if is_static(begin) and is_static(end):
         return jnp.asarray(x).at[index_of(begin, end, strides, masks)].set(value)
-    window = _dynamic_window(np.shape(x), begin, strides, masks)
+    window = _dynamic_window(np.shape(x), (begin, end, strides), masks)
     kept = [1 if kind == "index" else None for kind in window.kinds if kind != "new"]
     out_shape = [size for size, kind in zip(window.sizes, kept, strict=True) if kind is None]
     block = jnp.broadcast_to(value, out_shape).reshape(window.sizes)
