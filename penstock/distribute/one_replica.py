@@ -1,0 +1,86 @@
+"""The multi-device strategies of `tf.distribute` where there is one device to use: one replica.
+
+Programs written for several devices run unchanged on one. More than one device is refused with a clear error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.distribute.strategy import Strategy
+from penstock.engine.export import export
+
+
+class _SeveralDevices(ValueError):
+    """A strategy was asked for more devices than one replica can use."""
+
+
+@export("distribute.MirroredStrategy")
+class MirroredStrategy(Strategy):
+    """Copies of a model on several devices, kept equal. With one device: one replica.
+
+    Args:
+      devices: the devices; by default the first one. More than one raises ValueError.
+      cross_device_ops: accepted.
+
+    Example:
+      >>> import penstock as tf
+      >>> tf.distribute.MirroredStrategy().num_replicas_in_sync
+      1
+    """
+
+    def __init__(self, devices: Any = None, cross_device_ops: Any = None):
+        chosen = [devices] if isinstance(devices, str) else list(devices or [_first_device()])
+        if len(chosen) != 1:
+            raise _SeveralDevices(
+                f"MirroredStrategy: got {len(chosen)} devices, and one is supported: {chosen}. Pass the one to use."
+            )
+        super().__init__(chosen[0])
+
+
+def _first_device() -> str:
+    from penstock.runtime.devices import list_logical_devices
+
+    for kind in ("GPU", "CPU"):
+        found = list_logical_devices(kind)
+        if found:
+            return found[0].name
+    return "/device:CPU:0"
+
+
+@export("distribute.MultiWorkerMirroredStrategy", "distribute.experimental.MultiWorkerMirroredStrategy")
+class MultiWorkerMirroredStrategy(Strategy):
+    """Copies of a model on several machines. Without a cluster in `TF_CONFIG`: one replica.
+
+    Raises:
+      ValueError: `TF_CONFIG` describes a cluster of more than one worker.
+    """
+
+    def __init__(self, cluster_resolver: Any = None, communication_options: Any = None):
+        import json
+        import os
+
+        cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+        workers = sum(len(tasks) for tasks in cluster.values())
+        if workers > 1:
+            raise _SeveralDevices(
+                f"MultiWorkerMirroredStrategy: TF_CONFIG describes {workers} tasks, and one is supported."
+            )
+        super().__init__(_first_device())
+
+
+@export("distribute.TPUStrategy", "distribute.experimental.TPUStrategy")
+class TPUStrategy(Strategy):
+    """A model on one TPU core.
+
+    Raises:
+      ValueError: the machine has no TPU.
+    """
+
+    def __init__(self, tpu_cluster_resolver: Any = None, experimental_device_assignment: Any = None):
+        from penstock.runtime.devices import list_logical_devices
+
+        devices = list_logical_devices("TPU")
+        if not devices:
+            raise ValueError("TPUStrategy: this machine has no TPU.")
+        super().__init__(devices[0].name)
