@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -77,3 +79,25 @@ def index_vector(value: Any, dtype: DType | None = None) -> Tensor:
     if dtype is None and hasattr(value, "dtype") and str(value.dtype) == "int64":
         dtype = dtypes.int64
     return convert_to_tensor(value, dtype or dtypes.int32)
+
+
+def renamed(new: Any, old: Any, names: str) -> Any:
+    """The value of a TF 1 argument that has two names.
+
+    Raises:
+      ValueError: both are given.
+    """
+    if new is not None and old is not None:
+        raise ValueError(f"Cannot specify both {names}: they are names of one argument")
+    return old if new is None else new
+
+
+@contextlib.contextmanager
+def name_scope(name: str | None, default: str) -> Iterator[str | None]:
+    """Nodes added inside are named under `name` (or `default`); gives the name for the last of them. Eager: nothing."""
+    graph = thread.graph
+    if graph is None:
+        yield name
+        return
+    with graph.name_scope(name or default) as scope:
+        yield scope
