@@ -19,6 +19,10 @@ from penstock.types.tensors import SymbolicTensor
 REGISTERED: dict[str, Callable] = {}
 
 
+# Ops whose rules hand an `IndexedSlices` on; every other rule gets the dense tensor.
+_PASS_SLICES = frozenset({"Identity", "ReadVariableOp"})
+
+
 def is_differentiable(dtype: Any) -> bool:
     """Whether gradients flow through tensors of a dtype (resources and variants carry them too)."""
     return dtype.is_floating or dtype.is_complex or dtype in (dtypes.resource, dtypes.variant)
@@ -93,6 +97,8 @@ def input_gradients(call: Any, output_gradients: Sequence[Any]) -> Sequence[Any]
         rule = call.definition.gradient_rule
     if rule is None:
         raise LookupError(f"No gradient defined for operation {call.type!r}.")
+    if call.type not in _PASS_SLICES:
+        output_gradients = [dense(each) for each in output_gradients]
     if len(output_gradients) > 1 and not getattr(rule, "accepts_none", False):
         output_gradients = [
             zeros_like(tensor)

@@ -127,14 +127,15 @@ def _params_gradient(params: Tensor, indices: Tensor, axis: Tensor, batch_dims: 
         return IndexedSlices(values, rows, shape)
     if rank is None or indices.shape.rank is None or position is None:
         raise ValueError("the gradient of a gather needs its axis and the ranks of params and indices to be known")
-    batch = batch_dims % max(indices.shape.rank, 1)
+    batch = batch_dims + indices.shape.rank if batch_dims < 0 else batch_dims
     position %= rank
     inner = indices.shape.rank - batch
     # To [batch, indices, params before the axis, params after it], scatter rows of that, and back.
     outer = [*range(batch), *range(position, position + inner), *range(batch, position)]
     moved = reshaping.transpose(dy, [*outer, *range(position + inner, rank - 1 + inner)])
     order = [*range(batch), position, *range(batch, position), *range(position + 1, rank)]
-    scattered = execute("ScatterNd", (_full_index(indices, batch), moved, gather(shape, order)))
+    sizes = gather(execute("Shape", (params,), {"out_type": indices.dtype}), order)
+    scattered = execute("ScatterNd", (_full_index(indices, batch), moved, sizes))
     return reshaping.transpose(scattered, np.argsort(order).tolist())
 
 
@@ -333,7 +334,7 @@ def _gather_nd_gradient(op: Any, dy: Any) -> list:
     params, indices = op.inputs
     dy = convert_to_tensor(dy)
     shape = execute("Shape", (params,), {"out_type": indices.dtype})
-    if indices.shape.rank == 2 and indices.shape[-1] == 1:
+    if indices.shape.rank == 2 and indices.shape[-1] == 1 and wanted_policy(op.attrs["bad_indices_policy"]):
         return [IndexedSlices(dy, reshaping.squeeze(indices, -1), shape), None]
     attrs = {"bad_indices_policy": op.attrs["bad_indices_policy"]}
     return [execute("ScatterNd", (indices, dy, shape), attrs), None]
