@@ -122,7 +122,8 @@ class OpDef:
 
     __slots__ = (
         "type", "signature", "defaults", "kernel_body", "numpy_body", "xla_body", "shape_rule", "gradient_rule",
-        "stateful", "writes", "view", "lowering", "eager_jit", "nested", "allowed",
+        "stateful", "writes", "view", "lowering", "eager_jit", "nested", "allowed", "make_stream",
+        "is_plain",
     )  # fmt: skip
 
     def __init__(self, signature: str):
@@ -138,12 +139,15 @@ class OpDef:
         self.writes = False  # assigns the resource that is its first input (or its `_stream` attr)
         self.view = False  # moves or renames data: never worth an XLA call of its own
         self.nested: tuple[str, ...] = ()  # names of the attributes that hold FuncGraphs
+        # attrs -> the State that each operation of this type has to itself, in its hidden attribute `_stream`.
+        self.make_stream: Callable[[dict], Any] | None = None
         # (position of an input, the dtypes it may have); `allow` adds what type letters may stand for.
         self.allowed: tuple[tuple[int, frozenset[DType]], ...] = () if self.signature.has_list_inputs else tuple(
             (index, frozenset({argument.type}))
             for index, argument in enumerate(self.signature.inputs)
             if isinstance(argument.type, DType)
         )
+        self.is_plain = False  # host arrays in, one host array out: the funnel's short way
         self.lowering: Callable | None = None  # set by runtime for ops that hold graphs
         self.eager_jit: dict = {}  # (attrs, ...) -> compiled single-op program
 
@@ -157,11 +161,21 @@ class OpDef:
         self.kernel_body = body
         self.numpy_body = functools.partial(body, np)
         self.xla_body = functools.partial(body, jnp)
+        self._note_plain()
         return self
+
+    def _note_plain(self) -> None:
+        signature = self.signature
+        self.is_plain = (
+            bool(signature.inputs)
+            and signature.single_output
+            and not (self.stateful or signature.has_list_inputs or signature.opaque_outputs or signature.takes_resource)
+        )
 
     def numpy(self, body: Callable) -> OpDef:
         """`body(*inputs, **attrs)` on NumPy arrays."""
         self.numpy_body = body
+        self._note_plain()
         return self
 
     def xla(self, body: Callable) -> OpDef:
@@ -289,6 +303,7 @@ def op(
     view: bool = False,
     nested: tuple[str, ...] = (),
     types: dict[str, frozenset[DType]] | None = None,
+    stream: Callable[[dict], Any] | None = None,
 ) -> OpDef:
     """Defines an op and puts it into `REGISTRY`.
 
@@ -306,6 +321,8 @@ def op(
       view: only moves or renames data.
       nested: the attributes that hold FuncGraphs.
       types: the dtypes that a type letter may stand for, as in TensorFlow's registry; any where it is left out.
+      stream: `stream(attrs)` makes the state that each operation of a graph has to itself (random ops). Kernels get it
+        as `_stream`; an eager call gives none.
     """
     definition = OpDef(signature)
     if kernel is not None:
@@ -314,9 +331,11 @@ def op(
     definition.xla_body = xla or definition.xla_body
     definition.shape_rule, definition.gradient_rule = shape, gradient
     definition.stateful, definition.writes, definition.view = stateful or writes, writes, view
-    definition.nested = nested
+    definition.nested, definition.make_stream = nested, stream
     if types:
         definition.allow(types)
+    if definition.numpy_body is not None:
+        definition._note_plain()
     if definition.type in REGISTRY:
         raise ValueError(f"op {definition.type} is defined twice")
     REGISTRY[definition.type] = definition

@@ -198,9 +198,8 @@ class BaseSession:
         if isinstance(thing, EagerTensor):
             return thing
         if hasattr(thing, "handle") and not isinstance(thing, Tensor):
-            if isinstance(thing.handle, EagerTensor):
-                return thing
-            return thing._as_graph_element()
+            element = thing._as_graph_element()
+            return thing if element is None else element  # None: an eager variable
         try:
             return self._graph.as_graph_element(thing)
         except KeyError as error:
