@@ -61,15 +61,43 @@ def test_loop_over_a_dataset_without_state():
     assert int(v) == 10
 
 
-def test_variable_must_be_defined_before_a_loop_over_a_dataset():
+def test_variable_first_assigned_in_a_loop_over_a_dataset():
     @tf.function
     def last(dataset):
         for x in dataset:
-            y = x
+            y = x * 2
         return y
 
-    with pytest.raises(ValueError, match="'y' must be defined before the loop"):
-        last(numbers(3))
+    assert int(last(numbers(3))) == 4
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="loop must iterate at least once to initialize y"
+    ):
+        last(numbers(0))
+
+
+def test_return_in_a_loop_over_a_dataset():
+    @tf.function
+    def first_above(dataset, bound):
+        for x in dataset:
+            if x > bound:
+                return x
+        return tf.constant(-1, tf.int64)
+
+    assert int(first_above(numbers(10), tf.constant(3, tf.int64))) == 4
+    assert int(first_above(numbers(3), tf.constant(3, tf.int64))) == -1
+
+
+def test_loop_over_a_dataset_may_change_shapes():
+    @tf.function
+    def collected(dataset):
+        values, pairs = tf.zeros([0], tf.int64), (tf.zeros([1, 1]), 0)
+        for x in dataset:
+            values = tf.concat([values, [x]], 0)
+            pairs = (tf.concat([pairs[0], pairs[0]], 1), pairs[1] + 1)
+        return values, pairs
+
+    values, (wide, count) = collected(numbers(3))
+    assert (values.numpy().tolist(), wide.shape, int(count)) == ([0, 1, 2], (1, 8), 3)
 
 
 def test_loop_over_an_iterator():
@@ -109,7 +137,8 @@ def test_builtins_over_datasets():
     @tf.function
     def f(dataset):
         result = tf.constant(0, tf.int64)
-        for i, (x, y) in enumerate(zip(dataset, map(lambda x: x * 10, dataset))):
+        tens = map(lambda x: x * 10, dataset)  # noqa: C417
+        for i, (x, y) in enumerate(zip(dataset, tens)):
             result += i + x + y
         for x in filter(lambda x: x > 1, dataset):
             result += x * 100
@@ -135,3 +164,16 @@ def test_functions_given_to_datasets_are_converted():
         return x
 
     assert list(numbers(4).map(halved_if_even).as_numpy_iterator()) == [0, 1, 1, 3]
+
+
+def test_inner_loop_in_a_loop_over_a_dataset_keeps_its_shapes():
+    @tf.function
+    def f(dataset):
+        v = tf.zeros([1])
+        for _ in dataset:
+            for _ in tf.range(2):
+                v = tf.concat([v, v], 0)
+        return v
+
+    with pytest.raises(ValueError, match=r"'v' has shape .* before the loop, but shape .* after one iteration"):
+        f(numbers(2))

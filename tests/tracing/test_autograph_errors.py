@@ -1,3 +1,4 @@
+# ruff: noqa: RET503 - functions that end without `return` are the subject
 """What AutoGraph says of programs whose branches or iterations do not fit together, in TensorFlow's words."""
 
 import pytest

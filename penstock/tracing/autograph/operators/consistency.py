@@ -22,6 +22,21 @@ LEGAL_LOOP_TYPES = "Tensor, int, float, bool or a list, tuple or dict thereof"
 _CONVERTED = (bool, int, float, str, np.ndarray)
 
 
+class ShapeChangeError(ValueError):
+    """A variable has another shape after an iteration than before it, and nothing says that it may.
+
+    Attributes:
+      name: of the variable.
+      names: of all variables of the loop: the very sequence that was given to `verify_iteration`.
+      common_shape: a structure of shapes that fit both what it was and what it became.
+    """
+
+    def __init__(self, message: str, name: str, common_shape: Any):
+        super().__init__(message)
+        self.name, self.common_shape = name, common_shape
+        self.names: Sequence[str] = ()
+
+
 def verified_condition(condition: Any, tag: str) -> Any:
     """The condition of an `if` or `while` as a scalar boolean tensor.
 
@@ -113,7 +128,6 @@ def verify_iteration(
     exit_: Sequence[Any],
     names: Sequence[str],
     shape_invariants: Sequence[Any] | None,
-    check_shapes: bool = True,
 ) -> None:
     """Raises TypeError or ValueError where an iteration changes what a variable is.
 
@@ -123,9 +137,8 @@ def verify_iteration(
       exit_: the same where it ends.
       names: what they are called.
       shape_invariants: the shapes that the user allows, None for those not mentioned.
-      check_shapes: False where shapes may change freely.
     """
-    if shape_invariants is None or not check_shapes:
+    if shape_invariants is None:
         shape_invariants = [nest.map_structure(lambda _: None, value) for value in entry]
     for name, first, before, after, invariant in zip(
         names, initial, entry, exit_, shape_invariants, strict=True
@@ -145,43 +158,56 @@ def verify_iteration(
                     f"'{name}' does not have the same nested structure as its corresponding shape invariant."
                     f"\n\n{error}"
                 ) from error
-        check = functools.partial(_verify_loop_value, name, check_shapes)
-        nest.map_structure(check, first, before, after, invariant)
+        nest.map_structure(functools.partial(_verify_loop_dtype, name), before, after)
+        try:
+            _verify_loop_shapes(name, first, before, after, invariant)
+        except ShapeChangeError as error:
+            error.names = names
+            raise
 
 
-def _verify_loop_value(
-    name: str, check_shape: bool, initial: Any, entry: Any, exit_: Any, invariant: Any
-) -> None:
+def _verify_loop_dtype(name: str, entry: Any, exit_: Any) -> None:
     if exit_ is None:
         raise ValueError(f"'{name}' is None at the end of the iteration.")
     entry_dtype, exit_dtype = _dtype(entry), _dtype(exit_)
-    if entry_dtype is None or exit_dtype is None:
-        return
-    if entry_dtype != exit_dtype:
+    if entry_dtype is not None and exit_dtype is not None and entry_dtype != exit_dtype:
         raise TypeError(
             f"'{name}' has dtype {entry_dtype.name} before the loop, but dtype {exit_dtype.name} after one iteration"
         )
-    entry_shape, exit_shape = _shape(entry), _shape(exit_)
-    if not check_shape or entry_shape is None or exit_shape is None:
-        return
-    if invariant is None:
-        if not _fits(exit_shape, entry_shape):
+
+
+def _verify_loop_shapes(name: str, initial: Any, entry: Any, exit_: Any, invariant: Any) -> None:
+    """Compares the shapes of a variable with its invariant, or, without one, before and after an iteration."""
+    places = zip(*map(nest.flatten, (initial, entry, exit_, invariant)), strict=True)
+    for first, before, after, limit in places:
+        before_shape, after_shape = _shape(before), _shape(after)
+        if before_shape is None or after_shape is None:
+            continue
+        bound = before_shape if limit is None else TensorShape(limit)
+        if limit is not None and not _fits(_shape(first), bound):
             raise ValueError(
-                f"'{name}' has shape {entry_shape} before the loop, but shape {exit_shape} after one iteration. Use "
+                f"'{name}' has shape {_shape(first)} before the loop, which does not conform with the shape invariant "
+                f"{bound}."
+            )
+        if _fits(after_shape, bound):
+            continue
+        common = nest.map_structure(_common_shape, entry, exit_)
+        if limit is not None:
+            message = (
+                f"'{name}' has shape {after_shape} after one iteration, which does not conform with the shape "
+                f"invariant {bound}."
+            )
+        else:
+            message = (
+                f"'{name}' has shape {before_shape} before the loop, but shape {after_shape} after one iteration. Use "
                 "tf.autograph.experimental.set_loop_options to set shape invariants."
             )
-        return
-    invariant = TensorShape(invariant)
-    if not _fits(_shape(initial), invariant):
-        raise ValueError(
-            f"'{name}' has shape {_shape(initial)} before the loop, which does not conform with the shape invariant "
-            f"{invariant}."
-        )
-    if not _fits(exit_shape, invariant):
-        raise ValueError(
-            f"'{name}' has shape {exit_shape} after one iteration, which does not conform with the shape invariant "
-            f"{invariant}."
-        )
+        raise ShapeChangeError(message, name, common)
+
+
+def _common_shape(left: Any, right: Any) -> TensorShape | None:
+    shape, other = _shape(left), _shape(right)
+    return None if shape is None or other is None else shape.most_specific_compatible_shape(other)
 
 
 def _same_structure(left: Any, right: Any) -> None:

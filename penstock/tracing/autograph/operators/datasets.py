@@ -1,7 +1,7 @@
 """`for` loops and builtins over `tf.data` datasets and iterators; `penstock.data` registers its classes here.
 
-A loop over a dataset is a `Dataset.reduce` whose state is the loop's variables. A loop with `break` or `return` is a
-scan, cut off where the loop ends, of which the last state is taken.
+A graph loop over an iterator carries the next element as an `Optional`, empty at the end. It is not fetched after a
+`break`, so that the iterator stands where Python's would.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
-from penstock.tracing.autograph.operators import consistency, for_loops, py_builtins, returns
+from penstock.tracing.autograph.operators import for_loops, py_builtins, python_loops
+from penstock.tracing.autograph.operators.consistency import ShapeChangeError
 from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.while_loops import graph_loop
 from penstock.types import dtypes, nest
@@ -36,39 +38,30 @@ def dataset_loop(
     symbol_names: tuple[str, ...],
     opts: dict[str, Any],
 ) -> None:
-    """Runs a `for` statement over a dataset; the arguments are those of `for_loops.for_stmt`."""
-    del opts
+    """Runs a `for` statement over a dataset; the arguments are those of `for_loops.for_stmt`.
+
+    Unlike other loops, one over a dataset may change the shapes of its variables.
+    """
+    iterator = iter(dataset)
+    if thread.graph is None:
+        return python_loops.for_loop(iterator, extra_test, body, get_state, set_state, symbol_names)
+    first = iterator.get_next_as_optional()
+    names = ("<internal next>", *symbol_names)
     initial = get_state()
-    consistency.verify_initial(initial, symbol_names)
-    # A state must hold something.
-    start = initial or (convert_to_tensor(0),)
-
-    def iteration(state: tuple, element: Any) -> tuple:
-        if initial:
-            set_state(state)
-        with returns.inside_loop():
-            body(element)
-        if not initial:
-            return state
-        following = get_state()
-        consistency.verify_iteration(initial, state, following, symbol_names, None, check_shapes=False)
-        return following
-
-    if extra_test is None:
-        last = dataset.reduce(start, iteration)
-    else:
-
-        def guarded(state: tuple, element: Any) -> tuple:
-            if initial:
-                set_state(state)
-            go_on = convert_to_tensor(extra_test())
-            following = tf.cond(go_on, lambda: iteration(state, element), lambda: state)
-            return following, (following, go_on)
-
-        states = dataset.scan(start, guarded).take_while(lambda state, go_on: go_on)
-        last = states.reduce(start, lambda previous, element: element[0])
-    if initial:
-        set_state(tuple(last))
+    invariants = list(opts.get("shape_invariants", ()))
+    while True:
+        options = {**opts, "shape_invariants": invariants} if invariants else opts
+        try:
+            return _loop(iterator, first, extra_test, body, get_state, set_state, names, options)
+        except ShapeChangeError as change:
+            if change.names is not names:
+                raise  # it is of another loop, inside this one
+            set_state(initial)
+            value = initial[symbol_names.index(change.name)]
+            if any(known is value and shape == change.common_shape for known, shape in invariants):
+                raise  # the body does something else than change the shape
+            others = [(known, shape) for known, shape in invariants if known is not value]
+            invariants = [*others, (value, change.common_shape)]
 
 
 def iterator_loop(
@@ -81,40 +74,34 @@ def iterator_loop(
     opts: dict[str, Any],
 ) -> None:
     """Runs a `for` statement over an iterator; the arguments are those of `for_loops.for_stmt`."""
-    names = ("<internal has_next>", *symbol_names)
-    has_next: Any = True
+    if thread.graph is None:
+        return python_loops.for_loop(iterator, extra_test, body, get_state, set_state, symbol_names)
+    first = iterator.get_next_as_optional()
+    names = ("<internal next>", *symbol_names)
+    return _loop(iterator, first, extra_test, body, get_state, set_state, names, opts)
+
+
+def _loop(iterator, following, extra_test, body, get_state, set_state, names, opts) -> None:
+    """A graph loop over `following`, the first of the loop's variables, and the elements after it."""
 
     def get_all() -> tuple:
-        return (has_next, *get_state())
+        return (following, *get_state())
 
     def set_all(state: tuple) -> None:
-        nonlocal has_next
-        has_next, *rest = state
+        nonlocal following
+        following, *rest = state
         set_state(tuple(rest))
 
-    initial = get_all()
-    consistency.verify_initial(initial, names)
-
     def iteration() -> None:
-        nonlocal has_next
-        following = iterator.get_next_as_optional()
-        has_next = following.has_value()
-        entry = get_all()
+        nonlocal following
+        body(following.get_value())
+        if extra_test is None:
+            following = iterator.get_next_as_optional()
+        else:
+            go_on, end = extra_test(), tf.experimental.Optional.empty
+            following = tf.cond(go_on, iterator.get_next_as_optional, lambda: end(iterator.element_spec))
 
-        def with_element() -> tuple:
-            body(following.get_value())
-            after = get_all()
-            consistency.verify_iteration(initial, entry, after, names, None, check_shapes=False)
-            return after
-
-        set_all(tuple(tf.cond(has_next, with_element, lambda: entry)))
-
-    def test() -> Any:
-        return has_next if extra_test is None else tf.cond(has_next, extra_test, lambda: False)
-
-    # The flag must be a tensor from the start, for the loop to be one of the graph.
-    has_next = convert_to_tensor(True)
-    graph_loop(test, iteration, get_all, set_all, names, opts)
+    graph_loop(lambda: following.has_value(), iteration, get_all, set_all, names, opts)
 
 
 def _next(iterator: Any, *default: Any) -> Any:
@@ -160,12 +147,12 @@ def _zip(*datasets: Any, strict: bool = False) -> Any:
 
 def _any(dataset: Any) -> Any:
     _check_boolean(dataset, "any")
-    return dataset.filter(lambda x: x).take(1).reduce(convert_to_tensor(False), lambda _, y: y)
+    return iter(dataset.filter(lambda x: x)).get_next_as_optional().has_value()
 
 
 def _all(dataset: Any) -> Any:
     _check_boolean(dataset, "all")
-    return dataset.filter(tf.logical_not).take(1).reduce(convert_to_tensor(True), lambda _, y: y)
+    return tf.logical_not(iter(dataset.filter(tf.logical_not)).get_next_as_optional().has_value())
 
 
 def _check_boolean(dataset: Any, builtin: str) -> None:
