@@ -45,7 +45,8 @@ class Mesh:
 
     Example:
       >>> import penstock as tf
-      >>> mesh = tf.experimental.dtensor.create_mesh([("batch", 2), ("model", 2)], devices=[f"CPU:{i}" for i in range(4)])
+      >>> devices = [f"CPU:{i}" for i in range(4)]
+      >>> mesh = tf.experimental.dtensor.create_mesh([("batch", 2), ("model", 2)], devices=devices)
       >>> mesh.dim_names, mesh.shape(), mesh.dim_size("batch")
       (['batch', 'model'], [2, 2], 2)
     """
@@ -129,7 +130,7 @@ class Mesh:
         return len(self._local_devices)
 
     def device_type(self) -> str:
-        """ "CPU", "GPU" or "TPU"."""
+        """The kind of its devices: "CPU", "GPU" or "TPU"."""
         return self._global_devices[0].rpartition("device:")[2].partition(":")[0]
 
     def min_global_device_id(self) -> int:
