@@ -37,6 +37,8 @@ class _Thread(threading.local):
     def __init__(self) -> None:
         self.graph: Any = default_graph() if process.graph_mode else None
         self.tapes: tuple = ()  # every tape that may record, innermost last
+        # While a copied operation's own gradient runs: id(tensor of the original graph) -> its copy.
+        self.translations: list[dict[int, Any]] = []
         self.device: str = ""
         self.name_scope: str = ""  # eager name scope; graphs keep their own
         self.sessions: list = []  # v1 default-session stack

@@ -253,9 +253,9 @@ class OpDef:
         return pairs
 
     def attrs_for_kernel(self, attrs: dict) -> dict:
-        """The attributes that the signature declares (plus hidden ones, whose names start with `_`)."""
+        """The attributes that the signature declares, and the stream of an op that has one."""
         declared = self.signature.attrs
-        return {name: value for name, value in attrs.items() if name in declared or name[0] == "_"}
+        return {name: value for name, value in attrs.items() if name in declared or name == "_stream"}
 
     def output_dtypes(self, flat: Sequence, attrs: dict) -> list[DType]:
         """The dtype of each output of a call, from the signature."""

@@ -24,11 +24,13 @@ def copy_operations(source: FuncGraph, target: Graph, values: dict[int, Any], ne
     for operation in source.get_operations():
         if id(operation) in inputs:
             continue
-        attrs = dict(operation.attrs)
+        attrs = {key: value for key, value in operation.attrs.items() if key != "_stream"}  # the copy has its own
         if nested:
             for name in operation.definition.nested:
                 held = attrs[name]
                 attrs[name] = [clone(each) for each in held] if isinstance(held, list) else clone(held)
+        if "_gradient" in attrs:
+            attrs["_gradient"] = _TranslatedRule(attrs["_gradient"], source, values)
         with target.control_dependencies([copies[id(each)] for each in operation.control_inputs if id(each) in copies]):
             copy = target.add_operation(
                 operation.definition,
@@ -45,6 +47,21 @@ def copy_operations(source: FuncGraph, target: Graph, values: dict[int, Any], ne
         if thread.tapes:
             record_operation(copy)
     return copies
+
+
+class _TranslatedRule:
+    """The gradient rule of a copied operation: a closure of the user that may hold tensors of the original graph."""
+
+    def __init__(self, rule: Any, source: FuncGraph, values: dict[int, Any]):
+        self._rule, self._source, self._values = rule, source, values  # the source keeps the ids valid
+        self.accepts_none = getattr(rule, "accepts_none", False)
+
+    def __call__(self, call: Any, *gradients: Any) -> Any:
+        thread.translations.append(self._values)
+        try:
+            return self._rule(call, *gradients)
+        finally:
+            thread.translations.pop()
 
 
 def clone(source: FuncGraph) -> FuncGraph:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from penstock.engine import context
-from penstock.engine.context import thread
+from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import REGISTRY
 from penstock.engine.export import export
@@ -45,8 +45,8 @@ class FuncGraph(Graph):
         self._captures: dict[int, tuple[Any, SymbolicTensor]] = {}
         self._variables: dict[int, Any] = {}
         self.outer_graph = thread.graph if outer_graph is None else outer_graph
+        self.seed = process.global_seed if self.outer_graph is None else self.outer_graph.seed
         if self.outer_graph is not None:
-            self.seed = self.outer_graph.seed
             self._collections = self.outer_graph._collections
 
     def add_input(self, dtype: Any, shape: Any, name: str) -> SymbolicTensor:
@@ -74,6 +74,9 @@ class FuncGraph(Graph):
         elif not isinstance(tensor, SymbolicTensor):
             raise TypeError(f"cannot capture {tensor!r}")
         elif not self._is_inside(tensor.op.graph):
+            copy = translated(tensor)
+            if copy is not None:
+                return self.as_input(copy)
             raise InaccessibleTensorError(
                 f"{tensor!r} is out of scope: it was made in {tensor.op.graph!r}, which is not around "
                 f"{self.name!r}. Return it from the function that makes it instead of keeping it."
@@ -148,6 +151,14 @@ class FuncGraph(Graph):
 
     def __repr__(self) -> str:
         return f"<FuncGraph {self.name!r} of {len(self._operations)} operations>"
+
+
+def translated(tensor: SymbolicTensor) -> SymbolicTensor | None:
+    """The copy of a tensor of a graph whose operations were copied, while a copied operation's gradient runs."""
+    for copies in reversed(thread.translations):
+        if id(tensor) in copies:
+            return copies[id(tensor)]
+    return None
 
 
 def trace(

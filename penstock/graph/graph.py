@@ -107,6 +107,8 @@ class Graph:
         kinds = definition.output_dtypes(captured, attrs)
         if shapes is None:
             shapes = infer_shapes(definition, captured, attrs, len(kinds))
+        if definition.make_stream is not None and "_stream" not in attrs:
+            attrs = {**attrs, "_stream": definition.make_stream(attrs)}
         full_name = self.unique_name(name or definition.type)
         if self._attr_scopes:
             attrs = {**attrs, **self._attr_scopes}
@@ -352,7 +354,8 @@ class Graph:
         """The tensor or operation of this graph that `obj` (a name, tensor, operation, variable) stands for."""
         convert = getattr(obj, "_as_graph_element", None)
         if convert is not None:
-            obj = convert() or obj
+            element = convert()
+            obj = obj if element is None else element
         if isinstance(obj, str):
             if ":" in obj and allow_tensor:
                 return self.get_tensor_by_name(obj)

@@ -162,7 +162,7 @@ def _map_in_graph(fn: Callable, elems: Any, flat: list, signature: Any, infer_sh
     structure = signature if signature is not None else elems
     dtypes = [_dtype_of_spec(each) for each in nest.flatten(structure)]
     outputs = [
-        TensorArray(dtype, size=count, infer_shape=infer_shape, element_shape=getattr(spec, "shape", None))
+        TensorArray(dtype, size=count, infer_shape=infer_shape, element_shape=_element_shape(spec))
         for dtype, spec in zip(dtypes, nest.flatten(structure))
     ]
     shapes: list[TensorShape] = []
@@ -186,6 +186,11 @@ def _map_in_graph(fn: Callable, elems: Any, flat: list, signature: Any, infer_sh
         stacked.set_shape(TensorShape([count if isinstance(count, int) else None]).concatenate(shape))
         results.append(stacked)
     return nest.pack_sequence_as(structure, results)
+
+
+def _element_shape(spec: Any) -> Any:
+    """The shape in a signature's spec; dtypes and tensors of `elems` say nothing about what the function returns."""
+    return None if isinstance(spec, (Tensor, DType)) else getattr(spec, "shape", None)
 
 
 @export(v1=["map_fn"])

@@ -1,0 +1,83 @@
+"""`tf.raw_ops`: every op of the registry as a function of its inputs and attributes, by keyword."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from penstock.engine.convert import convert_to_tensor
+from penstock.engine.definition import REGISTRY, OpDef
+from penstock.engine.execute import execute
+from penstock.engine.export import export
+from penstock.types.dtypes import DType, as_dtype
+
+
+class _RawOps(ModuleType):
+    """Makes the function of an op when it is first asked for."""
+
+    def __getattr__(self, name: str) -> Callable:
+        definition = REGISTRY.get(name)
+        if definition is None:
+            raise AttributeError(f"module 'tensorflow.raw_ops' has no attribute {name!r}")
+        function = _function(definition)
+        setattr(self, name, function)
+        return function
+
+    def __dir__(self) -> list[str]:
+        return sorted(REGISTRY)
+
+
+def _function(definition: OpDef) -> Callable:
+    signature = definition.signature
+    names = [argument.name for argument in signature.inputs]
+
+    def raw_op(**kwargs: Any) -> Any:
+        name = kwargs.pop("name", None)
+        missing = [each for each in names if each not in kwargs]
+        if missing:
+            raise TypeError(f"{definition.type}() missing required arguments: {missing}")
+        dtypes: dict[str, DType] = {}
+        inputs = []
+        for argument in signature.inputs:
+            value = kwargs.pop(argument.name)
+            if argument.kind == "single":
+                inputs.append(_converted(value, argument.type, dtypes))
+            else:
+                inputs.append([_converted(each, argument.type, dtypes) for each in value])
+        attrs = {}
+        for key, value in kwargs.items():
+            if key in signature.attrs:
+                attrs[key] = _attr(value, signature.attrs[key])
+            elif key not in _TYPE_ATTRS:
+                raise TypeError(f"{definition.type}() got an unexpected keyword argument {key!r}")
+        results = execute(definition.type, inputs, attrs, name)
+        return results
+
+    raw_op.__name__ = raw_op.__qualname__ = definition.type
+    raw_op.__doc__ = f"The op {definition.type}: inputs {names}, attributes {list(signature.attrs)}; all by keyword."
+    return raw_op
+
+
+_TYPE_ATTRS = {"T", "Tidx", "Tshape", "Tindices", "Tparams", "Index", "N", "Tpaddings", "Tperm", "Taxis", "out_idx"}
+
+
+def _converted(value: Any, kind: DType | str, dtypes: dict[str, DType]) -> Any:
+    if isinstance(kind, DType):
+        return convert_to_tensor(value, kind if not hasattr(value, "dtype") else None)
+    known = dtypes.get(kind)
+    tensor = convert_to_tensor(value, None, dtype_hint=known) if known is not None else convert_to_tensor(value)
+    dtypes.setdefault(kind, tensor.dtype)
+    return tensor
+
+
+def _attr(value: Any, default: Any) -> Any:
+    if isinstance(default, DType) or (isinstance(value, type) and not isinstance(value, bool)):
+        return as_dtype(value)
+    return value
+
+
+_module = _RawOps("penstock.raw_ops", "Every op of the registry as a function.")
+sys.modules["penstock.raw_ops"] = _module
+export("raw_ops")(_module)
