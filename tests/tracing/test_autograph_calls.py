@@ -8,6 +8,7 @@ import unittest
 import pytest
 
 import penstock as tf
+from penstock.engine.context import process
 from penstock.tracing import autograph
 from penstock.tracing.autograph import Status, control_status_ctx
 from penstock.tracing.autograph.allowlist import is_library, reason_to_leave
@@ -242,11 +243,27 @@ def test_trace_prints_while_tracing(capsys):
     assert capsys.readouterr().out == "traced ()\n"
 
 
-def test_verbosity_logs_what_is_converted(caplog):
-    tf.autograph.set_verbosity(1)
-    try:
-        with caplog.at_level("INFO", logger="tensorflow"):
-            autograph.convert(branches)(1)
-    finally:
-        tf.autograph.set_verbosity(0)
+@pytest.fixture
+def verbosity_of_the_environment():
+    process.registry.pop("autograph.verbosity", None)
+    yield
+    process.registry.pop("autograph.verbosity", None)
+
+
+def test_verbosity_logs_what_is_converted(caplog, capsys, verbosity_of_the_environment):
+    tf.autograph.set_verbosity(1, alsologtostdout=True)
+    with caplog.at_level("INFO", logger="tensorflow"):
+        autograph.convert(branches)(1)
     assert "Converted call" in caplog.text
+    assert "Converted call" in capsys.readouterr().out
+
+
+def test_verbosity_comes_from_the_environment_until_it_is_set(
+    caplog, monkeypatch, verbosity_of_the_environment
+):
+    monkeypatch.setenv("AUTOGRAPH_VERBOSITY", "1")
+    with caplog.at_level("INFO", logger="tensorflow"):
+        autograph.convert(branches)(1)
+        tf.autograph.set_verbosity(0)
+        autograph.convert(branches)(1)
+    assert caplog.text.count("Converted call") == 1

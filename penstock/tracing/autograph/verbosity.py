@@ -10,14 +10,11 @@ import os
 import sys
 from typing import Any
 
+from penstock.engine.context import process
 from penstock.engine.export import export
 
 _logger = logging.getLogger("tensorflow")
-
-
-class _Verbosity:
-    level: int | None = None  # None: the environment variable decides
-    to_stdout = hasattr(sys, "ps1") or hasattr(sys, "ps2")  # interactive shells echo
+_KEY = "autograph.verbosity"  # in the process registry: (level, whether to print too)
 
 
 @export("autograph.set_verbosity")
@@ -33,8 +30,7 @@ def set_verbosity(level: int, alsologtostdout: bool = False) -> None:
       >>> import penstock as tf
       >>> tf.autograph.set_verbosity(0)
     """
-    _Verbosity.level = level
-    _Verbosity.to_stdout = alsologtostdout
+    process.registry[_KEY] = (level, alsologtostdout)
 
 
 @export("autograph.trace")
@@ -52,23 +48,23 @@ def trace(*args: Any) -> None:
     print(*args)
 
 
-def verbosity() -> int:
-    """The level in force."""
-    if _Verbosity.level is not None:
-        return _Verbosity.level
-    return int(os.environ.get("AUTOGRAPH_VERBOSITY") or 0)
+def _setting() -> tuple[int, bool]:
+    """The level in force, and whether messages are printed: interactive shells print them by default."""
+    interactive = hasattr(sys, "ps1") or hasattr(sys, "ps2")
+    return process.registry.get(_KEY) or (int(os.environ.get("AUTOGRAPH_VERBOSITY") or 0), interactive)
 
 
 def log(level: int, message: str, *args: Any, exc_info: bool = False) -> None:
     """Logs `message % args` where the verbosity is at least `level`."""
-    if verbosity() >= level:
+    verbosity, to_stdout = _setting()
+    if verbosity >= level:
         _logger.info(message, *args, exc_info=exc_info)
-        if _Verbosity.to_stdout:
+        if to_stdout:
             print(message % args)
 
 
 def warning(message: str, *args: Any) -> None:
     """Warns whatever the verbosity is."""
     _logger.warning(message, *args)
-    if _Verbosity.to_stdout:
+    if _setting()[1]:
         print("WARNING: " + message % args, flush=True)

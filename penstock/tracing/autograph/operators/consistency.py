@@ -220,7 +220,8 @@ def _same_structure(left: Any, right: Any) -> None:
 
 
 def _without_variable(value: Any) -> Any:
-    return value.read_value() if isinstance(value, upcalls.variable_class) else value
+    variable: Any = upcalls.variable_class
+    return value.read_value() if isinstance(value, variable) else value
 
 
 def _tensor_or_none(value: Any) -> Any:

@@ -14,9 +14,12 @@ class _Namespace:
         self._prefix = prefix
 
     def __getattr__(self, name: str) -> Any:
-        full = self._prefix + name
-        thing = EXPORTS["v2"].get(full)
-        return _Namespace(full + ".") if thing is None else thing
+        full, exported = self._prefix + name, EXPORTS["v2"]
+        if full in exported:
+            return exported[full]
+        if any(each.startswith(full + ".") for each in exported):
+            return _Namespace(full + ".")
+        raise AttributeError(f"tf.{full} does not exist")
 
 
-tf = _Namespace("")
+tf: Any = _Namespace("")
