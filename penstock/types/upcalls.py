@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 
-def convert_to_tensor(value: Any) -> Any:
-    """Converts a value to a tensor, as `tf.convert_to_tensor(value)`."""
+def convert_to_tensor(value: Any, dtype: Any = None) -> Any:
+    """Converts a value to a tensor, as `tf.convert_to_tensor(value, dtype)`."""
     raise RuntimeError("types.upcalls.convert_to_tensor is set by penstock.engine, which is not imported.")
 
 
