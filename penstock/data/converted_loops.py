@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from penstock.data.dataset import Dataset
 from penstock.data.iterator import OwnedIterator
-from penstock.tracing.autograph.operators import datasets
+from penstock.tracing.autograph.overloads import FOR, register
 
-datasets.register(Dataset, OwnedIterator)
+_FUNCTIONS = "penstock.tracing.autograph.operators.datasets"
+
+register(FOR, Dataset, f"{_FUNCTIONS}:dataset_loop")
+register(FOR, OwnedIterator, f"{_FUNCTIONS}:iterator_loop")
+register(next, OwnedIterator, f"{_FUNCTIONS}:next_")
+for _builtin in (abs, all, any, enumerate, filter, len, map, zip):
+    register(_builtin, Dataset, f"{_FUNCTIONS}:{_builtin.__name__}_")

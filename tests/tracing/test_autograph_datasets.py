@@ -175,5 +175,7 @@ def test_inner_loop_in_a_loop_over_a_dataset_keeps_its_shapes():
                 v = tf.concat([v, v], 0)
         return v
 
-    with pytest.raises(ValueError, match=r"'v' has shape .* before the loop, but shape .* after one iteration"):
+    with pytest.raises(
+        ValueError, match=r"'v' has shape .* before the loop, but shape .* after one iteration"
+    ):
         f(numbers(2))

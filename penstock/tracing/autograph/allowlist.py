@@ -6,7 +6,6 @@ import functools
 import inspect
 import os
 import sys
-import unittest
 from typing import Any
 
 # Packages that never branch on a graph's tensors in Python, or that say themselves what is to be converted.
@@ -86,7 +85,7 @@ def _reason_of_owner(method: Any) -> str | None:
     """A method goes by the class that defines it, whichever subclass it is called on."""
     bound_to = method.__self__
     owner = bound_to if inspect.isclass(bound_to) else type(bound_to)
-    if issubclass(owner, unittest.TestCase):
+    if any(each.__module__ == "unittest.case" for each in owner.__mro__):
         return "method of a TestCase"
     defining = next((each for each in owner.__mro__ if method.__name__ in each.__dict__), owner)
     return f"method of {defining.__name__}, a library's class" if is_library(defining.__module__) else None

@@ -1,28 +1,19 @@
-"""Running functions in converted form: `convert` for APIs, `converted_call` for every call in converted code.
+"""Functions in converted form, for APIs and for users: `convert`, `do_not_convert`, `to_graph`.
 
-Whether a function is converted is decided when it is called: by the options of its caller, by the control status, and
-by `allowlist`.
+The machinery (`calls`, the operators, malt) is imported when the first function is converted.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import os
-import types
-import weakref
 from collections.abc import Callable
 from typing import Any
 
 from penstock.engine.export import export
-from penstock.tracing.autograph import allowlist, operators
-from penstock.tracing.autograph.operators import original_frame, py_builtins
-from penstock.tracing.autograph.options import STANDARD_OPTIONS, ConversionOptions, Feature
-from penstock.tracing.autograph.source import SourceUnavailableError
-from penstock.tracing.autograph.status import ControlStatusCtx, Status, is_autograph_disabled
+from penstock.tracing.autograph.options import ConversionOptions
+from penstock.tracing.autograph.status import ControlStatusCtx, Status
 from penstock.tracing.autograph.tracebacks import show_user_code
-from penstock.tracing.autograph.transpiler import transpile
-from penstock.tracing.autograph.verbosity import log, warning
 
 
 class AutoGraphError(Exception):
@@ -34,12 +25,12 @@ class ConversionError(AutoGraphError):
 
 
 # What marks a function as one that is never (again) converted.
-_MARK = "autograph_info__"
+MARK = "autograph_info__"
 
 
 def autograph_artifact(entity: Callable) -> Callable:
     """Marks a function as converted already, or as not to be converted; returns it."""
-    setattr(entity, _MARK, None)
+    setattr(entity, MARK, None)
     return entity
 
 
@@ -66,6 +57,8 @@ def convert(
     options = ConversionOptions(recursive, user_requested, True, optional_features)
 
     def converted(*args: Any, **kwargs: Any) -> Any:
+        from penstock.tracing.autograph.calls import converted_call
+
         try:
             if context is None:
                 return converted_call(fn, args, kwargs, options=options)
@@ -130,7 +123,7 @@ def tf_convert(
     Returns:
       `f` converted, or unconverted, as the user's own code around the call is.
     """
-    if hasattr(f, _MARK):
+    if hasattr(f, MARK):
         return f
     if ctx.status is Status.DISABLED:
         return do_not_convert(f)
@@ -142,101 +135,6 @@ def tf_convert(
             return f(*args, **kwargs)
 
     return autograph_artifact(_like(f, undecided))
-
-
-# Code that could not be converted: it runs as it is, and has been warned about.
-_unconvertible: weakref.WeakSet[types.CodeType] = weakref.WeakSet()
-
-
-def converted_call(
-    f: Callable,
-    args: tuple,
-    kwargs: dict[str, Any] | None,
-    caller_fn_scope: Any = None,
-    options: ConversionOptions | None = None,
-) -> Any:
-    """Calls `f(*args, **kwargs)`, converting `f` first where it is the user's code.
-
-    Args:
-      f: anything callable.
-      args: the positional arguments.
-      kwargs: the keyword arguments, or None.
-      caller_fn_scope: the scope of the converted function that makes the call.
-      options: how to convert `f`; by default, as the scope says.
-
-    Returns:
-      What `f` returns.
-    """
-    kwargs = kwargs or {}
-    if options is None:
-        options = STANDARD_OPTIONS if caller_fn_scope is None else caller_fn_scope.callopts
-    if is_autograph_disabled() or hasattr(f, _MARK):
-        return f(*args, **kwargs)
-    if isinstance(f, functools.partial):
-        return converted_call(f.func, f.args + args, {**f.keywords, **kwargs}, caller_fn_scope, options)
-    if _is_builtin(f):
-        if f in original_frame.OVERLOADS:
-            return original_frame.OVERLOADS[f](caller_fn_scope, args)
-        return py_builtins.OVERLOADS.get(f, f)(*args, **kwargs)
-    reason = allowlist.reason_to_leave(f, options.user_requested)
-    if reason is not None:
-        log(2, "AutoGraph leaves %s alone: %s", f, reason)
-        return f(*args, **kwargs)
-    if not options.internal_convert_user_code:
-        return f(*args, **kwargs)
-    target, bound = _function_of(f)
-    if target is None or target.__code__ in _unconvertible or target.__code__.co_filename == "<string>":
-        return f(*args, **kwargs)
-    try:
-        converted = transpile(target, options).bind(target, _operators())
-    except Exception as error:
-        _give_up(f, target, error)
-        return f(*args, **kwargs)
-    log(1, "Converted call: %s\n    args: %s\n    kwargs: %s", f, args, kwargs)
-    return converted(*bound, *args, **kwargs)
-
-
-_BUILTINS = frozenset(map(id, vars(__import__("builtins")).values()))
-
-
-def _is_builtin(f: Any) -> bool:
-    return id(f) in _BUILTINS or isinstance(f, types.BuiltinFunctionType)
-
-
-def _function_of(f: Any) -> tuple[types.FunctionType | None, tuple[Any, ...]]:
-    """The Python function that a call of `f` runs, with the arguments that it is bound to; None for native code."""
-    function: Any = type(f).__call__
-    bound: tuple = (f,)
-    if inspect.ismethod(f):
-        function, bound = f.__func__, (f.__self__,)
-    elif inspect.isfunction(f):
-        function, bound = f, ()
-    return (function, bound) if inspect.isfunction(function) else (None, ())
-
-
-def _give_up(f: Any, target: types.FunctionType, error: Exception) -> None:
-    """Warns, once for each function, that it runs unconverted."""
-    if int(os.environ.get("AUTOGRAPH_STRICT_CONVERSION") or 0):
-        raise error
-    log(1, "Error transforming %s", f, exc_info=True)
-    _unconvertible.add(target.__code__)
-    advice = "To silence this warning, decorate the function with @tf.autograph.experimental.do_not_convert"
-    if not isinstance(error, (SourceUnavailableError, NotImplementedError)):
-        advice = "This is a defect of Penstock; AUTOGRAPH_VERBOSITY=1 shows where it happens.\n" + advice
-    warning("AutoGraph could not transform %s and will run it as-is.\nCause: %s\n%s", f, error, advice)
-
-
-@functools.cache
-def _operators() -> types.SimpleNamespace:
-    """What converted code knows as `ag__`."""
-    return types.SimpleNamespace(
-        **operators.OPERATORS,
-        converted_call=converted_call,
-        autograph_artifact=autograph_artifact,
-        ConversionOptions=ConversionOptions,
-        STD=STANDARD_OPTIONS,
-        Feature=Feature,
-    )
 
 
 @export("autograph.to_graph", v1=[])
@@ -265,6 +163,9 @@ def to_graph(
       >>> int(tf.autograph.to_graph(f)(tf.constant(-2)))
       2
     """
+    from penstock.tracing.autograph.calls import operators
+    from penstock.tracing.autograph.transpiler import transpile
+
     options = ConversionOptions(recursive, True, True, experimental_optional_features)
     function = getattr(entity, "__func__", entity)
     try:
@@ -273,7 +174,7 @@ def to_graph(
                 "Cannot apply autograph to a function that doesn't expose a __code__ object. If this is a "
                 "@tf.function, try passing f.python_function instead."
             )
-        return autograph_artifact(transpile(function, options).bind(function, _operators()))
+        return autograph_artifact(transpile(function, options).bind(function, operators()))
     except (ValueError, AttributeError, KeyError, NameError, AssertionError) as error:
         raise ConversionError(f"converting {entity}: {type(error).__name__}: {error}") from error
 
@@ -302,6 +203,8 @@ def to_code(entity: Any, recursive: bool = True, experimental_optional_features:
       >>> tf.autograph.to_code(f).splitlines()[0]
       'def tf__f(x):'
     """
+    from penstock.tracing.autograph.transpiler import transpile
+
     to_graph(entity, recursive, experimental_optional_features)  # for its errors
     options = ConversionOptions(recursive, True, True, experimental_optional_features)
     return transpile(getattr(entity, "__func__", entity), options).text + "\n"

@@ -1,4 +1,4 @@
-"""`for` loops and builtins over `tf.data` datasets and iterators; `penstock.data` registers its classes here.
+"""`for` loops and builtins over `tf.data` datasets and iterators, as `penstock.data` registers them.
 
 A graph loop over an iterator carries the next element as an `Optional`, empty at the end. It is not fetched after a
 `break`, so that the iterator stands where Python's would.
@@ -11,22 +11,13 @@ from typing import Any
 
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
-from penstock.tracing.autograph.operators import for_loops, py_builtins, python_loops
+from penstock.tracing.autograph.operators import python_loops
 from penstock.tracing.autograph.operators.consistency import ShapeChangeError
 from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.while_loops import graph_loop
 from penstock.types import dtypes, nest
 
 AUTOTUNE = -1
-
-
-def register(dataset: type, iterator: type) -> None:
-    """Makes converted code know a class of datasets and one of iterators."""
-    for_loops.register(dataset, dataset_loop)
-    for_loops.register(iterator, iterator_loop)
-    py_builtins.register(next, iterator, _next)
-    for builtin, overload in _DATASET_BUILTINS.items():
-        py_builtins.register(builtin, dataset, overload)
 
 
 def dataset_loop(
@@ -104,7 +95,8 @@ def _loop(iterator, following, extra_test, body, get_state, set_state, names, op
     graph_loop(lambda: following.has_value(), iteration, get_all, set_all, names, opts)
 
 
-def _next(iterator: Any, *default: Any) -> Any:
+def next_(iterator: Any, *default: Any) -> Any:
+    """`next(iterator)`, or `next(iterator, default)`: the default must be like an element."""
     if not default:
         return next(iterator)
     following = iterator.get_next_as_optional()
@@ -124,7 +116,8 @@ def _next(iterator: Any, *default: Any) -> Any:
     return tf.cond(following.has_value(), following.get_value, lambda: default[0])
 
 
-def _len(dataset: Any) -> Any:
+def len_(dataset: Any) -> Any:
+    """`len(dataset)`: an int64 tensor; it fails when run where the length is infinite or unknown."""
     length = dataset.cardinality()
     known = tf.logical_and(tf.not_equal(length, -1), tf.not_equal(length, -2))  # infinite, unknown
     message = "len requires dataset with definitive cardinality, got"
@@ -132,25 +125,30 @@ def _len(dataset: Any) -> Any:
         return tf.identity(length)
 
 
-def _abs(dataset: Any) -> Any:
+def abs_(dataset: Any) -> Any:
+    """`abs(dataset)`: of each part of each element."""
+
     def absolute(*element: Any) -> Any:  # the parts of an element that is a tuple
         return nest.map_structure(tf.abs, element if len(element) > 1 else element[0])
 
     return dataset.map(absolute, num_parallel_calls=AUTOTUNE)
 
 
-def _zip(*datasets: Any, strict: bool = False) -> Any:
+def zip_(*datasets: Any, strict: bool = False) -> Any:
+    """`zip(*datasets)`."""
     if strict:
         raise ValueError("strict zip not supported by Dataset")
     return type(datasets[0]).zip(datasets)
 
 
-def _any(dataset: Any) -> Any:
+def any_(dataset: Any) -> Any:
+    """`any(dataset)`: a boolean tensor."""
     _check_boolean(dataset, "any")
     return iter(dataset.filter(lambda x: x)).get_next_as_optional().has_value()
 
 
-def _all(dataset: Any) -> Any:
+def all_(dataset: Any) -> Any:
+    """`all(dataset)`: a boolean tensor."""
     _check_boolean(dataset, "all")
     return tf.logical_not(iter(dataset.filter(tf.logical_not)).get_next_as_optional().has_value())
 
@@ -164,13 +162,16 @@ def _check_boolean(dataset: Any, builtin: str) -> None:
         )
 
 
-_DATASET_BUILTINS: dict[Callable, Callable] = {
-    abs: _abs,
-    all: _all,
-    any: _any,
-    enumerate: lambda dataset, start=0: dataset.enumerate(start),
-    filter: lambda function, dataset: dataset.filter(function),
-    len: _len,
-    map: lambda function, *datasets: type(datasets[0]).zip(datasets).map(function),
-    zip: _zip,
-}
+def enumerate_(dataset: Any, start: int = 0) -> Any:
+    """`enumerate(dataset, start)`."""
+    return dataset.enumerate(start)
+
+
+def filter_(function: Callable, dataset: Any) -> Any:
+    """`filter(function, dataset)`."""
+    return dataset.filter(function)
+
+
+def map_(function: Callable, *datasets: Any) -> Any:
+    """`map(function, *datasets)`."""
+    return type(datasets[0]).zip(datasets).map(function)

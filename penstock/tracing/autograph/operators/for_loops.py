@@ -8,21 +8,13 @@ from typing import Any
 
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.static_value import constant_value
+from penstock.tracing.autograph import overloads
 from penstock.tracing.autograph.operators import py_builtins, python_loops
 from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.tensors import is_dense_tensor, is_range, is_tensor
 from penstock.tracing.autograph.operators.variables import Undefined
 from penstock.tracing.autograph.operators.while_loops import graph_loop
 from penstock.types.tensors import Tensor
-
-# Type of what is iterated over -> f(iterable, extra_test, body, get_state, set_state, symbol_names, opts).
-# `datasets` has those for datasets and iterators; distributed datasets add themselves.
-_by_type: list[tuple[type, Callable]] = []
-
-
-def register(kind: type, loop: Callable) -> None:
-    """Makes `for x in iterable` run `loop` where `iterable` is a `kind`; `loop` takes the arguments of `for_stmt`."""
-    _by_type.insert(0, (kind, loop))
 
 
 def for_stmt(
@@ -45,9 +37,9 @@ def for_stmt(
       symbol_names: what the program calls them.
       opts: what `set_loop_options` gave, and under `iterate_names` the source of the loop's target.
     """
-    for kind, loop in _by_type:
-        if isinstance(iterable, kind):
-            return loop(iterable, extra_test, body, get_state, set_state, symbol_names, opts)
+    loop = overloads.find(overloads.FOR, iterable)
+    if loop is not None:
+        return loop(iterable, extra_test, body, get_state, set_state, symbol_names, opts)
     if is_range(iterable):
         return _over_range(iterable, extra_test, body, get_state, set_state, symbol_names, opts)
     if is_tensor(iterable):

@@ -9,28 +9,12 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
+from penstock.tracing.autograph import overloads
 from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.tensors import is_tensor, is_tensor_array, is_tensor_list
 from penstock.types import dtypes
 
 UNSPECIFIED = object()
-
-# Builtin -> [(type of the argument, overload)]. `penstock.data` adds datasets.
-_by_type: dict[Callable, list[tuple[type, Callable]]] = {}
-
-
-def register(builtin: Callable, kind: type, overload: Callable) -> None:
-    """Makes `builtin` run `overload` in converted code where what it iterates over is a `kind`."""
-    _by_type.setdefault(builtin, []).append((kind, overload))
-
-
-def _registered(builtin: Callable, values: tuple) -> Callable | None:
-    """The overload that all of `values` have in common."""
-    found = {
-        next((overload for kind, overload in _by_type.get(builtin, ()) if isinstance(value, kind)), None)
-        for value in values
-    }
-    return found.pop() if len(found) == 1 else None
 
 
 def _given(*values: Any) -> tuple:
@@ -39,7 +23,7 @@ def _given(*values: Any) -> tuple:
 
 def abs_(x: Any) -> Any:
     """`abs(x)`."""
-    return (_registered(abs, (x,)) or abs)(x)
+    return (overloads.find(abs, x) or abs)(x)
 
 
 def float_(x: Any = 0) -> Any:
@@ -66,7 +50,7 @@ def len_(x: Any) -> Any:
     Raises:
       ValueError: `x` is a scalar tensor.
     """
-    overload = _registered(len, (x,))
+    overload = overloads.find(len, x)
     if overload is not None:
         return overload(x)
     if is_tensor_array(x):
@@ -154,37 +138,37 @@ def range_(start_or_stop: Any, stop: Any = UNSPECIFIED, step: Any = UNSPECIFIED)
 
 def enumerate_(iterable: Any, start: int = 0) -> Any:
     """`enumerate(iterable, start)`."""
-    return (_registered(enumerate, (iterable,)) or enumerate)(iterable, start)
+    return (overloads.find(enumerate, iterable) or enumerate)(iterable, start)
 
 
 def zip_(*iterables: Any, strict: bool = False) -> Any:
     """`zip(*iterables)`."""
-    return (_registered(zip, iterables) or zip)(*iterables, strict=strict)
+    return (overloads.find(zip, *iterables) or zip)(*iterables, strict=strict)
 
 
 def map_(fn: Callable, *iterables: Any) -> Any:
     """`map(fn, *iterables)`."""
-    return (_registered(map, iterables) or map)(fn, *iterables)
+    return (overloads.find(map, *iterables) or map)(fn, *iterables)
 
 
 def filter_(function: Callable | None, iterable: Any) -> Any:
     """`filter(function, iterable)`."""
-    return (_registered(filter, (iterable,)) or filter)(function, iterable)
+    return (overloads.find(filter, iterable) or filter)(function, iterable)
 
 
 def any_(iterable: Any) -> Any:
     """`any(iterable)`."""
-    return (_registered(any, (iterable,)) or any)(iterable)
+    return (overloads.find(any, iterable) or any)(iterable)
 
 
 def all_(iterable: Any) -> Any:
     """`all(iterable)`."""
-    return (_registered(all, (iterable,)) or all)(iterable)
+    return (overloads.find(all, iterable) or all)(iterable)
 
 
 def next_(iterator: Any, default: Any = UNSPECIFIED) -> Any:
     """`next(iterator)`, or `next(iterator, default)`."""
-    return (_registered(next, (iterator,)) or next)(iterator, *_given(default))
+    return (overloads.find(next, iterator) or next)(iterator, *_given(default))
 
 
 def sorted_(iterable: Any, key: Any = UNSPECIFIED, reverse: Any = UNSPECIFIED) -> Any:
