@@ -13,6 +13,7 @@ import numpy as np
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
+from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import static
 from penstock.types import dtypes
 from penstock.types.shapes import Dims, TensorShape
@@ -53,11 +54,18 @@ def _gradient_args(s0: Any, s1: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.array(axes[0], first.dtype), np.array(axes[1], first.dtype)
 
 
+def _gradient_args_shape(call: ShapeCall) -> list[TensorShape]:
+    values = [call.value(i) for i in (0, 1)]
+    if any(each is None for each in values):
+        return [TensorShape([None])] * 2
+    return [TensorShape(each.shape) for each in _gradient_args(*values)]
+
+
 op(
     "BroadcastGradientArgs(s0: T, s1: T) -> (r0: T, r1: T)",
     numpy=_gradient_args,
     xla=_gradient_args,
-    shape=lambda call: [TensorShape([None]), TensorShape([None])],
+    shape=_gradient_args_shape,
     gradient=stops,
 )
 

@@ -55,7 +55,13 @@ def _equality_shape(call: ShapeCall) -> TensorShape:
         shape = broadcast(call)
     except ShapeError:
         return TensorShape([])
-    return shape if shape.is_fully_defined() else TensorShape(None)
+    x, y = call.shape(0)._dims, call.shape(1)._dims
+    if x is None or y is None:
+        return TensorShape(None)
+    # An unknown size that faces a known one may turn out not to fit: then the answer is a scalar.
+    pairs = zip(reversed(x), reversed(y), strict=False)
+    doubtful = any((a is None) != (b is None) and 1 not in (a, b) for a, b in pairs)
+    return TensorShape(None) if doubtful else shape
 
 
 def _equality_kernel(compare: str, unequal_shapes: bool) -> Callable:

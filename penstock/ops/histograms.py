@@ -1,4 +1,4 @@
-"""Counting: bincount, confusion_matrix, fixed-width histograms, Bucketize. And the cross product of 3-vectors."""
+"""Counting: bincount, fixed-width histograms, Bucketize."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.engine.shape_rules import ShapeCall, merged, unchanged
+from penstock.engine.shape_rules import ShapeCall, unchanged
 from penstock.engine.static_value import is_static, static
 from penstock.engine.xla import jnp
 from penstock.ops.arguments import index_vector, name_scope
-from penstock.ops.dtype_sets import INDICES, REAL, WIDE_FLOATS
+from penstock.ops.dtype_sets import INDICES, WIDE_FLOATS
 from penstock.ops.reduce_functions import reduce
-from penstock.types import dtypes, errors
+from penstock.types import dtypes
 from penstock.types.composite import CompositeTensor
 from penstock.types.dtypes import DType
 from penstock.types.shapes import TensorShape
@@ -68,12 +68,27 @@ def _dense(xp: Any, values: Any, size: Any, weights: Any, *, binary_output: bool
     return _count(xp, rows, values, weights, (values.shape[0], count), binary_output)
 
 
+def _known(call: ShapeCall, index: int) -> int | None:
+    """The value of a scalar input, where it is known."""
+    value = call.value(index)
+    return None if value is None else int(np.reshape(value, -1)[0])
+
+
 def _dense_shape(call: ShapeCall) -> TensorShape:
-    shape, size = call.shape(0), call.value(1)
+    shape = call.shape(0)
     if shape.rank is None:
         return TensorShape(None)
-    count = None if size is None else int(np.reshape(size, -1)[0])
-    return TensorShape([*(shape.as_list()[:1] if shape.rank == 2 else []), count])
+    return TensorShape([*(shape.as_list()[:1] if shape.rank == 2 else []), _known(call, 1)])
+
+
+def _sparse_shape(call: ShapeCall) -> TensorShape:
+    shape = call.shape_from(2)
+    return TensorShape(None) if shape.rank is None else TensorShape([*shape.as_list()[:-1], _known(call, 3)])
+
+
+def _ragged_shape(call: ShapeCall) -> TensorShape:
+    splits = call.shape(0).with_rank(1)[0]
+    return TensorShape([None if splits is None else splits - 1, _known(call, 2)])
 
 
 def _sparse(indices: Any, values: Any, dense_shape: Any, size: Any, weights: Any, *, binary_output: bool) -> Any:
@@ -102,7 +117,7 @@ op(
     lambda xp, arr, size, weights: _dense(
         xp, xp.reshape(arr, -1), size, xp.reshape(weights, -1), binary_output=False
     ),
-    shape=lambda call: TensorShape([None if (size := call.value(1)) is None else int(size)]),
+    shape=lambda call: TensorShape([_known(call, 1)]),
     gradient=stops,
     types={"T": _WEIGHTS},
 )
@@ -110,14 +125,14 @@ op(
     "SparseBincount(indices: int64, values: Tidx, dense_shape: int64, size: Tidx, weights: T; binary_output=False) "
     "-> output: T",
     numpy=_sparse,
-    shape=lambda call: TensorShape([None, None]) if call.shape(2)[0] != 1 else TensorShape([None]),
+    shape=_sparse_shape,
     gradient=stops,
     types={"Tidx": INDICES, "T": _WEIGHTS},
 )
 op(
     "RaggedBincount(splits: int64, values: Tidx, size: Tidx, weights: T; binary_output=False) -> output: T",
     numpy=_ragged,
-    shape=lambda call: TensorShape([None, None if (size := call.value(2)) is None else int(size)]),
+    shape=_ragged_shape,
     gradient=stops,
     types={"Tidx": INDICES, "T": _WEIGHTS},
 )
@@ -150,7 +165,7 @@ def _histogram(xp: Any, values: Any, value_range: Any, nbins: Any, *, dtype: DTy
 op(
     "HistogramFixedWidth(values: T, value_range: T, nbins: int32; dtype=int32) -> out: dtype",
     _histogram,
-    shape=lambda call: TensorShape([None if (nbins := call.value(2)) is None else int(nbins)]),
+    shape=lambda call: TensorShape([_known(call, 2)]),
     gradient=stops,
     types={"T": INDICES | WIDE_FLOATS},
 )
@@ -163,49 +178,6 @@ op(
     gradient=stops,
     types={"T": INDICES | WIDE_FLOATS},
 )
-
-# The cross product.
-
-
-def _cross(xp: Any, a: Any, b: Any) -> Any:
-    if np.shape(a) != np.shape(b):
-        raise ValueError(f"Both inputs must be of same shape: {list(np.shape(a))} vs. {list(np.shape(b))}")
-    if np.ndim(a) < 1 or a.shape[-1] != 3:
-        raise errors.FailedPreconditionError(
-            None, None, f"Cross: Cross-products are only defined for 3-element vectors, got shape {list(np.shape(a))}"
-        )
-    (a0, a1, a2), (b0, b1, b2) = ([each[..., i] for i in range(3)] for each in (a, b))
-    return xp.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], -1)
-
-
-op(
-    "Cross(a: T, b: T) -> product: T",
-    _cross,
-    shape=merged,
-    gradient=lambda call, dz: [
-        execute("Cross", (call.inputs[1], dz)),
-        execute("Cross", (dz, call.inputs[0])),
-    ],
-    types={"T": REAL},
-)
-
-
-@export("linalg.cross", v1=["linalg.cross", "cross"])
-def cross(a: Any, b: Any, name: str | None = None) -> Tensor:
-    """The cross products of 3-vectors in the last dimension.
-
-    Raises:
-      FailedPreconditionError: the last dimension is not 3.
-
-    Example:
-      >>> import penstock as tf
-      >>> tf.linalg.cross([1, 0, 0], [0, 1, 0]).numpy()
-      array([0, 0, 1], dtype=int32)
-    """
-    from penstock.ops.arguments import matching
-
-    return execute("Cross", matching(a, b), None, name)
-
 
 # Public functions.
 

@@ -210,7 +210,7 @@ op(
     xla=_approx_xla,
     shape=_approx_shape,
     gradient=_approx_gradient,
-    types={"T": FLOATS - {dtypes.float64}},
+    types={"T": FLOATS},
 )
 
 # The n-th smallest element of each row.

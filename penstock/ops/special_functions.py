@@ -206,6 +206,12 @@ def _polygamma_numpy(n: Any, x: Any) -> Any:
     return np.where(valid, found, np.nan)
 
 
+def _polygamma_xla(n: Any, x: Any) -> Any:
+    n, x = jnp.broadcast_arrays(n, x)
+    valid = (n >= 0) & (n == jnp.floor(n))
+    return jnp.where(valid, lax.polygamma(jnp.where(valid, n, 0), x), jnp.asarray(np.nan, x.dtype))
+
+
 _BINARY: tuple[tuple[str, str, str, Any, Callable, Callable], ...] = (
     # Op type, inputs, output, bodies (one kernel, or NumPy's and XLA's), partial derivatives, dtypes.
     ("Atan2", "y x", "z", lambda xp, y, x: xp.arctan2(y, x), _atan2_partials, FLOATS),
@@ -218,7 +224,7 @@ _BINARY: tuple[tuple[str, str, str, Any, Callable, Callable], ...] = (
     ("NextAfter", "x1 x2", "output", lambda xp, x, y: xp.nextafter(x, y), lambda x, y, z, dz: (dz, None),
      WIDE_FLOATS),
     ("Zeta", "x q", "z", (_scipy("zeta"), _jax("zeta")), _zeta_partials, WIDE_FLOATS),
-    ("Polygamma", "a x", "z", (_in_float32(_polygamma_numpy), _jax("polygamma")), _polygamma_partials, WIDE_FLOATS),
+    ("Polygamma", "a x", "z", (_in_float32(_polygamma_numpy), _polygamma_xla), _polygamma_partials, WIDE_FLOATS),
     ("Igamma", "a x", "z", (_scipy("gammainc"), _jax("gammainc")),
      lambda a, x, z, dz: (dz * call_op("IgammaGradA", a, x), dz * _igamma_density(a, x)), FLOATS),
     ("Igammac", "a x", "z", (_scipy("gammaincc"), _jax("gammaincc")),

@@ -75,5 +75,5 @@ def test_hidden_dimensions(case):
         knowable = abstract_evaluation(ShapeCall(definition, inputs, recorded))
         for output, shape, at_least in zip(outputs, actual, knowable, strict=True):
             assert output.shape.is_compatible_with(shape), f"{output.shape} for inputs {inputs}"
-            if at_least.rank is not None:
+            if at_least.rank is not None and not case.dynamic:
                 assert output.shape.merge_with(at_least).as_list() == output.shape.as_list(), inputs
