@@ -45,7 +45,7 @@ _TABLE: list[tuple[Any, tuple[str, ...], tuple[str, ...] | None]] = [
     (shapes.enable_v2_tensorshape, (), ("enable_v2_tensorshape",)),
     (shapes.disable_v2_tensorshape, (), ("disable_v2_tensorshape",)),
     (tensors.Tensor, ("Tensor", "experimental.numpy.ndarray"), None),
-    (tensors.Tensor, ("__internal__.types.Tensor", "types.experimental.TensorLike"), None),
+    (tensors.TensorLike, ("__internal__.types.Tensor", "types.experimental.TensorLike"), None),
     (tensors.EagerTensor, ("__internal__.EagerTensor",), None),
     (tensors.SymbolicTensor, ("__internal__.SymbolicTensor",), None),
     (type_spec.TypeSpec, ("TypeSpec",), ("TypeSpec", "data.experimental.Structure")),

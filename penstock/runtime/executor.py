@@ -93,6 +93,7 @@ class Executor:
         touched: dict[int, list[tuple[int, bool]]] = {}  # id(resource tensor or stream) -> stages of its users
         pieces: dict[int, list[Any]] = {}
         host: dict[int, list[Any]] = {}
+        order: list[tuple[Any, list[int]]] = []
         for operation in operations:
             if operation.type == "Const":
                 continue
@@ -108,6 +109,10 @@ class Executor:
             stage[id(operation)] = (level, on_host)
             for key in keys:
                 touched[key] = [(level, on_host)]
+            order.append((operation, keys))
+        self._delay(order, stage)
+        for operation, _ in order:
+            level, on_host = stage[id(operation)]
             (host if on_host else pieces).setdefault(level, []).append(operation)
         for level in [level for level, piece in pieces.items() if _is_tiny(piece)]:
             host[level] = [*pieces.pop(level), *host.get(level, ())]
@@ -129,6 +134,20 @@ class Executor:
                 steps.append(CompiledPiece(self, pieces[level], leaving))
             steps.extend(_host_step(self, operation) for operation in host.get(level, ()))
         return steps
+
+    @staticmethod
+    def _delay(order: list[tuple[Any, list[int]]], stage: dict[int, tuple[int, bool]]) -> None:
+        """Moves compiled operations to the latest stage that their users allow: fewer pieces, fewer values between them."""
+        last = max((level for level, on_host in stage.values() if not on_host), default=0)
+        latest: dict[int, int] = {}  # id(operation or effect key) -> the first stage that needs it
+        for operation, keys in reversed(order):
+            level, on_host = stage[id(operation)]
+            if not on_host:
+                bound = min((latest[key] for key in (id(operation), *keys) if key in latest), default=last)
+                level = max(level, bound)
+                stage[id(operation)] = (level, on_host)
+            for key in (*(id(each.op) for each in operation.inputs), *(id(each) for each in operation.control_inputs), *keys):
+                latest[key] = min(latest.get(key, level), level)
 
     # Running.
 
@@ -351,6 +370,8 @@ class HostStep:
         self._input_slots = [slots[id(each)] for each in operation.inputs]
         self._output_slots = [slots[id(each)] for each in operation.outputs]
         self._dtypes = [each.dtype for each in operation.inputs]
+        # Lists and optionals hold values without looking at them: no waiting for the device.
+        self._takes_any = any(each.dtype is dtypes.variant for each in (*operation.inputs, *operation.outputs))
 
     def __call__(self, env: list) -> None:
         definition = self._definition
@@ -358,7 +379,8 @@ class HostStep:
         body = definition.numpy_body
         try:
             if body is not None:
-                values = [value if is_static(value) else _on_host(value) for value in values]
+                if not self._takes_any:
+                    values = [value if is_static(value) else _on_host(value) for value in values]
                 results = body(*definition.group(values, self._operation.attrs), **self._attrs)
             else:
                 flat = [_eager(value, dtype) for value, dtype in zip(values, self._dtypes)]

@@ -15,7 +15,13 @@ from penstock.types.dtypes import DType, dtype_of_array
 from penstock.types.shapes import TensorShape
 
 
-class Tensor:
+class TensorLike:
+    """What counts as a tensor for `tf.is_tensor`; libraries derive classes of their own from it (Keras's variables)."""
+
+    __slots__ = ()
+
+
+class Tensor(TensorLike):
     """A multi-dimensional array of one dtype: an `EagerTensor` or a `SymbolicTensor`.
 
     Never constructed by users; `tf.constant`, `tf.convert_to_tensor` and every op return one.
@@ -244,8 +250,9 @@ def _text(tensor: EagerTensor, form: Any = str) -> str:
     if tensor.dtype in (dtypes.resource, dtypes.variant):
         return f"<{value!r}>"
     if np.ndim(value) == 0:
-        return repr(value[()] if isinstance(value, np.ndarray) else value) if form is repr else str(value)
-    return form(value)
+        return str(value[()] if isinstance(value, np.ndarray) else value)
+    text = form(value)
+    return "\n" + text if form is repr and "\n" in text else text
 
 
 class SymbolicTensor(Tensor):
