@@ -26,12 +26,11 @@ def categorical(xp: Any, stream: Stream, logits: Any, samples: int, dtype: Any) 
     infinite or not a number have no weight; in a row without any weight the draw is `classes`, as in TensorFlow.
     """
     batch, classes = logits.shape
+    logits = logits.astype(xp.float64)
     finite = xp.isfinite(logits)
-    if xp is np and logits.dtype.kind != "f":  # bfloat16: NumPy knows no lowest value
-        logits = logits.astype(np.float32)
-    highest = xp.max(xp.where(finite, logits, xp.finfo(logits.dtype).min), axis=1, keepdims=True)
+    highest = xp.max(xp.where(finite, logits, np.finfo(np.float64).min), axis=1, keepdims=True)
     with np.errstate(all="ignore"):
-        weight = xp.exp(logits.astype(xp.float64) - highest.astype(xp.float64))
+        weight = xp.exp(logits - highest)
     running = xp.cumsum(xp.where(finite, weight, 0.0), axis=1)
     unit = to_unit_float64(xp, *philox.word_pairs(xp, stream, batch * samples)).reshape(batch, samples)
     target = unit * running[:, -1:]

@@ -125,7 +125,10 @@ def gamma(xp: Any, stream: Stream, samples: int, alpha: Any, dtype: Any) -> Any:
     A sample reads normal and uniform numbers from one stretch, each kind a block (two numbers) at a time, the second
     number first; a kind takes the next block when it has used up its last.
     """
-    offset, alpha = _grid(xp, samples, xp.asarray(alpha).astype(xp.float64))
+    alpha = xp.asarray(alpha).astype(xp.float64)
+    if samples * alpha.size == 0:
+        return xp.zeros((samples, alpha.size), dtype)
+    offset, alpha = _grid(xp, samples, alpha)
     small = alpha < 1
     d = alpha + xp.where(small, 2.0 / 3, -1.0 / 3)
     with np.errstate(all="ignore"):
@@ -198,7 +201,10 @@ def poisson(xp: Any, stream: Stream, samples: int, rate: Any, dtype: Any) -> Any
     10 on transformed rejection (Hörmann, "The transformed rejection method for generating Poisson random variables",
     1993), one block for each try. Both read the second number of a block first.
     """
-    offset, rate = _grid(xp, samples, xp.asarray(rate).astype(xp.float64))
+    rate = xp.asarray(rate).astype(xp.float64)
+    if samples * rate.size == 0:
+        return xp.zeros((samples, rate.size), dtype)
+    offset, rate = _grid(xp, samples, rate)
     few = rate < 10
 
     def step(state: tuple, given: tuple) -> tuple:
@@ -267,6 +273,8 @@ def binomial(xp: Any, stream: Stream, samples: int, counts: Any, probs: Any, dty
     random variates", 1993), one block for each try.
     """
     counts, probs = xp.asarray(counts), xp.asarray(probs)
+    if samples * probs.size == 0:
+        return xp.zeros((samples, probs.size), dtype)
     flip = probs > 0.5
     rarer = xp.where(flip, 1 - probs, probs)
     few = counts * rarer < 10  # in the arguments' own precision, as TensorFlow decides it
