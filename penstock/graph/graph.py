@@ -159,6 +159,10 @@ class Graph:
             symbolic = self.add_operation(REGISTRY["EagerResource"], (), attrs, name).outputs[0]
             symbolic.handle_data = getattr(tensor.host(), "handle_data", None)
             return symbolic
+        handle = vars(tensor).get("read_from")
+        if handle is not None and not self.building_function:  # scripts that mix eager variables with placeholders mean the variable, not its value
+            read = self.add_operation(REGISTRY["ReadVariableOp"], (self.capture(handle),), {"dtype": tensor.dtype}, name)
+            return read.outputs[0]
         attrs = {"value": tensor.host(), "dtype": tensor.dtype}
         return self.add_operation(REGISTRY["Const"], (), attrs, name or "Const").outputs[0]
 

@@ -338,7 +338,9 @@ class Variable(SparseUpdates, Trackable, metaclass=VariableMetaclass):
         if thread.graph is None and not thread.tapes and self._state is not None:
             value = self._state.value
             if type(value) is np.ndarray or isinstance(value, np.generic):
-                return EagerTensor(value, self._dtype)
+                tensor = EagerTensor(value, self._dtype)
+                tensor.read_from = self._handle  # a v1 graph that meets this value reads the variable instead
+                return tensor
         return self._read()
 
     def read_value(self) -> Tensor:
@@ -353,6 +355,8 @@ class Variable(SparseUpdates, Trackable, metaclass=VariableMetaclass):
     def _read(self) -> Tensor:
         self._accessed()
         tensor = execute("ReadVariableOp", (self._handle,), {"dtype": self._dtype})
+        if thread.graph is None and isinstance(tensor, EagerTensor):
+            tensor.read_from = self._handle
         if self._shape is not tensor.shape and thread.graph is not None:
             tensor.set_shape(self._shape)
         return tensor
