@@ -152,7 +152,7 @@ def embedding_lookup_v1(
     validate_indices: bool = True,
     max_norm: Any = None,
 ) -> Tensor:
-    """TF 1's `nn.embedding_lookup`: a list of tables is by default one table whose rows are dealt out in turn ("mod")."""
+    """TF 1's `nn.embedding_lookup`: a list of tables is by default one table whose rows are dealt out in turn."""
     if isinstance(params, (list, tuple)) and params and not _is_table(params[0]):
         params = convert_to_tensor(params)
     return lookup(params, ids, partition_strategy, max_norm, name)

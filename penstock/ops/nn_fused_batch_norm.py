@@ -87,7 +87,8 @@ def _normalize(
 
 
 def _normalize_gradient(
-    xp: Any, dy: Any, x: Any, scale: Any, mean: Any, variance: Any, *, epsilon: float, data_format: str, is_training: bool
+    xp: Any, dy: Any, x: Any, scale: Any, mean: Any, variance: Any, *,
+    epsilon: float, data_format: str, is_training: bool,
 ) -> tuple:  # fmt: skip
     channel = _channel(x.ndim, data_format)
     single, axes = np.float32, _reduced_axes(x, channel)
