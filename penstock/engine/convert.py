@@ -86,6 +86,12 @@ def convert_to_tensor(
         dtype = as_dtype(dtype)
     if kind in _PYTHON_SCALARS:
         return _constant_of_scalar(value, kind, dtype, dtype_hint or preferred_dtype, name)
+    hint = dtype_hint or preferred_dtype
+    if dtype is None and hint is not None:
+        try:
+            return convert_to_tensor(value, hint, name=name)
+        except (TypeError, ValueError):
+            pass  # it was only a hint
     convert = getattr(value, "__tf_tensor__", None)
     if convert is not None and not isinstance(value, type):
         return convert(dtype, name)
@@ -96,7 +102,7 @@ def convert_to_tensor(
                 return tensor
     if isinstance(value, (list, tuple)) and _holds_tensors(value):
         return _pack(value, dtype, name)
-    return _constant(value, dtype, as_dtype(hint) if (hint := dtype_hint or preferred_dtype) else None, None, name)
+    return _constant(value, dtype, None, None, name)
 
 
 upcalls.convert_to_tensor = convert_to_tensor
@@ -117,14 +123,18 @@ def _constant_of_scalar(value: Any, kind: type, dtype: DType | None, hint: Any, 
     try:
         array = np.array(value, dtype.as_numpy_dtype)
     except OverflowError:
-        raise ValueError(f"Can't convert Python value {value!r} to {dtype.name}: it is out of range") from None
+        if not (dtype.is_integer and -(2**63) <= value < 2**64):
+            raise ValueError(f"Can't convert Python value {value!r} to {dtype.name}: it is out of range") from None
+        array = np.array(value, np.int64 if value < 2**63 else np.uint64).astype(dtype.as_numpy_dtype)  # wraps around
     return _as_constant(array, dtype, name)
 
 
 def _accepts(dtype: DType, natural: DType) -> bool:
     """Whether a Python number of natural dtype `natural` may become `dtype`, as TensorFlow decides it."""
-    if natural is dtypes.bool or dtype is dtypes.bool:
+    if dtype is dtypes.bool:
         return natural is dtype
+    if natural is dtypes.bool:
+        return dtype.is_integer or dtype.is_floating
     if natural is dtypes.int32:
         return dtype.is_integer or dtype.is_floating or dtype.is_complex or dtype.is_quantized
     if natural is dtypes.float32:
@@ -185,6 +195,8 @@ def array_of(value: Any, dtype: DType | None = None, hint: DType | None = None) 
                 raise ValueError(
                     f"Failed to convert a NumPy array to a Tensor (Unsupported object type {type(source.flat[0]).__name__})."
                 )
+        if source.dtype.kind in "US" and dtype not in (None, dtypes.string):
+            raise ValueError(f"Cannot convert an array of strings to a tensor of dtype {dtype.name}")
         if source.dtype.kind in "US" or (source.dtype.kind == "O" and dtype in (None, dtypes.string)):
             return _bytes_array(source), dtypes.string
         if dtype is None and hint is not None and source.dtype == hint.as_numpy_dtype:
@@ -226,7 +238,10 @@ def _array_of_python(value: Any, dtype: DType | None, hint: DType | None) -> tup
             raise ValueError(
                 f"Attempt to convert a value ({value!r}) with an unsupported type ({type(value)}) to a Tensor."
             )
-        source = source.astype(np.uint64 if dtype is dtypes.uint64 else np.int64)
+        try:
+            source = source.astype(np.uint64 if dtype is dtypes.uint64 else np.int64)
+        except OverflowError:
+            raise ValueError("Can't convert Python sequence with out-of-range integer to Tensor.") from None
     natural = _natural_dtype(source, value)
     if dtype is None and hint is not None and _accepts_array(hint, natural, source):
         dtype = hint
@@ -234,14 +249,7 @@ def _array_of_python(value: Any, dtype: DType | None, hint: DType | None) -> tup
         dtype = natural
     elif not _accepts_array(dtype, natural, source):
         raise TypeError(f"Cannot convert {value!r} to EagerTensor of dtype {dtype.name}")
-    if dtype.is_integer and source.dtype.kind in "iu" and source.size:
-        limits = np.iinfo(dtype.as_numpy_dtype) if dtype.as_numpy_dtype in _NUMPY_INTEGERS else None
-        if limits and (source.min() < limits.min or source.max() > limits.max):
-            raise ValueError(f"Can't convert Python sequence with out-of-range integer to Tensor of dtype {dtype.name}.")
     return source.astype(dtype.as_numpy_dtype), dtype
-
-
-_NUMPY_INTEGERS = {np.dtype(code).type for code in "bhilqBHILQ"}
 
 
 def _natural_dtype(source: np.ndarray, value: Any) -> DType:

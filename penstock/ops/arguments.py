@@ -12,7 +12,7 @@ from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.types import dtypes
-from penstock.types.dtypes import DType
+from penstock.types.dtypes import DType, as_dtype
 from penstock.types.tensors import EagerTensor, Tensor
 
 
@@ -21,14 +21,16 @@ def dtype_of(value: Any) -> DType | None:
     if isinstance(value, Tensor):
         return value._dtype.base_dtype
     if hasattr(value, "__tf_tensor__"):
-        return getattr(value, "dtype", None)
+        found = getattr(value, "dtype", None)
+        return None if found is None else as_dtype(found).base_dtype
     return None
 
 
-def matching(*values: Any, dtype: DType | None = None) -> list[Tensor]:
+def matching(*values: Any, dtype: DType | None = None, lenient: bool = False) -> list[Tensor]:
     """Converts values to tensors of one dtype: that of the first tensor among them, else of the first value.
 
-    Tensors keep their dtype: an op that gets two different ones says so.
+    Tensors keep their dtype: an op that gets two different ones says so. With `lenient` so do values that cannot take
+    the common dtype.
     """
     if dtype is None:
         for value in values:
@@ -37,11 +39,36 @@ def matching(*values: Any, dtype: DType | None = None) -> list[Tensor]:
                 break
     tensors = []
     for value in values:
-        tensor = convert_to_tensor(value, None if dtype_of(value) is not None else dtype)
+        if dtype_of(value) is not None:
+            tensor = convert_to_tensor(value)
+        elif lenient:
+            tensor = convert_to_tensor(value, dtype_hint=dtype)
+        else:
+            tensor = convert_to_tensor(value, dtype)
         if dtype is None:
             dtype = tensor.dtype
         tensors.append(tensor)
+    if any(tensor._dtype is not dtype for tensor in tensors):
+        return _with_constants_promoted(values, tensors)
     return tensors
+
+
+def _with_constants_promoted(values: tuple, tensors: list[Tensor]) -> list[Tensor]:
+    """Integer constants in the dtype of a floating variable they meet; TensorFlow refuses them since 2.0."""
+    floating = {
+        tensor.dtype.base_dtype
+        for value, tensor in zip(values, tensors, strict=True)
+        if not isinstance(value, Tensor) and hasattr(value, "__tf_tensor__") and tensor.dtype.is_floating
+    }
+    if len(floating) != 1:
+        return tensors
+    (target,) = floating
+    return [
+        execute("Cast", (tensor,), {"DstT": target})
+        if tensor.dtype.is_integer and (type(tensor) is EagerTensor or tensor.op.type == "Const")
+        else tensor
+        for tensor in tensors
+    ]
 
 
 def unary(op_type: str, x: Any, name: str | None = None, attrs: dict | None = None) -> Tensor:
@@ -63,7 +90,7 @@ def _is_flat(value: Any) -> bool:
     return type(value) in (list, tuple) and bool(value) and all(type(each) is int for each in value)
 
 
-def index_vector(value: Any, dtype: DType | None = None) -> Tensor:
+def index_vector(value: Any, dtype: DType | None = None, name: str | None = None) -> Tensor:
     """Converts a shape, axis list or index list to an integer tensor (int32, unless it is an int64 tensor)."""
     if isinstance(value, Tensor):
         return value
@@ -78,7 +105,7 @@ def index_vector(value: Any, dtype: DType | None = None) -> Tensor:
         dtype = next((found for each in value if (found := dtype_of(each)) is not None), None)
     if dtype is None and hasattr(value, "dtype") and str(value.dtype) == "int64":
         dtype = dtypes.int64
-    return convert_to_tensor(value, dtype or dtypes.int32)
+    return convert_to_tensor(value, dtype or dtypes.int32, name=name)
 
 
 def renamed(new: Any, old: Any, names: str) -> Any:

@@ -39,8 +39,7 @@ def add(x: Any, y: Any, name: str | None = None) -> Tensor:
       [11 12]
     """
     if type(x) is not EagerTensor or type(y) is not EagerTensor:
-        x = convert_to_tensor(x)
-        y = convert_to_tensor(y, dtype_hint=x.dtype.base_dtype)
+        x, y = matching(x, y, lenient=True)
     return execute("Add" if x._dtype is dtypes.string else "AddV2", (x, y), None, name or "Add")
 
 
@@ -120,8 +119,7 @@ def divided(op_type: str, x: Any, y: Any, name: str | None) -> Tensor:
       TypeError: the dtypes differ or cannot be divided.
     """
     if type(x) is not EagerTensor or type(y) is not EagerTensor:
-        x = convert_to_tensor(x)
-        y = convert_to_tensor(y, dtype_hint=x.dtype.base_dtype)
+        x, y = matching(x, y, lenient=True)
     kind = x._dtype.base_dtype
     if kind is not y._dtype.base_dtype:
         raise TypeError(f"`x` and `y` must have the same dtype, got {x.dtype!r} != {y.dtype!r}.")
@@ -187,6 +185,12 @@ def div(x: Any, y: Any, name: str | None = None) -> Tensor:
     x, y = matching(x, y)
     integers = x.dtype.base_dtype.is_integer
     return execute("FloorDiv" if integers else "RealDiv", (x, y), None, name or "div")
+
+
+@export(v1=["floor_div"])
+def floor_div(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """TF 1's older name of `tf.math.floordiv`."""
+    return binary("FloorDiv", x, y, name)
 
 
 @export("math.multiply_no_nan")

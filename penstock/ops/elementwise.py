@@ -17,6 +17,7 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import unchanged
 from penstock.engine.xla import lax
+from penstock.ops.arguments import name_scope
 from penstock.ops.arithmetic import conj
 from penstock.ops.dtype_sets import FLOATS, INEXACT, SIGNED, UNSIGNED
 from penstock.ops.op_functions import unary_function
@@ -240,3 +241,16 @@ def softsign(features: Any, name: str | None = None) -> Tensor:
       array([-0.5 ,  0.75], dtype=float32)
     """
     return execute("Softsign", (convert_to_tensor(features),), None, name)
+
+
+@export("math.log_sigmoid", v1=["math.log_sigmoid", "log_sigmoid"])
+def log_sigmoid(x: Any, name: str | None = None) -> Tensor:
+    """log(sigmoid(x)), which is -softplus(-x).
+
+    Example:
+      >>> import penstock as tf
+      >>> tf.math.log_sigmoid([0.0, -100.0]).numpy()
+      array([  -0.6931472, -100.       ], dtype=float32)
+    """
+    with name_scope(name, "LogSigmoid") as scope:
+        return execute("Neg", (execute("Softplus", (-convert_to_tensor(x),)),), None, scope)

@@ -329,6 +329,18 @@ def argmin_v1(
     return argmin(input, renamed(axis, dimension, "'axis' and 'dimension'"), output_type, name)
 
 
+@export(v1=["arg_max"])
+def arg_max(input: Any, dimension: Any, output_type: Any = dtypes.int64, name: str | None = None) -> Tensor:
+    """TF 1's older name of `tf.math.argmax`."""
+    return argmax(input, dimension, output_type, name)
+
+
+@export(v1=["arg_min"])
+def arg_min(input: Any, dimension: Any, output_type: Any = dtypes.int64, name: str | None = None) -> Tensor:
+    """TF 1's older name of `tf.math.argmin`."""
+    return argmin(input, dimension, output_type, name)
+
+
 @export("math.invert_permutation", v1=["math.invert_permutation", "invert_permutation"])
 def invert_permutation(x: Any, name: str | None = None) -> Tensor:
     """The permutation y with y[x[i]] = i.

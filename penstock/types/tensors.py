@@ -193,7 +193,8 @@ class EagerTensor(Tensor):
         return shape[0]
 
     def __bool__(self) -> bool:
-        return bool(self.host())
+        value = self.host()
+        return bool(value) if getattr(value, "size", 1) else False
 
     __nonzero__ = __bool__
 
@@ -250,7 +251,8 @@ def _text(tensor: EagerTensor, form: Any = str) -> str:
     if tensor.dtype in (dtypes.resource, dtypes.variant):
         return f"<{value!r}>"
     if np.ndim(value) == 0:
-        return str(value[()] if isinstance(value, np.ndarray) else value)
+        scalar = value[()] if isinstance(value, np.ndarray) else value
+        return repr(scalar.item()) if form is repr and isinstance(scalar, np.generic) else str(scalar)
     text = form(value)
     return "\n" + text if form is repr and "\n" in text else text
 
