@@ -10,6 +10,7 @@ import numpy as np
 from penstock.engine import context
 from penstock.engine.convert import convert_to_tensor
 from penstock.graph.func_graph import FuncGraph, set_outputs
+from penstock.graph.rewrites import rewrite
 from penstock.runtime.executor import executor_of, to_raw, to_tensor
 from penstock.types import nest
 from penstock.types.specs import NoneTensorSpec, TensorSpec, type_spec_from_value
@@ -201,6 +202,7 @@ class ElementFunction:
             self.returns_dataset = is_dataset_like(result) or any(is_dataset_like(each) for each in leaves(self.result))
             if not self.returns_dataset:
                 set_outputs(self.graph, [each for each in leaves(self.result) if each is not None])
+                self.graph = rewrite(self.graph).after  # it runs op by op, once for every element
         self.output_spec = self.result.element_spec if is_dataset_like(result) else spec_of(self.result)
         self.output_layout = Layout(self.output_spec)
         self._captures = self.graph.external_captures

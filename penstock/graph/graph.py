@@ -129,6 +129,13 @@ class Graph:
         for index, each in enumerate(self._operations):
             each.index = index
 
+    def replace_operations(self, operations: Sequence[Operation]) -> None:
+        """Keeps only some of the operations (in order); the others are unused."""
+        self._operations = list(operations)
+        self._by_name = {each.name: each for each in operations}
+        for index, each in enumerate(self._operations):
+            each.index = index
+
     def as_input(self, tensor: Any) -> SymbolicTensor:
         """`tensor` as a tensor of this graph: itself, or its capture."""
         if type(tensor) is SymbolicTensor and tensor.op.graph is self:
