@@ -42,12 +42,19 @@ def accept_dtype(dtype: Any, accepted: tuple[DType, ...]) -> DType:
     return dtype
 
 
+def parameter(value: Any, dtype: DType, name: str) -> Any:
+    """A parameter as a tensor; while running eagerly a number stays one."""
+    if thread.graph is None and type(value) in (int, float) and dtype.is_floating:
+        return value
+    return convert_to_tensor(value, dtype, name=name)
+
+
 def scaled(numbers: Tensor, scale: Any, offset: Any, name: str | None) -> Tensor:
-    """`numbers * scale + offset`; eager numbers are left alone where these are 1 and 0."""
-    if thread.graph is None and type(scale) in (int, float) and scale == 1 and type(offset) in (int, float) and offset == 0:
+    """`numbers * scale + offset`; eager numbers are left alone where these are the numbers 1 and 0."""
+    if type(scale) in (int, float) and scale == 1 and type(offset) in (int, float) and offset == 0:
         return numbers
-    scale, offset = (convert_to_tensor(each, numbers.dtype) for each in (scale, offset))
-    return execute("AddV2", (numbers * scale, offset), None, name)
+    product = numbers * convert_to_tensor(scale, numbers.dtype)
+    return execute("AddV2", (product, convert_to_tensor(offset, numbers.dtype)), None, name)
 
 
 @export("random.normal", v1=["random.normal", "random_normal"])
@@ -73,16 +80,11 @@ def random_normal(
       [[-1.3768897..., -0.0125831...], [-0.1695150..., 1.0824056...]]
     """
     dtype = as_dtype(dtype)
-    _accept_float(mean, dtype)
     with name_scope(name, "random_normal") as scope:
-        numbers = execute("RandomStandardNormal", (index_vector(shape),), {"dtype": dtype, **seeds(seed)})
+        shape = index_vector(shape, name="shape")
+        mean, stddev = parameter(mean, dtype, "mean"), parameter(stddev, dtype, "stddev")
+        numbers = execute("RandomStandardNormal", (shape,), {"dtype": dtype, **seeds(seed)})
         return scaled(numbers, stddev, mean, scope)
-
-
-def _accept_float(value: Any, dtype: DType) -> None:
-    """Refuses integer types as TensorFlow does, by the conversion of the default mean."""
-    if not dtype.is_floating:
-        convert_to_tensor(float(value) if type(value) in (int, float) else value, dtype)
 
 
 @export("random.truncated_normal", v1=["random.truncated_normal", "truncated_normal"])
@@ -108,9 +110,10 @@ def truncated_normal(
       True
     """
     dtype = as_dtype(dtype)
-    _accept_float(mean, dtype)
     with name_scope(name, "truncated_normal") as scope:
-        numbers = execute("TruncatedNormal", (index_vector(shape),), {"dtype": dtype, **seeds(seed)})
+        shape = index_vector(shape, name="shape")
+        mean, stddev = parameter(mean, dtype, "mean"), parameter(stddev, dtype, "stddev")
+        numbers = execute("TruncatedNormal", (shape,), {"dtype": dtype, **seeds(seed)})
         return scaled(numbers, stddev, mean, scope)
 
 
@@ -164,13 +167,15 @@ def random_uniform(
             raise ValueError(f"Must specify maxval for integer dtype {dtype!r}")
         maxval = 1
     with name_scope(name, "random_uniform") as scope:
-        shape = index_vector(shape)
+        shape = index_vector(shape, name="shape")
         if dtype.is_integer:
-            bounds = [convert_to_tensor(each, dtype) for each in (minval, maxval)]
+            bounds = [convert_to_tensor(minval, dtype, name="min"), convert_to_tensor(maxval, dtype, name="max")]
             return execute("RandomUniformInt", (shape, *bounds), seeds(seed), scope)
         from_zero, to_one = (type(each) is int and each == unit for each, unit in ((minval, 0), (maxval, 1)))
         if not (from_zero and to_one):
-            minval, maxval = (convert_to_tensor(each, dtype) for each in (minval, maxval))
+            minval, maxval = (
+                convert_to_tensor(each, dtype, name=label) for each, label in ((minval, "min"), (maxval, "max"))
+            )
         numbers = execute("RandomUniform", (shape,), {"dtype": dtype, **seeds(seed)})
         if from_zero:
             return numbers if to_one else execute("Mul", (numbers, maxval))

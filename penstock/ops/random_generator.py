@@ -15,7 +15,7 @@ from penstock.engine.static_value import constant_value
 from penstock.graph.lifting import init_scope
 from penstock.ops import random_generator_ops  # noqa: F401 - defines the ops
 from penstock.ops.arguments import index_vector, name_scope
-from penstock.ops.random import scaled
+from penstock.ops.random import parameter, scaled
 from penstock.ops.random_algorithm import COUNTER_SIZES, algorithm_id, counter_size, unsupported
 from penstock.ops.variables import Variable
 from penstock.types import dtypes
@@ -212,14 +212,14 @@ class Generator(AutoTrackable):
     ) -> Tensor:
         """Draws from a normal distribution; arguments as in `tf.random.normal`."""
         with name_scope(name, "stateful_normal") as scope:
-            return scaled(self._draw("StatelessRandomNormalV2", shape, dtype), stddev, mean, scope)
+            return self._affine("StatelessRandomNormalV2", shape, mean, stddev, dtype, scope)
 
     def truncated_normal(
         self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: str | None = None
     ) -> Tensor:
         """Draws from a normal distribution cut off at two deviations; arguments as in `tf.random.truncated_normal`."""
         with name_scope(name, "truncated_normal") as scope:
-            return scaled(self._draw("StatelessTruncatedNormalV2", shape, dtype), stddev, mean, scope)
+            return self._affine("StatelessTruncatedNormalV2", shape, mean, stddev, dtype, scope)
 
     def uniform(
         self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, name: str | None = None
@@ -263,6 +263,11 @@ class Generator(AutoTrackable):
             self._state_var._accessed()
             inputs = (self._state_var.handle, convert_to_tensor(self._alg, dtypes.int64), index_vector(shape))
             return execute("StatefulRandomBinomial", (*inputs, counts, probs), {"dtype": as_dtype(dtype)}, scope)
+
+    def _affine(self, op_type: str, shape: Any, mean: Any, stddev: Any, dtype: Any, name: str | None) -> Tensor:
+        dtype = as_dtype(dtype)
+        mean, stddev = parameter(mean, dtype, "mean"), parameter(stddev, dtype, "stddev")
+        return scaled(self._draw(op_type, shape, dtype), stddev, mean, name)
 
     def _draw(self, op_type: str, shape: Any, dtype: Any, name: str | None = None) -> Tensor:
         return execute(op_type, self._source(shape), {"dtype": as_dtype(dtype)}, name)

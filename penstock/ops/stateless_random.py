@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
@@ -17,6 +18,7 @@ from penstock.ops.random import (
     accept_dtype,
     gamma_parameters,
     gamma_scaled,
+    parameter,
     scaled,
 )
 from penstock.ops.random_algorithm import key_counter_algorithm
@@ -83,8 +85,8 @@ def stateless_random_uniform(
             bounds = [convert_to_tensor(each, dtype) for each in (minval, maxval)]
             return execute("StatelessRandomUniformIntV2", (shape, *source, *bounds), None, scope)
         numbers = execute("StatelessRandomUniformV2", (shape, *source), {"dtype": dtype})
-        if type(minval) is int and type(maxval) is int and (minval, maxval) == (0, 1):
-            return scaled(numbers, 1, 0, scope)
+        if thread.graph is None and type(minval) is int and type(maxval) is int and (minval, maxval) == (0, 1):
+            return numbers
         minval, maxval = (convert_to_tensor(each, dtype) for each in (minval, maxval))
         return execute("AddV2", (numbers * (maxval - minval), minval), None, scope)
 
@@ -146,8 +148,10 @@ def _normal(
     op_type: str, default: str, shape: Any, seed: Any, mean: Any, stddev: Any, dtype: Any, name: str | None, alg: Any
 ) -> Tensor:
     with name_scope(name, default) as scope:
+        dtype = as_dtype(dtype)
         inputs = (index_vector(shape), *key_counter_algorithm(seed, alg))
-        return scaled(execute(op_type, inputs, {"dtype": as_dtype(dtype)}), stddev, mean, scope)
+        mean, stddev = parameter(mean, dtype, "mean"), parameter(stddev, dtype, "stddev")
+        return scaled(execute(op_type, inputs, {"dtype": dtype}), stddev, mean, scope)
 
 
 @export("random.stateless_gamma")

@@ -11,10 +11,11 @@ from penstock.engine.definition import REGISTRY
 from penstock.engine.static_value import NotStaticError, is_static
 from penstock.engine.xla import jax, jnp, lax
 from penstock.ops import control_flow as _branches_and_loops  # noqa: F401 - defines the ops
+from penstock.ops import philox
 from penstock.ops import vectorized_map as _vectorized_map  # noqa: F401 - defines the op
 from penstock.ops.tensor_list import register_pytree, stacked
 from penstock.runtime.executor import executor_of
-from penstock.runtime.lowering import Lowering, NotCompilableError, StateProxy, as_array
+from penstock.runtime.lowering import Lowering, NotCompilableError, StateProxy, as_array, streams
 from penstock.types import dtypes
 from penstock.types.tensor_list import StackedList, TensorList
 
@@ -329,7 +330,26 @@ def _lower_vectorized_map(operation: Any, inputs: Sequence[Any], lowering: Lower
         results = lowering.run_graph(body, [*slices, *captured])
         return [as_array(value, tensor.dtype) for value, tensor in zip(results, body.outputs)]
 
-    return jax.vmap(one)(*elements)
+    proxies = [lowering.proxies[id(each)] for each in streams([body])]
+    if not proxies or not elements[0].shape[0]:
+        return jax.vmap(one)(*elements)
+    starts = [philox.from_state(jnp, proxy.value) for proxy in proxies]
+    one(*(each[0] for each in elements))  # how far a slice moves each stream; XLA drops the rest
+    steps = [philox.from_state(jnp, proxy.value).low - start.low for proxy, start in zip(proxies, starts)]
+
+    def move(slices_before: Any) -> None:
+        """Puts each stream where it stands after that many slices."""
+        for proxy, start, step in zip(proxies, starts, steps):
+            proxy.value = start.advanced(jnp, slices_before * step).state(jnp)
+
+    def one_in_order(index: Any, *slices: Any) -> list[Any]:
+        move(index)
+        return one(*slices)
+
+    slices = jnp.arange(elements[0].shape[0], dtype=jnp.uint64)
+    results = jax.vmap(one_in_order)(slices, *elements)
+    move(slices[-1] + np.uint64(1))
+    return results
 
 
 REGISTRY["VectorizedMap"].lowering = _lower_vectorized_map
