@@ -76,9 +76,8 @@ def _uses(tree: ast.Module, file: str) -> list[Evidence]:
     uses = []
     for node in ast.walk(tree):
         if node not in guarded:
-            uses += [
-                Evidence(name, file, node.lineno) for name in map(_tf1_part, _names_of(node, aliases)) if name
-            ]
+            names = filter(None, map(_tf1_part, _names_of(node, aliases)))
+            uses += [Evidence(name, file, getattr(node, "lineno", 0)) for name in names]
     return sorted(uses, key=lambda use: use.line)
 
 

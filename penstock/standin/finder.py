@@ -2,24 +2,24 @@
 
 The public namespaces come from `penstock.namespaces`, `tensorflow.keras` is the Keras package, and the private paths
 (`tensorflow.python...`, `tensorflow.core...`) come from the table in `penstock.standin.internals`. Nothing is loaded
-before it is imported, and a module has one identity however it is reached: `tensorflow.math is tensorflow.math`.
+before it is imported, and a module has one identity however it is reached: `tensorflow.math` is `penstock.math`.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
-import importlib.metadata
 import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from penstock.release import TENSORFLOW_VERSION
 from penstock.standin import internals
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution, DistributionFinder
 
 KERAS = "keras._tf_keras.keras"  # where Keras keeps the layout that `tf.keras` has
 
@@ -61,7 +61,7 @@ def install(api: str = "v2") -> None:
     _refuse_real_tensorflow()
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     _warn_of_other_keras_backend()
-    sys.meta_path.insert(0, TensorFlowFinder(api))
+    sys.meta_path.insert(0, TensorFlowFinder(api))  # type: ignore[arg-type]
     if api == "v1":
         importlib.import_module("tensorflow").disable_v2_behavior()
 
@@ -77,8 +77,11 @@ def keras_package() -> ModuleType:
     return importlib.import_module(KERAS)
 
 
-class TensorFlowFinder(importlib.abc.MetaPathFinder):
-    """Resolves `tensorflow` and `tensorflow.*`; first in `sys.meta_path` while Penstock is installed."""
+class TensorFlowFinder:
+    """Resolves `tensorflow` and `tensorflow.*`; first in `sys.meta_path` while Penstock is installed.
+
+    The protocol is that of `importlib.abc.MetaPathFinder`, which is not loaded for its name alone.
+    """
 
     def __init__(self, api: str):
         self.api = api
@@ -95,7 +98,8 @@ class TensorFlowFinder(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(
                 f"No module named {fullname!r} (tensorflow is Penstock here)", name=fullname
             )
-        return importlib.machinery.ModuleSpec(fullname, _AliasLoader(self, name), is_package=True)
+        loader: Any = _AliasLoader(self, name)
+        return importlib.machinery.ModuleSpec(fullname, loader, is_package=True)
 
     def resolve(self, name: str) -> ModuleType | None:
         """The module at `name` (without the leading `tensorflow.`; "" is the package), or None."""
@@ -117,15 +121,15 @@ class TensorFlowFinder(importlib.abc.MetaPathFinder):
             found = namespaces.module(f"compat.v1.{rest}" if rest else "compat.v1")
         return found if found is not None else namespaces.module(rest)
 
-    def find_distributions(
-        self, context: importlib.metadata.DistributionFinder.Context | None = None
-    ) -> Iterator[importlib.metadata.Distribution]:
+    def find_distributions(self, context: DistributionFinder.Context | None = None) -> Iterator[Distribution]:
         """Answers `importlib.metadata.version("tensorflow")`, which libraries ask before they import it."""
-        if context is not None and context.name in ("tensorflow", "tensorflow-cpu", "tensorflow_cpu"):
-            yield _TensorFlowDistribution()
+        from penstock.standin.distribution import NAMES, TensorFlowDistribution
+
+        if context is not None and context.name in NAMES:
+            yield TensorFlowDistribution()
 
 
-class _AliasLoader(importlib.abc.Loader):
+class _AliasLoader:
     """Puts an existing module under one more name, instead of making a new one."""
 
     def __init__(self, finder: TensorFlowFinder, name: str):
@@ -147,18 +151,6 @@ class _AliasLoader(importlib.abc.Loader):
         sys.modules[module.__name__] = existing  # the import system hands out what it finds here
         if not self.name:
             internals.claim_class_homes(existing)
-
-
-class _TensorFlowDistribution(importlib.metadata.Distribution):
-    """The installed-package record of the TensorFlow that Penstock stands in for."""
-
-    def read_text(self, filename: str) -> str | None:
-        if filename == "METADATA":
-            return f"Metadata-Version: 2.1\nName: tensorflow\nVersion: {TENSORFLOW_VERSION}\n"
-        return None
-
-    def locate_file(self, path: Any) -> Any:
-        raise FileNotFoundError(f"tensorflow is Penstock in this process; there is no file {path}")
 
 
 def _installed() -> TensorFlowFinder | None:
