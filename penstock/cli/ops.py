@@ -1,10 +1,16 @@
-"""`penstock ops [PATTERN]`: the registry of ops, one line each, and what each has."""
+"""`penstock ops [PATTERN]`: the registry of ops, one line each, and what each has.
+
+Which ops were compared with TensorFlow is read from `compared_with_tensorflow.txt` beside this file, which `make oracle`
+writes: one line `OpType agreeing-cases all-cases` for each op.
+"""
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
+import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from penstock.engine.definition import OpDef, stops
@@ -16,6 +22,7 @@ COLUMNS: dict[str, Callable[[OpDef], str]] = {
     "shape": lambda op: "rule" if op.shape_rule else "evaluated" if op.xla_body else "-",
     "gradient": lambda op: "none flows" if op.gradient_rule is stops else "rule" if op.gradient_rule else "-",
     "state": lambda op: "writes" if op.writes else "reads" if op.stateful else "-",
+    "compared": lambda op: compared_with_tensorflow().get(op.type, "-"),
 }
 
 
@@ -50,6 +57,14 @@ def registered_ops() -> list[OpDef]:
     from penstock.engine.definition import REGISTRY
 
     return [REGISTRY[name] for name in sorted(REGISTRY)]
+
+
+@functools.cache
+def compared_with_tensorflow() -> dict[str, str]:
+    """Op type -> in how many of its cases it agrees with TensorFlow ("12 of 12"); empty before the first comparison."""
+    file = Path(__file__).with_name("compared_with_tensorflow.txt")
+    rows = [line.split() for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+    return {row[0]: f"{row[1]} of {row[2]}" for row in rows if row and row[0] != "#"}
 
 
 def signature(definition: OpDef) -> str:

@@ -51,6 +51,15 @@ def test_ops_can_list_what_lacks_something(capsys):
     assert rows and all(row[1] == "-" for row in rows)
 
 
+def test_ops_says_which_ops_were_compared_with_tensorflow(monkeypatch, tmp_path, capsys):
+    (tmp_path / "compared_with_tensorflow.txt").write_text("# op agreeing all\nIdentity 3 4\n")
+    monkeypatch.setattr(ops, "__file__", str(tmp_path / "ops.py"))
+    ops.compared_with_tensorflow.cache_clear()
+    assert cli.main(["ops", "Identity"]) == 0
+    ops.compared_with_tensorflow.cache_clear()
+    assert capsys.readouterr().out.splitlines()[1].endswith("3 of 4")
+
+
 @pytest.fixture
 def names_file(tmp_path):
     path = tmp_path / "names.txt"
