@@ -123,7 +123,9 @@ class FixedUnigramSampler(UniformSampler):
       ValueError: the weights are not as many as the range.
     """
 
-    def __init__(self, size: int, weights: list[float], distortion: float, reserved: int, shards: int, shard: int):
+    def __init__(
+        self, size: int, weights: list[float], distortion: float, reserved: int, shards: int, shard: int
+    ):
         super().__init__(size)
         ours = [0.0 for i in range(reserved) if i % shards == shard]
         kept = np.array([each for i, each in enumerate(weights, reserved) if i % shards == shard], np.float32)
@@ -145,7 +147,7 @@ class FixedUnigramSampler(UniformSampler):
 
 
 def _alias_table(weights: np.ndarray) -> tuple[list[float], list[int]]:
-    """Boxes of equal size, each with one integer, and another where the first does not fill it: its share, the other."""
+    """Boxes of equal size, one for each integer: the share of it in its box, and the integer that has the rest."""
     size = len(weights)
     total = sum(weights.tolist())
     share = [each / total for each in (weights * np.float32(size)).tolist()]

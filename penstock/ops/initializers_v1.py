@@ -101,7 +101,9 @@ class ConstantV1(InitializerV1):
     ) -> Tensor:
         """The value as a tensor of `shape`."""
         verify_shape = self._verify_shape if verify_shape is None else verify_shape
-        return constant_v1(self.value, self.dtype if dtype is None else dtype, shape, verify_shape=verify_shape)
+        return constant_v1(
+            self.value, self.dtype if dtype is None else dtype, shape, verify_shape=verify_shape
+        )
 
 
 @export(v1=["initializers.random_uniform", "random_uniform_initializer"])
@@ -188,7 +190,9 @@ class VarianceScaling(InitializerV1):
         if scale <= 0.0:
             raise ValueError(f"Argument `scale` must be a positive float. Received: {scale}")
         if mode not in ("fan_in", "fan_out", "fan_avg"):
-            raise ValueError(f"Argument `mode` should be one of ('fan_in', 'fan_out', 'fan_avg'). Received: {mode}")
+            raise ValueError(
+                f"Argument `mode` should be one of ('fan_in', 'fan_out', 'fan_avg'). Received: {mode}"
+            )
         distribution = distribution.lower()
         if distribution not in ("normal", "uniform", "truncated_normal", "untruncated_normal"):
             raise ValueError(
@@ -248,15 +252,23 @@ def _scaling(name: str, scale: float, distribution: str, summary: str) -> Callab
 
 
 lecun_normal = _scaling(
-    "lecun_normal", 1.0, "truncated_normal", "truncated normal numbers of variance `1 / inputs` (LeCun et al., 1998)"
+    "lecun_normal",
+    1.0,
+    "truncated_normal",
+    "truncated normal numbers of variance `1 / inputs` (LeCun et al., 1998)",
 )
 lecun_uniform = _scaling(
     "lecun_uniform", 1.0, "uniform", "from `[-m, m)` with `m = sqrt(3 / inputs)` (LeCun et al., 1998)"
 )
 he_normal = _scaling(
-    "he_normal", 2.0, "truncated_normal", "truncated normal numbers of variance `2 / inputs` (He et al., 2015)"
+    "he_normal",
+    2.0,
+    "truncated_normal",
+    "truncated normal numbers of variance `2 / inputs` (He et al., 2015)",
 )
-he_uniform = _scaling("he_uniform", 2.0, "uniform", "from `[-m, m)` with `m = sqrt(6 / inputs)` (He et al., 2015)")
+he_uniform = _scaling(
+    "he_uniform", 2.0, "uniform", "from `[-m, m)` with `m = sqrt(6 / inputs)` (He et al., 2015)"
+)
 
 
 @export(v1=["initializers.orthogonal", "orthogonal_initializer"])
@@ -285,7 +297,9 @@ class Orthogonal(InitializerV1):
         q = q * execute("Sign", (execute("MatrixDiagPart", (r,)),))
         if rows < columns:
             q = execute("Transpose", (q, convert_to_tensor([1, 0])))
-        return convert_to_tensor(self.gain, dtype) * execute("Reshape", (q, convert_to_tensor(dims, dtypes.int32)))
+        return convert_to_tensor(self.gain, dtype) * execute(
+            "Reshape", (q, convert_to_tensor(dims, dtypes.int32))
+        )
 
 
 @export(v1=["initializers.identity"])
@@ -306,6 +320,8 @@ class Identity(InitializerV1):
             )
         matrix = eye(*whole, dtype=dtype)
         if partition_info is not None:
-            bounds = [convert_to_tensor(_dims(each), dtypes.int32) for each in (partition_info.var_offset, shape)]
+            bounds = [
+                convert_to_tensor(_dims(each), dtypes.int32) for each in (partition_info.var_offset, shape)
+            ]
             matrix = execute("Slice", (matrix, *bounds))
         return convert_to_tensor(self.gain, dtype) * matrix

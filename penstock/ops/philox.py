@@ -65,7 +65,9 @@ class Philox(NamedTuple):
         key, start, high = int(self.key), int(self.low), int(self.high)
         if offset.size <= _FEW_BLOCKS:
             each = [_one_block(key, start + int(ahead), high) for ahead in offset.flat]
-            return tuple(np.array(words, np.uint32).reshape(offset.shape) for words in zip(*each, strict=True))
+            return tuple(
+                np.array(words, np.uint32).reshape(offset.shape) for words in zip(*each, strict=True)
+            )
         low = offset + np.uint64(start)
         carried = np.uint64(high) + (low < np.uint64(start))
         return tuple(word.reshape(offset.shape) for word in _rounds_numpy(key, low.ravel(), carried.ravel()))
@@ -98,7 +100,10 @@ class ThreeFry(NamedTuple):
         """As `Philox.block`."""
         first = xp.asarray(self.low, dtype=xp.uint64) + offset * np.uint64(2)
         key = _split(xp, xp.asarray(self.key, dtype=xp.uint64))
-        return (*_threefry(xp, key, *_split(xp, first)), *_threefry(xp, key, *_split(xp, first + np.uint64(1))))
+        return (
+            *_threefry(xp, key, *_split(xp, first)),
+            *_threefry(xp, key, *_split(xp, first + np.uint64(1))),
+        )
 
     def advanced(self, xp: Any, blocks: Any) -> ThreeFry:
         """As `Philox.advanced`."""
@@ -154,7 +159,9 @@ def words(xp: Any, stream: Stream, size: int) -> Any:
         index = indices(xp, size)
         word = stream.block(xp, (index >> 2).astype(xp.uint64))
         lane = index & 3
-        return xp.where(lane < 2, xp.where(lane == 0, word[0], word[1]), xp.where(lane == 2, word[2], word[3]))
+        return xp.where(
+            lane < 2, xp.where(lane == 0, word[0], word[1]), xp.where(lane == 2, word[2], word[3])
+        )
     blocks = -(-size // 4)
     table = np.empty((blocks, 4), np.uint32)
     for start in range(0, blocks, PIECE):
@@ -209,7 +216,9 @@ def _rounds_numpy(key: int, low: np.ndarray, high: np.ndarray) -> tuple:
 
     The halves of a 64-bit product are read through a 32-bit view (`[:, :, 0]` is the lower half: little-endian).
     """
-    keys = ((_KEY_STEPS + np.array([[key & _WORD], [key >> 32]], np.uint64)) & np.uint64(_WORD)).astype(np.uint32)
+    keys = ((_KEY_STEPS + np.array([[key & _WORD], [key >> 32]], np.uint64)) & np.uint64(_WORD)).astype(
+        np.uint32
+    )
     counter = np.stack([low, high])
     even, odd = counter.astype(np.uint32), (counter >> _32).astype(np.uint32)
     buffers = [_ProductBuffer(counter.shape), _ProductBuffer(counter.shape)]
@@ -238,7 +247,12 @@ def _one_block(key: int, low: int, high: int) -> tuple[int, int, int, int]:
     k0, k1 = key & _WORD, key >> 32
     for _ in range(_ROUNDS):
         product0, product1 = _M0 * c0, _M1 * c2
-        c0, c1, c2, c3 = (product1 >> 32) ^ c1 ^ k0, product1 & _WORD, (product0 >> 32) ^ c3 ^ k1, product0 & _WORD
+        c0, c1, c2, c3 = (
+            (product1 >> 32) ^ c1 ^ k0,
+            product1 & _WORD,
+            (product0 >> 32) ^ c3 ^ k1,
+            product0 & _WORD,
+        )
         k0, k1 = k0 + _W0 & _WORD, k1 + _W1 & _WORD
     return c0, c1, c2, c3
 

@@ -59,7 +59,12 @@ def scaled(numbers: Tensor, scale: Any, offset: Any, name: str | None) -> Tensor
 
 @export("random.normal", v1=["random.normal", "random_normal"])
 def random_normal(
-    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
+    shape: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = dtypes.float32,
+    seed: Any = None,
+    name: str | None = None,
 ) -> Tensor:
     """Draws from a normal distribution.
 
@@ -76,8 +81,9 @@ def random_normal(
     Example:
       >>> import penstock as tf
       >>> tf.random.set_seed(5)
-      >>> tf.random.normal([2, 2], 0, 1, tf.float32, seed=1).numpy().tolist()
-      [[-1.3768897..., -0.0125831...], [-0.1695150..., 1.0824056...]]
+      >>> tf.random.normal([2, 2], 0, 1, tf.float32, seed=1).numpy()
+      array([[-1.3768897 , -0.01258316],
+             [-0.169515  ,  1.0824056 ]], dtype=float32)
     """
     dtype = as_dtype(dtype)
     with name_scope(name, "random_normal") as scope:
@@ -89,7 +95,12 @@ def random_normal(
 
 @export("random.truncated_normal", v1=["random.truncated_normal", "truncated_normal"])
 def truncated_normal(
-    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
+    shape: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = dtypes.float32,
+    seed: Any = None,
+    name: str | None = None,
 ) -> Tensor:
     """Draws from a normal distribution; numbers more than two standard deviations from the mean are drawn again.
 
@@ -135,7 +146,12 @@ def parameterized_truncated_normal(
 
 @export("random.uniform", v1=["random.uniform", "random_uniform"])
 def random_uniform(
-    shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
+    shape: Any,
+    minval: Any = 0,
+    maxval: Any = None,
+    dtype: Any = dtypes.float32,
+    seed: Any = None,
+    name: str | None = None,
 ) -> Tensor:
     """Draws from a uniform distribution in `[minval, maxval)`.
 
@@ -169,12 +185,16 @@ def random_uniform(
     with name_scope(name, "random_uniform") as scope:
         shape = index_vector(shape, name="shape")
         if dtype.is_integer:
-            bounds = [convert_to_tensor(minval, dtype, name="min"), convert_to_tensor(maxval, dtype, name="max")]
+            bounds = [
+                convert_to_tensor(minval, dtype, name="min"),
+                convert_to_tensor(maxval, dtype, name="max"),
+            ]
             return execute("RandomUniformInt", (shape, *bounds), seeds(seed), scope)
         from_zero, to_one = (type(each) is int and each == unit for each, unit in ((minval, 0), (maxval, 1)))
         if not (from_zero and to_one):
             minval, maxval = (
-                convert_to_tensor(each, dtype, name=label) for each, label in ((minval, "min"), (maxval, "max"))
+                convert_to_tensor(each, dtype, name=label)
+                for each, label in ((minval, "min"), (maxval, "max"))
             )
         numbers = execute("RandomUniform", (shape,), {"dtype": dtype, **seeds(seed)})
         if from_zero:
@@ -202,7 +222,9 @@ def random_shuffle(value: Any, seed: Any = None, name: str | None = None) -> Ten
 
 
 @export("random.categorical")
-def categorical(logits: Any, num_samples: Any, dtype: Any = None, seed: Any = None, name: str | None = None) -> Tensor:
+def categorical(
+    logits: Any, num_samples: Any, dtype: Any = None, seed: Any = None, name: str | None = None
+) -> Tensor:
     """Draws classes.
 
     Args:
@@ -239,7 +261,12 @@ def multinomial(
 
 @export("random.gamma", v1=["random.gamma", "random_gamma"])
 def random_gamma(
-    shape: Any, alpha: Any, beta: Any = None, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
+    shape: Any,
+    alpha: Any,
+    beta: Any = None,
+    dtype: Any = dtypes.float32,
+    seed: Any = None,
+    name: str | None = None,
 ) -> Tensor:
     """Draws `shape` numbers from each of a number of gamma distributions.
 

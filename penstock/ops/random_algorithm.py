@@ -86,8 +86,10 @@ def key_counter_algorithm(seed: Any, alg: Any) -> tuple[Tensor, Tensor, Tensor]:
     seed = convert_to_tensor(seed)
     alg = algorithm_id("auto_select" if alg is None else alg)
     if alg == 2:
-        halves = execute("Cast", (execute("Cast", (seed,), {"DstT": dtypes.uint32}),), {"DstT": dtypes.uint64})
-        key = execute("Reshape", (halves[0] + halves[1] * convert_to_tensor(1 << 32, dtypes.uint64), convert_to_tensor([1])))
+        halves = execute(
+            "Cast", (execute("Cast", (seed,), {"DstT": dtypes.uint32}),), {"DstT": dtypes.uint64}
+        )
+        key = halves[:1] + halves[1:] * convert_to_tensor(1 << 32, dtypes.uint64)
         counter = convert_to_tensor(np.zeros(1, np.uint64))
     elif alg in COUNTER_SIZES:
         key, counter = execute("StatelessRandomGetKeyCounter", (seed,))

@@ -37,13 +37,17 @@ def categorical(xp: Any, stream: Stream, logits: Any, samples: int, dtype: Any) 
     if batch * samples * classes <= _COUNT_AT_MOST:
         return (running[:, None, :] <= target[:, :, None]).sum(axis=2).astype(dtype)
     if xp is np:
-        rows = [np.searchsorted(row, wanted, side="right") for row, wanted in zip(running, target, strict=True)]
+        rows = [
+            np.searchsorted(row, wanted, side="right") for row, wanted in zip(running, target, strict=True)
+        ]
         return np.stack(rows).astype(dtype)
-    return jax.vmap(lambda row, wanted: jnp.searchsorted(row, wanted, side="right"))(running, target).astype(dtype)
+    return jax.vmap(lambda row, wanted: jnp.searchsorted(row, wanted, side="right"))(running, target).astype(
+        dtype
+    )
 
 
 def permutation(xp: Any, stream: Stream, size: int) -> Any:
-    """A random order of `[0, size)`, int32: Fisher and Yates' shuffle, which swaps `i` with a partner `>= i` in turn."""
+    """A random order of `[0, size)`, int32, by Fisher and Yates: each `i` in turn is swapped with a partner `>= i`."""
     if size < 2:
         return xp.arange(size, dtype=xp.int32)
     index = xp.arange(size - 1, dtype=xp.uint32)
@@ -137,6 +141,8 @@ def index_shuffle(xp: Any, index: Any, key: Any, max_index: Any, rounds: int) ->
             value = np.where(outside, encrypt(value), value)
     else:
         value = lax.while_loop(
-            lambda value: (value > top).any(), lambda value: xp.where(value > top, encrypt(value), value), value
+            lambda value: (value > top).any(),
+            lambda value: xp.where(value > top, encrypt(value), value),
+            value,
         )
     return xp.where(top == 0, np.uint64(0), value)

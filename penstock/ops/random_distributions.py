@@ -4,8 +4,7 @@ Each function turns the words of a generator (`philox.Stream`) into `size` numbe
 generator and on `i` only. Distributions that reject and draw again are in `random_rejection`. Called by the kernels
 of the random ops, stateful and stateless.
 
-Normal float64 numbers are those of TensorFlow up to the last bit or two of log, sin and cos, which differ between
-C libraries; all others are equal bits.
+Normal float64 numbers have the bits of the C library's log, sin and cos, as TensorFlow's have.
 """
 
 from __future__ import annotations
@@ -22,6 +21,9 @@ from penstock.ops.philox import Stream
 # Random bits in the fraction of a uniform number, the lowest ones of a word, for the types that take one word each.
 _FRACTION_BITS = {np.dtype(np.float16): 10, np.dtype(ml_dtypes.bfloat16): 7, np.dtype(np.float32): 23}
 _EPSILON = 1e-7  # the least number that Box-Muller takes the logarithm of
+
+# NumPy's own vectorized functions may differ from these in the last bit; XLA's on the CPU do not.
+_C_FUNCTIONS = tuple(np.frompyfunc(function, 1, 1) for function in (math.log, math.sin, math.cos))
 
 
 def uniform(xp: Any, stream: Stream, size: int, dtype: Any) -> Any:
@@ -99,7 +101,10 @@ def _normal_float64(xp: Any, w0: Any, w1: Any, w2: Any, w3: Any, member: Any) ->
     """Number `member` (0: sine, 1: cosine) of the pair that a block makes."""
     u = xp.maximum(to_unit_float64(xp, w0, w1), _EPSILON)
     angle = 2 * math.pi * to_unit_float64(xp, w2, w3)
-    return xp.sqrt(-2.0 * xp.log(u)) * xp.where(member == 0, xp.sin(angle), xp.cos(angle))
+    log, sin, cos = _C_FUNCTIONS if xp is np else (xp.log, xp.sin, xp.cos)
+    return xp.sqrt(-2.0 * log(u).astype(xp.float64)) * xp.where(member == 0, sin(angle), cos(angle)).astype(
+        xp.float64
+    )
 
 
 def to_unit_float64(xp: Any, first: Any, second: Any) -> Any:

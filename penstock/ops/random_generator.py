@@ -71,7 +71,9 @@ def create_rng_state(seed: Any, alg: Any) -> Tensor:
     words = execute("Reshape", (_as_state(seed), convert_to_tensor([-1])))[:size]
     missing = size - (words.shape[0] or size)
     if missing:
-        words = execute("ConcatV2", ([convert_to_tensor(np.zeros(missing, np.int64)), words], convert_to_tensor(0)))
+        words = execute(
+            "ConcatV2", ([convert_to_tensor(np.zeros(missing, np.int64)), words], convert_to_tensor(0))
+        )
     return words
 
 
@@ -91,8 +93,8 @@ class Generator(AutoTrackable):
     Example:
       >>> import penstock as tf
       >>> g = tf.random.Generator.from_seed(1234)
-      >>> g.normal([2]).numpy().tolist()
-      [0.9356609..., 1.0854305...]
+      >>> g.normal([2]).numpy()
+      array([0.9356609, 1.0854305], dtype=float32)
       >>> g.state.numpy().tolist()
       [1746, 0, 0]
     """
@@ -208,21 +210,36 @@ class Generator(AutoTrackable):
     # Drawing.
 
     def normal(
-        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: str | None = None
+        self,
+        shape: Any,
+        mean: Any = 0.0,
+        stddev: Any = 1.0,
+        dtype: Any = dtypes.float32,
+        name: str | None = None,
     ) -> Tensor:
         """Draws from a normal distribution; arguments as in `tf.random.normal`."""
         with name_scope(name, "stateful_normal") as scope:
             return self._affine("StatelessRandomNormalV2", shape, mean, stddev, dtype, scope)
 
     def truncated_normal(
-        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: str | None = None
+        self,
+        shape: Any,
+        mean: Any = 0.0,
+        stddev: Any = 1.0,
+        dtype: Any = dtypes.float32,
+        name: str | None = None,
     ) -> Tensor:
         """Draws from a normal distribution cut off at two deviations; arguments as in `tf.random.truncated_normal`."""
         with name_scope(name, "truncated_normal") as scope:
             return self._affine("StatelessTruncatedNormalV2", shape, mean, stddev, dtype, scope)
 
     def uniform(
-        self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, name: str | None = None
+        self,
+        shape: Any,
+        minval: Any = 0,
+        maxval: Any = None,
+        dtype: Any = dtypes.float32,
+        name: str | None = None,
     ) -> Tensor:
         """Draws from a uniform distribution in `[minval, maxval)`; arguments as in `tf.random.stateless_uniform`.
 
@@ -262,9 +279,13 @@ class Generator(AutoTrackable):
             counts = convert_to_tensor(counts, probs.dtype)
             self._state_var._accessed()
             inputs = (self._state_var.handle, convert_to_tensor(self._alg, dtypes.int64), index_vector(shape))
-            return execute("StatefulRandomBinomial", (*inputs, counts, probs), {"dtype": as_dtype(dtype)}, scope)
+            return execute(
+                "StatefulRandomBinomial", (*inputs, counts, probs), {"dtype": as_dtype(dtype)}, scope
+            )
 
-    def _affine(self, op_type: str, shape: Any, mean: Any, stddev: Any, dtype: Any, name: str | None) -> Tensor:
+    def _affine(
+        self, op_type: str, shape: Any, mean: Any, stddev: Any, dtype: Any, name: str | None
+    ) -> Tensor:
         dtype = as_dtype(dtype)
         mean, stddev = parameter(mean, dtype, "mean"), parameter(stddev, dtype, "stddev")
         return scaled(self._draw(op_type, shape, dtype), stddev, mean, name)
@@ -276,7 +297,8 @@ class Generator(AutoTrackable):
         """Shape, key, counter and algorithm for a stateless op; advances the state past the numbers of that shape."""
         shape = index_vector(shape)
         known = constant_value(shape)
-        state = self.skip(math.prod(known.tolist()) if known is not None else execute("Prod", (shape, convert_to_tensor(0))))
+        size = execute("Prod", (shape, convert_to_tensor(0))) if known is None else math.prod(known.tolist())
+        state = self.skip(size)
         words = execute("Bitcast", (state,), {"type": dtypes.uint64})
         size = counter_size(self._alg)
         algorithm = convert_to_tensor(int(self._alg), dtypes.int32)
@@ -284,7 +306,11 @@ class Generator(AutoTrackable):
 
     def _replica_key(self, key: Tensor, algorithm: Tensor) -> Tensor:
         """The key, mixed with the replica's number where the generator was made under a strategy."""
-        replica = process.registry["replica_id"]() if self._per_replica and "replica_id" in process.registry else None
+        replica = (
+            process.registry["replica_id"]()
+            if self._per_replica and "replica_id" in process.registry
+            else None
+        )
         if replica is None:
             return key
         number = execute("Cast", (convert_to_tensor(replica),), {"DstT": dtypes.uint64})
@@ -311,7 +337,9 @@ def _join(key: Any, counter: Any, alg: Any) -> Tensor:
     key, counter = _as_state(key), _as_state(counter)
     counter.shape.assert_is_compatible_with(TensorShape([counter_size(alg)]))
     key.shape.assert_is_compatible_with(TensorShape([]))
-    return execute("ConcatV2", ([counter, execute("Reshape", (key, convert_to_tensor([1])))], convert_to_tensor(0)))
+    return execute(
+        "ConcatV2", ([counter, execute("Reshape", (key, convert_to_tensor([1])))], convert_to_tensor(0))
+    )
 
 
 @export("random.get_global_generator", "random.experimental.get_global_generator")

@@ -37,7 +37,9 @@ def _generator(xp: Any, value: Any, alg: Any) -> Stream:
     if len(value.shape) != 1:
         raise ValueError(f"RNG state must have one and only one dimension, not {len(value.shape)}")
     if value.shape[0] < _STATE_SIZES[algorithm]:
-        raise ValueError(f"the size of state must be at least {_STATE_SIZES[algorithm]}; got {value.shape[0]}")
+        raise ValueError(
+            f"the size of state must be at least {_STATE_SIZES[algorithm]}; got {value.shape[0]}"
+        )
     return philox.from_state(xp, value[: _STATE_SIZES[algorithm]])
 
 
@@ -77,7 +79,12 @@ on_state(
     )
 )(_read_and_skip)
 on_state(
-    op("RngSkip(resource: resource, algorithm: int64, delta: int64) -> ()", shape=no_outputs, gradient=stops, writes=True)
+    op(
+        "RngSkip(resource: resource, algorithm: int64, delta: int64) -> ()",
+        shape=no_outputs,
+        gradient=stops,
+        writes=True,
+    )
 )(_skip)
 
 

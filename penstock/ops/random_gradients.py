@@ -27,7 +27,12 @@ def _gamma_grad(alpha: Any, sample: Any) -> Any:
     return lax.random_gamma_grad(alpha, sample)
 
 
-op("RandomGammaGrad(alpha: T, sample: T) -> output: T", xla=_gamma_grad, shape=broadcast, types={"T": WIDE_FLOATS})
+op(
+    "RandomGammaGrad(alpha: T, sample: T) -> output: T",
+    xla=_gamma_grad,
+    shape=broadcast,
+    types={"T": WIDE_FLOATS},
+)
 
 
 def gamma_gradient(parameter: int) -> Callable:
@@ -40,7 +45,9 @@ def gamma_gradient(parameter: int) -> Callable:
         alpha, sample = op.inputs[parameter], op.outputs[0]
         kind = alpha.dtype
         if kind not in WIDE_FLOATS:
-            alpha, sample, dy = (execute("Cast", (each,), {"DstT": dtypes.float32}) for each in (alpha, sample, dy))
+            alpha, sample, dy = (
+                execute("Cast", (each,), {"DstT": dtypes.float32}) for each in (alpha, sample, dy)
+            )
         total = _sum_leading(dy * execute("RandomGammaGrad", (alpha, sample)), alpha)
         gradients: list[Tensor | None] = [None] * len(op.inputs)
         gradients[parameter] = total if kind in WIDE_FLOATS else execute("Cast", (total,), {"DstT": kind})
@@ -87,5 +94,7 @@ def _normal_cdf(x: Tensor) -> Tensor:
 def _sum_to(tensor: Tensor, like: Tensor) -> Tensor:
     """Sums `tensor` over the dimensions along which `like` was broadcast to its shape."""
     shape = execute("Shape", (like,), {"out_type": dtypes.int32})
-    _, axes = execute("BroadcastGradientArgs", (execute("Shape", (tensor,), {"out_type": dtypes.int32}), shape))
+    _, axes = execute(
+        "BroadcastGradientArgs", (execute("Shape", (tensor,), {"out_type": dtypes.int32}), shape)
+    )
     return execute("Reshape", (execute("Sum", (tensor, axes), {"keep_dims": False}), shape))

@@ -65,7 +65,9 @@ def _uniform_int(
     if size:
         checked_bounds(minval, maxval)
     kind = np.dtype(minval.dtype)
-    stream = reserve(xp, _stream, size * RESERVED, seed, seed2, "RandomUniformInt", kind, np.asarray(shape).dtype)
+    stream = reserve(
+        xp, _stream, size * RESERVED, seed, seed2, "RandomUniformInt", kind, np.asarray(shape).dtype
+    )
     return random_distributions.uniform_int(xp, stream, size, minval, maxval, kind).reshape(dims)
 
 

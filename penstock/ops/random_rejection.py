@@ -2,8 +2,8 @@
 
 Every output (or group of outputs) has a stretch of the stream to itself and draws from it until a draw is accepted,
 so that results do not depend on the order of the work. Outputs are tried together: NumPy goes on with those that are
-not settled yet, XLA loops until all are. Truncated normal numbers below float64, Poisson and binomial counts are bit
-for bit TensorFlow's; gamma numbers, computed in float64, are too once rounded to float32 (bar one in about 10**8).
+not settled yet, XLA loops until all are. Truncated normal numbers, Poisson and binomial counts are bit for bit
+TensorFlow's; gamma numbers, computed in float64, are too once rounded to float32 (bar one in about 10**8).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.xla import lax
-from penstock.ops import philox
 from penstock.ops.philox import Stream
 from penstock.ops.random_distributions import normal_at, normal_blocks, to_unit_float64
 
@@ -41,7 +40,9 @@ def _until_done(xp: Any, step: Callable, state: tuple, given: tuple) -> tuple:
     if xp is not np:
 
         def advance(state: tuple) -> tuple:
-            return tuple(xp.where(state[0], old, new) for old, new in zip(state, step(state, given), strict=True))
+            return tuple(
+                xp.where(state[0], old, new) for old, new in zip(state, step(state, given), strict=True)
+            )
 
         return lax.while_loop(lambda state: ~xp.all(state[0]), advance, state)
     for start in range(0, state[0].size, _PIECE):
@@ -94,11 +95,15 @@ def truncated_normal(xp: Any, stream: Stream, size: int, dtype: Any) -> Any:
 
     # Of eight normal numbers all but one time in 40,000 at least four are near, so that the loop seldom runs.
     state = take(xp.zeros((), xp.uint64), xp.zeros((width + 1, groups), computed), 2)
-    _, table = lax.while_loop(lambda state: ~xp.all(state[1][-1] >= width), lambda state: take(*state, 1), state)
+    _, table = lax.while_loop(
+        lambda state: ~xp.all(state[1][-1] >= width), lambda state: take(*state, 1), state
+    )
     return table[:-1].T.reshape(-1)[:size].astype(dtype)
 
 
-def _fill_groups(stream: Stream, table: np.ndarray, first: int, blocks_reserved: int, dtype: np.dtype) -> None:
+def _fill_groups(
+    stream: Stream, table: np.ndarray, first: int, blocks_reserved: int, dtype: np.dtype
+) -> None:
     """Fills `table`, the groups from number `first` on; goes on with those groups that are not full."""
     width = table.shape[1]
     live, taken, attempt = np.arange(len(table)), np.zeros(len(table), np.int64), 0
@@ -338,10 +343,15 @@ def _hoermann_binomial(xp: Any, u: Any, v: Any, n: Any, p: Any) -> tuple:
 
 
 def _grid(xp: Any, samples: int, *parameters: Any, reserved: int = RESERVED) -> tuple:
-    """For `samples` outputs of each of n distributions, laid out `[samples, n]` and flattened: where the stretch of
-    each begins (samples of one distribution are neighbours in the stream), and the parameters of each."""
+    """Where the stretch of each output begins, and the parameters of each, for `samples` outputs of n distributions.
+
+    Outputs are laid out `[samples, n]` and flattened; those of one distribution are neighbours in the stream.
+    """
     n = parameters[0].shape[0]
-    output = xp.arange(n, dtype=xp.uint64)[None, :] * np.uint64(samples) + xp.arange(samples, dtype=xp.uint64)[:, None]
+    output = (
+        xp.arange(n, dtype=xp.uint64)[None, :] * np.uint64(samples)
+        + xp.arange(samples, dtype=xp.uint64)[:, None]
+    )
     spread = (xp.broadcast_to(each[None, :], (samples, n)).reshape(-1) for each in parameters)
     return ((output * np.uint64(reserved)).reshape(-1), *spread)
 

@@ -38,8 +38,8 @@ def set_seed(seed: Any) -> None:
     Example:
       >>> import penstock as tf
       >>> tf.random.set_seed(1)
-      >>> tf.random.uniform([2]).numpy().tolist()
-      [0.16513085..., 0.9014813...]
+      >>> tf.random.uniform([2]).numpy()
+      array([0.16513085, 0.9014813 ], dtype=float32)
     """
     if thread.graph is not None:
         thread.graph.seed = seed

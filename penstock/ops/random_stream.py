@@ -86,7 +86,9 @@ def make_stream(attrs: dict) -> RandomStream:
     return RandomStream(attrs["seed"], attrs["seed2"])
 
 
-def reserve(xp: Any, stream: State | None, blocks: Any, seed: int | None, seed2: int | None, *kind: Any) -> philox.Stream:
+def reserve(
+    xp: Any, stream: State | None, blocks: Any, seed: int | None, seed2: int | None, *kind: Any
+) -> philox.Stream:
     """Takes the next `blocks` blocks of a stream.
 
     Args:

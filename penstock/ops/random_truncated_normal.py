@@ -18,7 +18,9 @@ from penstock.ops.philox import Stream
 from penstock.ops.random_distributions import normal_at, to_unit, to_unit_float64
 
 _MOST_REJECTED = 1000  # in a row, before TensorFlow gives up
-_DEVIATIONS_FOR_NORMAL = 1.3  # the normal method is used where the mean and this much beside it are inside the bounds
+_DEVIATIONS_FOR_NORMAL = (
+    1.3  # the normal method is used where the mean and this much beside it are inside the bounds
+)
 
 
 def parameterized_truncated_normal(xp: Any, stream: Stream, samples: int, *parameters: Any) -> Any:
@@ -41,7 +43,9 @@ def parameterized_truncated_normal(xp: Any, stream: Stream, samples: int, *param
         batches, method, valid = _prepare(xp, *parameters)
     if xp is np:
         if not valid.all():
-            raise ValueError("Invalid parameters: stddev must be positive, minval < maxval, and one of these finite")
+            raise ValueError(
+                "Invalid parameters: stddev must be positive, minval < maxval, and one of these finite"
+            )
         out = np.empty((len(method), samples), parameters[0].dtype)
         for row, which, *batch in zip(out, method, *batches, strict=True):
             stream = stream.advanced(np, _fill_row(stream, row, which, batch))
@@ -109,7 +113,9 @@ def _fill_row(stream: Stream, row: np.ndarray, method: int, batch: list) -> int:
         found += which.size
         rejected = 0 if which.size else rejected + accepted.size
         if rejected > _MOST_REJECTED:
-            raise ValueError("no number was accepted in a thousand tries; the bounds are too far from the mean")
+            raise ValueError(
+                "no number was accepted in a thousand tries; the bounds are too far from the mean"
+            )
         used += blocks if found < row.size else int(which[-1]) // (accepted.size // blocks) + 1
     return used
 
@@ -124,7 +130,9 @@ def _normal(xp: Any, stream: Stream, first: Any, blocks: int, batch: tuple) -> t
     dtype = np.dtype(mean.dtype)
     width = 2 if dtype == np.float64 else 4
     index = xp.arange(blocks * width, dtype=xp.uint64)
-    number = normal_at(xp, stream, first + index // np.uint64(width), index % np.uint64(width), dtype).astype(dtype)
+    number = normal_at(xp, stream, first + index // np.uint64(width), index % np.uint64(width), dtype).astype(
+        dtype
+    )
     return number * deviation + mean, (number >= start) & (number <= stop)
 
 
@@ -161,8 +169,10 @@ def _units(xp: Any, stream: Stream, first: Any, blocks: int, dtype: Any) -> Any:
 
 
 def _after_gap(xp: Any, values: Any) -> Any:
-    """Flattens `[m, n]` values, `n` zeros (never accepted) before each row: a number takes two places, as it takes two
-    uniform numbers, so that a place still tells its block."""
+    """Flattens `[m, n]` values with `n` zeros, which are never accepted, before each row.
+
+    So a number takes two places, as it takes two uniform numbers, and its place still tells its block.
+    """
     return xp.concatenate([xp.zeros_like(values), values], axis=1).reshape(-1)
 
 

@@ -14,7 +14,13 @@ import numpy as np
 from penstock.engine.definition import op, stops
 from penstock.engine.shape_rules import ShapeCall, from_input, scalar, unchanged
 from penstock.engine.static_value import static_int
-from penstock.ops import philox, random_choice, random_distributions, random_rejection, random_truncated_normal
+from penstock.ops import (
+    philox,
+    random_choice,
+    random_distributions,
+    random_rejection,
+    random_truncated_normal,
+)
 from penstock.ops.dtype_sets import FLOATS, INDICES, REAL
 from penstock.ops.philox import Stream
 from penstock.ops.random_fill import BITS, NORMAL, TRUNCATED_NORMAL, UNIFORM, Distribution, dimensions, fill
@@ -42,7 +48,9 @@ def keyed(xp: Any, key: Any, counter: Any, alg: Any) -> Stream:
         raise ValueError(f"key must have shape [1], not {list(key.shape)}")
     least = 1 if algorithm == THREEFRY else 2
     if len(counter.shape) != 1 or counter.shape[0] < least:
-        raise ValueError(f"counter must be a vector with length at least {least}; got shape: {list(counter.shape)}")
+        raise ValueError(
+            f"counter must be a vector with length at least {least}; got shape: {list(counter.shape)}"
+        )
     return philox.from_key_counter(xp, key, counter, threefry=algorithm == THREEFRY)
 
 
@@ -132,7 +140,9 @@ def spread(xp: Any, shape: Any, *parameters: Any) -> tuple[tuple[int, ...], int,
     dims = dimensions(shape)
     common = np.broadcast_shapes(*(each.shape for each in parameters))
     if dims[len(dims) - len(common) :] != common or len(common) > len(dims):
-        raise ValueError(f"Shape passed in must end with broadcasted shape: {list(dims)} does not end with {list(common)}")
+        raise ValueError(
+            f"Shape passed in must end with broadcasted shape: {list(dims)} does not end with {list(common)}"
+        )
     flat = [xp.broadcast_to(each, common).reshape(-1) for each in parameters]
     return dims, math.prod(dims[: len(dims) - len(common)]), flat
 
@@ -143,7 +153,9 @@ def _gamma(make: Callable) -> Callable:
         dims, samples, (alpha,) = spread(xp, shape, alpha)
         if math.prod(dims) == 0:
             return xp.zeros(dims, alpha.dtype)
-        return random_rejection.gamma(xp, make(xp, *source), samples, alpha, np.dtype(alpha.dtype)).reshape(dims)
+        return random_rejection.gamma(xp, make(xp, *source), samples, alpha, np.dtype(alpha.dtype)).reshape(
+            dims
+        )
 
     return kernel
 
@@ -197,7 +209,9 @@ op(
 )
 op(
     "StatelessRandomBinomial(shape: S, seed: Tseed, counts: T, probs: T; dtype=int64) -> output: dtype",
-    lambda xp, shape, seed, counts, probs, *, dtype: binomial(xp, seeded(xp, seed), shape, counts, probs, dtype),
+    lambda xp, shape, seed, counts, probs, *, dtype: binomial(
+        xp, seeded(xp, seed), shape, counts, probs, dtype
+    ),
     shape=from_input(0),
     gradient=stops,
     types={"S": INDICES, "Tseed": INDICES, "T": REAL},
@@ -231,7 +245,9 @@ def _index_shuffle(xp: Any, index: Any, seed: Any, max_index: Any, *, rounds: in
     if rounds < 4 or rounds % 2:
         raise ValueError(f"Rounds must be an even integer >= 4, but got {rounds}")
     if seed.ndim not in (1, 2) or seed.shape[-1] != 3:
-        raise ValueError(f"Seed must be a vector of size [3] or a matrix of size [n, 3] but got {list(seed.shape)}")
+        raise ValueError(
+            f"Seed must be a vector of size [3] or a matrix of size [n, 3] but got {list(seed.shape)}"
+        )
     if xp is np and (max_index < index).any():
         raise ValueError(f"max_index must be >= index, but {np.max(max_index)} < {np.max(index)}")
     batch = np.broadcast_shapes(index.shape, max_index.shape, seed.shape[:-1])
@@ -246,7 +262,9 @@ def _index_shuffle_shape(call: ShapeCall) -> TensorShape:
     try:
         return broadcast_shape(broadcast_shape(call.shape(0), call.shape(2)), call.shape(1)[:-1])
     except ValueError:
-        raise call.error("index, max_index and the rows of seed must have the same size, or be single") from None
+        raise call.error(
+            "index, max_index and the rows of seed must have the same size, or be single"
+        ) from None
 
 
 op(
