@@ -1,4 +1,4 @@
-"""Cases of `ops.blocks`, `ops.partitioning` and `ops.patches`."""
+"""Cases of `ops.blocks` and `ops.partitioning`."""
 
 import numpy as np
 
