@@ -1,7 +1,7 @@
 """`penstock ops [PATTERN]`: the registry of ops, one line each, and what each has.
 
-Which ops were compared with TensorFlow is read from `compared_with_tensorflow.txt` beside this file, which `make oracle`
-writes: one line `OpType agreeing-cases all-cases` for each op.
+Which ops were compared with TensorFlow is read from `compared_with_tensorflow.txt` beside this file; `make oracle`
+writes it, one line `OpType agreeing-cases all-cases` for each op.
 """
 
 from __future__ import annotations
