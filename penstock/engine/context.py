@@ -46,7 +46,7 @@ class _Thread(threading.local):
         self.resources: dict[str, Any] | None = None  # name -> State of the session that runs; None: eager
         self.variable_creators: tuple = ()  # tf.variable_creator_scope stack, innermost last
         self.autograph: tuple = ()  # stack of tracing.autograph.status.ControlStatusCtx
-        self.autograph_loops: int = 0  # loops around the line of converted code that runs now
+        self.autograph_activation: Any = None  # tracing.autograph.operators.returns.Activation
 
 
 def default_graph() -> Any:

@@ -23,6 +23,28 @@ def return_in_each_branch(x):
     return x
 
 
+def return_in_a_branch_of_a_branch(x):
+    if x > 0:
+        x = x + 1
+    else:
+        if x < -5:
+            return -x
+        y = x
+        if y == 0:
+            return 100
+    return x * 2
+
+
+def variable_assigned_only_where_nothing_is_returned(x):
+    if x > 0:
+        if x > 5:
+            return x
+        y = x + 3
+    else:
+        y = 4
+    return y
+
+
 def if_without_else(x):
     y = 1
     if x > 0:

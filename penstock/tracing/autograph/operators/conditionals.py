@@ -60,7 +60,7 @@ def _graph_if(
             values = outcome(run)
             if name == "else":
                 values = returns.with_guard(values, condition)
-            values = results[name] = returns.with_placeholders(values, lambda: outcome(other))
+            values = results[name] = returns.with_placeholders(values, names, name, lambda: outcome(other))
             consistency.verify_branch(values, names, name)
             if len(results) == 2:
                 consistency.verify_branches(results["main"], results["else"], names)

@@ -1,7 +1,7 @@
 """`return`, `break` and `continue` inside graph control flow.
 
 malt turns them into assignments to `do_return`, `retval_`, `break_` and `continue_`. These functions keep such a flag
-a Python value where both branches agree on it, and stand in for the value of a `return` that was not met.
+a Python value where both branches agree on it, and stand in for values that the flags keep from being read.
 """
 
 from __future__ import annotations
@@ -13,36 +13,59 @@ from typing import Any
 
 from penstock.engine.context import thread
 from penstock.engine.execute import execute
+from penstock.engine.source_line import caller
 from penstock.engine.static_value import constant_value
 from penstock.tracing.autograph.operators.lists import EmptyGraphList
 from penstock.tracing.autograph.operators.public_ops import tf
 from penstock.tracing.autograph.operators.scratch import scratch_graph
 from penstock.tracing.autograph.operators.undefined_state import placeholder
-from penstock.tracing.autograph.operators.variables import UndefinedReturnValue
+from penstock.tracing.autograph.operators.variables import Undefined, UndefinedReturnValue
 from penstock.types import nest
 from penstock.types.tensors import EagerTensor, SymbolicTensor
 
 _FLAG = re.compile(r"(do_return|break_|continue_)(_\d+)?")
 
 
-@contextlib.contextmanager
-def inside_loop() -> Iterator[None]:
-    """Entered around the iterations of a loop: code inside may leave a `return` to a later iteration."""
-    thread.autograph_loops += 1
-    try:
-        yield
-    finally:
-        thread.autograph_loops -= 1
+class Activation:
+    """What is known of `return` while a converted function runs.
+
+    Attributes:
+      loops: how many loops of the function are around the line that runs.
+      returns_in_loop: whether a `return` in one of them depends on a tensor.
+      open_branch: a branch that does not return, beside one that does, and the line of the program; None for none.
+    """
+
+    __slots__ = ("loops", "returns_in_loop", "open_branch")
+
+    def __init__(self) -> None:
+        self.loops = 0
+        self.returns_in_loop = False
+        self.open_branch: str | None = None
 
 
 @contextlib.contextmanager
 def inside_function() -> Iterator[None]:
-    """Entered around the body of a function: it is in none of the loops around its call."""
-    outer, thread.autograph_loops = thread.autograph_loops, 0
+    """Entered around the body of a converted function."""
+    outer, thread.autograph_activation = thread.autograph_activation, Activation()
     try:
         yield
     finally:
-        thread.autograph_loops = outer
+        thread.autograph_activation = outer
+
+
+@contextlib.contextmanager
+def inside_loop() -> Iterator[None]:
+    """Entered around an iteration of a loop."""
+    thread.autograph_activation.loops += 1
+    try:
+        yield
+    finally:
+        thread.autograph_activation.loops -= 1
+
+
+def note_return_in_loop() -> None:
+    """Called where a loop of the graph may or may not return from the function."""
+    thread.autograph_activation.returns_in_loop = True
 
 
 def with_guard(values: Sequence[Any], condition: Any) -> tuple:
@@ -64,19 +87,30 @@ def settled(names: Sequence[str], outputs: tuple, results: dict[str, tuple]) -> 
     return tuple(values)
 
 
-def with_placeholders(values: tuple, other_branch: Callable[[], tuple]) -> tuple:
-    """The values that a branch assigned, with a placeholder for those that only the other branch has.
+def with_placeholders(
+    values: tuple, names: Sequence[str], branch: str, other_branch: Callable[[], tuple]
+) -> tuple:
+    """The values that a branch assigned, with placeholders for those that nothing will read.
 
-    These are lists that stay empty, and, inside a loop, the value of a `return` that is left to a later iteration.
-    Outside loops a branch without `return`, beside one that has one, is an error of the program.
+    These are the return value, where only the other branch returns; after a `return`, variables that only the other
+    branch assigns; and lists that stay empty.
 
     Args:
       values: of the conditional's variables.
+      names: what they are called.
+      branch: "main" or "else".
       other_branch: runs the other branch and returns the values that it assigns.
     """
-    kinds = (UndefinedReturnValue, EmptyGraphList) if thread.autograph_loops else (EmptyGraphList,)
+    has_returned = any(value is True and name.startswith("do_return") for name, value in zip(names, values))
+    kinds = (UndefinedReturnValue, EmptyGraphList, *((Undefined,) if has_returned else ()))
     if not any(isinstance(value, kinds) for value in values):
         return values
+    if any(isinstance(value, UndefinedReturnValue) for value in values):
+        activation = thread.autograph_activation
+        if activation.loops:
+            activation.returns_in_loop = True
+        else:
+            activation.open_branch = f"the {branch} branch must also have a return statement. [{caller()}]"
     with scratch_graph():
         others = other_branch()
     return tuple(
@@ -95,7 +129,10 @@ def _unused(like: Any, otherwise: Any) -> Any:
 def returned(value: Any, did_return: Any) -> Any:
     """What a converted function returns: `value` if `did_return`, else None.
 
-    In a graph nothing can stand for None: there, a run that meets no `return` fails.
+    In a graph nothing can stand for None: there, a run that ends without a `return` fails.
+
+    Raises:
+      ValueError: a branch does not return, beside one that does, and nothing after it returns either.
     """
     if isinstance(value, UndefinedReturnValue):
         return None
@@ -106,6 +143,9 @@ def returned(value: Any, did_return: Any) -> Any:
     known = constant_value(did_return)
     if known is not None:
         return value if bool(known) else None
+    activation = thread.autograph_activation
+    if activation.open_branch is not None and not activation.returns_in_loop:
+        raise ValueError(activation.open_branch)
     message = (
         "a loop over tensors ended without the return statement in it, and none follows: nothing to return"
     )

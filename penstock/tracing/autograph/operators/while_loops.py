@@ -60,6 +60,8 @@ def graph_loop(
     before = tuple(map(lists.staged, get_state()))
     invariants = _by_position(opts.get("shape_invariants", ()), before)
     initial = before
+    if any(isinstance(value, UndefinedReturnValue) for value in before):
+        returns.note_return_in_loop()
     if any(is_undefined(value) or isinstance(value, lists.EmptyGraphList) for value in before):
         initial, extra = undefined_state.filled_in(
             iteration, get_state, set_state, before, invariants, symbol_names
