@@ -225,6 +225,8 @@ def _array_of_python(value: Any, dtype: DType | None, hint: DType | None) -> tup
         raise ValueError("Attempt to convert a value (None) with an unsupported type (<class 'NoneType'>) to a Tensor.")
     try:
         source = np.array(value)
+    except UnicodeDecodeError:  # str beside bytes that are not ASCII
+        return _bytes_array(np.array(value, object)), dtypes.string
     except ValueError:
         raise ValueError("Can't convert non-rectangular Python sequence to Tensor.") from None
     if source.dtype.kind in "US":

@@ -122,7 +122,7 @@ class OpDef:
 
     __slots__ = (
         "type", "signature", "defaults", "kernel_body", "numpy_body", "xla_body", "shape_rule", "gradient_rule",
-        "stateful", "writes", "view", "lowering", "eager_jit", "nested", "allowed", "make_stream",
+        "stateful", "writes", "view", "lowering", "eager_jit", "nested", "allowed", "make_stream", "check",
         "is_plain",
     )  # fmt: skip
 
@@ -139,6 +139,7 @@ class OpDef:
         self.writes = False  # assigns the resource that is its first input (or its `_stream` attr)
         self.view = False  # moves or renames data: never worth an XLA call of its own
         self.nested: tuple[str, ...] = ()  # names of the attributes that hold FuncGraphs
+        self.check: Callable | None = None  # raises where the inputs of a compiled call turn out to be bad
         # attrs -> the State that each operation of this type has to itself, in its hidden attribute `_stream`.
         self.make_stream: Callable[[dict], Any] | None = None
         # (position of an input, the dtypes it may have); `allow` adds what type letters may stand for.
@@ -302,6 +303,7 @@ def op(
     writes: bool = False,
     view: bool = False,
     nested: tuple[str, ...] = (),
+    check: Callable | None = None,
     types: dict[str, frozenset[DType]] | None = None,
     stream: Callable[[dict], Any] | None = None,
 ) -> OpDef:
@@ -320,6 +322,8 @@ def op(
       writes: assigns the resource that is its first input.
       view: only moves or renames data.
       nested: the attributes that hold FuncGraphs.
+      check: `check(*inputs, **attrs)`, run on the host after the compiled piece that the op belongs to; it raises
+        where the values are bad. The XLA body only passes its input on, so nothing is checked in compiled loops.
       types: the dtypes that a type letter may stand for, as in TensorFlow's registry; any where it is left out.
       stream: `stream(attrs)` makes the state that each operation of a graph has to itself (random ops). Kernels get it
         as `_stream`; an eager call gives none.
@@ -331,7 +335,7 @@ def op(
     definition.xla_body = xla or definition.xla_body
     definition.shape_rule, definition.gradient_rule = shape, gradient
     definition.stateful, definition.writes, definition.view = stateful or writes, writes, view
-    definition.nested, definition.make_stream = nested, stream
+    definition.nested, definition.make_stream, definition.check = nested, stream, check
     if types:
         definition.allow(types)
     if definition.numpy_body is not None:

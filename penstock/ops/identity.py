@@ -1,4 +1,4 @@
-"""Ops that pass tensors on: identity, stop_gradient, no_op, group."""
+"""Ops that pass tensors on: identity, stop_gradient."""
 
 from __future__ import annotations
 

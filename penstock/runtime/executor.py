@@ -103,9 +103,11 @@ class Executor:
             keys = _effect_keys(operation)
             for key in keys:
                 before += touched.get(key, ())
+            # A check without outputs is only a step on the host, and nothing waits for it.
+            waits = not on_host and (operation.definition.check is None or operation.outputs)
             level = 0
             for at, was_host in before:
-                level = max(level, at + 1 if was_host and not on_host else at)
+                level = max(level, at + 1 if was_host and waits else at)
             stage[id(operation)] = (level, on_host)
             for key in keys:
                 touched[key] = [(level, on_host)]
@@ -113,7 +115,11 @@ class Executor:
         self._delay(order, stage)
         for operation, _ in order:
             level, on_host = stage[id(operation)]
-            (host if on_host else pieces).setdefault(level, []).append(operation)
+            checked = operation.definition.check is not None and not on_host
+            if checked:
+                host.setdefault(level, []).append(operation)
+            if not checked or operation.outputs:
+                (host if on_host else pieces).setdefault(level, []).append(operation)
         for level in [level for level, piece in pieces.items() if _is_tiny(piece)]:
             host[level] = [*pieces.pop(level), *host.get(level, ())]
         wanted = {id(tensor) for tensor in self._outputs}
@@ -121,6 +127,8 @@ class Executor:
         for operation in operations:
             for each in operation.inputs:
                 users.setdefault(id(each), set()).add(id(operation))
+                if operation.definition.check is not None:
+                    users[id(each)].add(0)  # the check, which is outside of every piece
         steps: list[Callable[[list], None]] = []
         for level in sorted({*pieces, *host}):
             if level in pieces:
@@ -132,8 +140,15 @@ class Executor:
                     if id(tensor) in wanted or users.get(id(tensor), set()) - inside
                 ]
                 steps.append(CompiledPiece(self, pieces[level], leaving))
-            steps.extend(_host_step(self, operation) for operation in host.get(level, ()))
+            steps.extend(self._host_step(operation) for operation in host.get(level, ()))
         return steps
+
+    def _host_step(self, operation: Any) -> Callable[[list], None]:
+        if operation.definition.nested:
+            return HostControlFlow(self, operation)
+        if operation.definition.check is not None and not self._on_host(operation):
+            return CheckStep(self, operation)
+        return HostStep(self, operation)
 
     @staticmethod
     def _delay(order: list[tuple[Any, list[int]]], stage: dict[int, tuple[int, bool]]) -> None:
@@ -204,6 +219,8 @@ def _needs_host(operation: Any) -> bool:
         )
     if definition.xla_body is None:
         return True
+    if definition.check is not None:
+        return False
     for each in (*operation.inputs, *operation.outputs):
         if each.dtype in _HOST_DTYPES:
             return True
@@ -398,6 +415,26 @@ class HostStep:
                 env[slot] = value
 
 
+class CheckStep:
+    """The check of an operation whose compiled piece has run: it raises, or does nothing."""
+
+    def __init__(self, executor: Executor, operation: Any):
+        self.operations = [operation]
+        self._operation = operation
+        self._attrs = operation.definition.attrs_for_kernel(operation.attrs)
+        self._input_slots = [executor._slots[id(each)] for each in operation.inputs]
+
+    def __call__(self, env: list) -> None:
+        from penstock.runtime.lowering import _at
+
+        definition = self._operation.definition
+        inputs = definition.group([env[slot] for slot in self._input_slots], self._operation.attrs)
+        try:
+            definition.check(*inputs, **self._attrs)
+        except errors.OpError as error:
+            raise _at(self._operation, error) from None
+
+
 class HostControlFlow:
     """A branch or loop that runs on the host, its bodies by executors of their own."""
 
@@ -415,10 +452,6 @@ class HostControlFlow:
         values = [env[slot] for slot in self._input_slots]
         for slot, value in zip(self._output_slots, run_on_host(self._operation, values, self._prefer_host)):
             env[slot] = value
-
-
-def _host_step(executor: Executor, operation: Any) -> Callable[[list], None]:
-    return (HostControlFlow if operation.definition.nested else HostStep)(executor, operation)
 
 
 def _on_host(value: Any) -> Any:
