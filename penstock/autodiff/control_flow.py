@@ -160,7 +160,7 @@ def _while_gradient(call: Any, *output_gradients: Any) -> list[Any]:
     differentiable = [
         i
         for i in range(1, original)
-        if is_differentiable(body.inputs[i].dtype) and body.inputs[i].dtype is not dtypes.resource
+        if is_differentiable(body.inputs[i].dtype) and _is_value_or_variable(body.inputs[i])
     ]
     reached = _connected(body, differentiable, [i for i in differentiable if output_gradients[i] is not None])
     if not reached:
@@ -172,6 +172,11 @@ def _while_gradient(call: Any, *output_gradients: Any) -> list[Any]:
     accumulators = _accumulate(call, body, graph)
     with context.building(call.graph if thread.graph is None else thread.graph):
         return _run_backward(call, body, graph, reached, cotangents, accumulators, original)
+
+
+def _is_value_or_variable(tensor: Any) -> bool:
+    """False for resources without a value, such as iterators and tables."""
+    return tensor.dtype is not dtypes.resource or tensor.handle_data is not None
 
 
 def _connected(body: FuncGraph, candidates: list[int], start: list[int]) -> list[int]:
@@ -294,7 +299,9 @@ def _run_backward(
 
 
 def _free_shape(body: FuncGraph, index: int) -> TensorShape:
-    return body.inputs[index].shape
+    """The shape of the cotangent of a loop variable: for a variable's handle, that of its value."""
+    tensor = body.inputs[index]
+    return tensor.handle_data.shape if tensor.dtype is dtypes.resource else tensor.shape
 
 
 def copy_into(graph: FuncGraph, target: Any, arguments: Sequence[Any]) -> dict[int, Any]:

@@ -181,7 +181,10 @@ class GradientTape:
                 flat_cotangents.append(None if cotangent is None else convert_to_tensor(cotangent))
         flat_sources = nest.flatten(sources, expand_composites=True)
         tensors = [_source_tensor(each) for each in flat_sources]
-        gradients = backpropagate(self._calls, flat_targets, flat_cotangents, tensors)
+        found_for = iter(
+            backpropagate(self._calls, flat_targets, flat_cotangents, [each for each in tensors if self.watches(each)])
+        )
+        gradients = [next(found_for) if self.watches(each) else None for each in tensors]
         if not self._persistent:
             self._calls = self._kept = None  # type: ignore[assignment]
         found = [

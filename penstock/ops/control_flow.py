@@ -481,6 +481,8 @@ def _build_while(
         },
         name,
     )
+    for tensor, source in zip(outputs, outputs[0].op.inputs):
+        tensor.handle_data = source.handle_data
     results = outputs[1 : 1 + len(flat)]
     for tensor, old, made in zip(results, flat, body_graph.outputs[1:]):
         tensor.handle_data = made.handle_data or old.handle_data

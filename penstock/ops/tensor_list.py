@@ -54,12 +54,19 @@ def _namespace(value: Any) -> Any:
 
 def _zeros(element: TensorList | StackedList, like: Any = None) -> Any:
     shape = element.element_shape
+    if element.element_dtype is dtypes.variant:
+        return TensorList([], TensorShape(None), dtypes.float32)
     if not shape.is_fully_defined():
         written = next((each for each in getattr(element, "items", ()) if each is not None), like)
         if written is None:
             raise ValueError(f"the list's element shape {shape} is not fully defined, and the element was never written")
         shape = TensorShape(np.shape(written))
     return np.zeros(shape.as_list(), element.element_dtype.as_numpy_dtype)
+
+
+def _map(function: Any, *trees: Any) -> Any:
+    """Applies a function to the arrays of elements: an array itself, or the parts of a list within a list."""
+    return jax.tree_util.tree_map(function, *trees)
 
 
 def stacked(value: Any, capacity: int | None = None) -> StackedList:
@@ -69,31 +76,54 @@ def stacked(value: Any, capacity: int | None = None) -> StackedList:
             return value
         if value.buffer is None:
             return StackedList(None, value.length, capacity, value.element_shape, value.element_dtype)
-        extra = capacity - value.capacity
-        buffer = jnp.pad(value.buffer, [(0, max(extra, 0))] + [(0, 0)] * (value.buffer.ndim - 1))[:capacity]
+        extra = max(capacity - value.capacity, 0)
+        buffer = _map(lambda each: jnp.pad(each, [(0, extra)] + [(0, 0)] * (each.ndim - 1))[:capacity], value.buffer)
         return StackedList(buffer, value.length, capacity, value.element_shape, value.element_dtype)
     count = len(value.items)
     capacity = count if capacity is None else max(capacity, count)
     length = jnp.asarray(count, jnp.int32)
-    written = next((each for each in value.items if each is not None), None)
-    shape = value.element_shape
-    if written is not None:
-        shape = TensorShape(np.shape(written))
-    if not shape.is_fully_defined():
-        return StackedList(None, length, capacity, value.element_shape, value.element_dtype)
-    dtype = value.element_dtype.as_numpy_dtype
-    dims = shape.as_list()
+    items = [stacked(each) if isinstance(each, TensorList) else each for each in value.items]
+    written = next((each for each in items if each is not None), None)
     if written is None:
-        return StackedList(jnp.zeros([capacity, *dims], dtype), length, capacity, value.element_shape, value.element_dtype)
-    zero = jnp.zeros(dims, dtype)
-    items = [zero if each is None else jnp.asarray(each, dtype) for each in value.items] + [zero] * (capacity - count)
-    return StackedList(jnp.stack(items), length, capacity, value.element_shape, value.element_dtype)
+        shape = value.element_shape
+        if value.element_dtype is dtypes.variant or not shape.is_fully_defined():
+            return StackedList(None, length, capacity, value.element_shape, value.element_dtype)
+        buffer = jnp.zeros([capacity, *shape.as_list()], value.element_dtype.as_numpy_dtype)
+        return StackedList(buffer, length, capacity, value.element_shape, value.element_dtype)
+    zero = _map(jnp.zeros_like, written)
+    items = [zero if each is None else each for each in items] + [zero] * (capacity - count)
+    buffer = _map(lambda *parts: jnp.stack([jnp.asarray(part) for part in parts]), *items)
+    return StackedList(buffer, length, capacity, value.element_shape, value.element_dtype)
+
+
+def _element(item: Any) -> Any:
+    return stacked(item) if isinstance(item, TensorList) else item
 
 
 def _with_buffer(value: StackedList, item: Any) -> StackedList:
     if value.buffer is not None:
         return value
-    return value.replaced(jnp.zeros((value.capacity, *np.shape(item)), value.element_dtype.as_numpy_dtype), value.length)
+    zeros = _map(lambda each: jnp.zeros((value.capacity, *jnp.shape(each)), jnp.asarray(each).dtype), item)
+    return value.replaced(zeros, value.length)
+
+
+def _update(buffer: Any, item: Any, index: Any) -> Any:
+    """A buffer with the element at `index` replaced."""
+    return _map(
+        lambda old, new: lax.dynamic_update_index_in_dim(old, jnp.asarray(new, old.dtype), index, 0), buffer, item
+    )
+
+
+def _take(buffer: Any, index: Any) -> Any:
+    """The element at `index` of a buffer."""
+    return _map(lambda each: lax.dynamic_index_in_dim(each, index, 0, keepdims=False), buffer)
+
+
+def _plus(a: Any, b: Any) -> Any:
+    """The sum of two elements; of lists, that of their elements."""
+    if isinstance(a, (TensorList, StackedList)):
+        return _add(a, b)
+    return a + b
 
 
 def _reserve(element_shape: Any, num_elements: Any, *, element_dtype: Any) -> TensorList:
@@ -106,16 +136,16 @@ def _empty(element_shape: Any, max_num_elements: Any, *, element_dtype: Any) -> 
 
 def _push(handle: Any, tensor: Any, *, element_dtype: Any) -> Any:
     if isinstance(handle, StackedList):
+        tensor = _element(tensor)
         handle = _with_buffer(handle, tensor)
-        buffer = lax.dynamic_update_index_in_dim(handle.buffer, jnp.asarray(tensor), handle.length, 0)
-        return handle.replaced(buffer, handle.length + 1)
+        return handle.replaced(_update(handle.buffer, tensor, handle.length), handle.length + 1)
     return handle.replaced([*handle.items, tensor])
 
 
 def _pop(handle: Any, element_shape: Any, *, element_dtype: Any) -> tuple:
     if isinstance(handle, StackedList):
         last = handle.length - 1
-        return handle.replaced(handle.buffer, last), lax.dynamic_index_in_dim(handle.buffer, last, 0, keepdims=False)
+        return handle.replaced(handle.buffer, last), _take(handle.buffer, last)
     if not handle.items:
         raise ValueError("Trying to pop from an empty list.")
     item = handle.items[-1]
@@ -133,8 +163,9 @@ def _set(handle: Any, index: Any, item: Any, *, element_dtype: Any, resize_if_in
         return handle.replaced(items)
     if resize_if_index_out_of_bounds:
         raise NotStaticError(index)
+    item = _element(item)
     handle = _with_buffer(stacked(handle), item)
-    return handle.replaced(lax.dynamic_update_index_in_dim(handle.buffer, jnp.asarray(item), index, 0), handle.length)
+    return handle.replaced(_update(handle.buffer, item, index), handle.length)
 
 
 def _get(handle: Any, index: Any, element_shape: Any, *, element_dtype: Any) -> Any:
@@ -147,7 +178,7 @@ def _get(handle: Any, index: Any, element_shape: Any, *, element_dtype: Any) -> 
     handle = stacked(handle)
     if handle.buffer is None:
         raise NotStaticError(index)
-    return lax.dynamic_index_in_dim(handle.buffer, index, 0, keepdims=False)
+    return _take(handle.buffer, index)
 
 
 def _stack(handle: Any, element_shape: Any, *, element_dtype: Any, num_elements: int) -> Any:
@@ -240,35 +271,45 @@ def _item_gradient(handle: Any, index: Any, item: Any) -> Any:
         items: list[Any] = [None] * len(handle.items)
         items[int(index)] = item
         return TensorList(items, TensorShape(np.shape(item)), handle.element_dtype)
-    handle = stacked(handle)
-    zeros = jnp.zeros((handle.capacity, *np.shape(item)), handle.element_dtype.as_numpy_dtype)
-    return handle.replaced(lax.dynamic_update_index_in_dim(zeros, jnp.asarray(item), index, 0), handle.length)
+    item, handle = _element(item), stacked(handle)
+    empty = StackedList(None, handle.length, handle.capacity, handle.element_shape, handle.element_dtype)
+    handle = _with_buffer(empty, item)
+    return handle.replaced(_update(handle.buffer, item, index), handle.length)
 
 
 def _add_item(handle: Any, index: Any, item: Any) -> Any:
     if isinstance(handle, TensorList) and is_static(index):
         items = list(handle.items)
         old = items[int(index)]
-        items[int(index)] = item if old is None else old + item
+        items[int(index)] = item if old is None else _plus(old, item)
         return handle.replaced(items)
+    item = _element(item)
     handle = _with_buffer(stacked(handle), item)
+    if isinstance(item, StackedList):
+        return handle.replaced(_update(handle.buffer, _plus(_take(handle.buffer, index), item), index), handle.length)
     return handle.replaced(handle.buffer.at[index].add(item), handle.length)
 
 
 def _zeros_like(handle: Any) -> Any:
     if isinstance(handle, TensorList):
-        return handle.replaced([None if each is None else _namespace(each).zeros_like(each) for each in handle.items])
-    return handle.replaced(None if handle.buffer is None else jnp.zeros_like(handle.buffer), handle.length)
+        return handle.replaced([None if each is None else _zero_element(each) for each in handle.items])
+    return handle.replaced(None if handle.buffer is None else _zero_element(handle.buffer), handle.length)
+
+
+def _zero_element(element: Any) -> Any:
+    if isinstance(element, (TensorList, StackedList)):
+        return _zeros_like(element)
+    return _namespace(element).zeros_like(element)
 
 
 def _add(a: Any, b: Any) -> Any:
     if isinstance(a, TensorList) and isinstance(b, TensorList):
-        both = [x if y is None else y if x is None else x + y for x, y in zip(a.items, b.items, strict=True)]
+        both = [x if y is None else y if x is None else _plus(x, y) for x, y in zip(a.items, b.items, strict=True)]
         return a.replaced(both)
     a, b = stacked(a), stacked(b)
     if a.buffer is None or b.buffer is None:
         return b if a.buffer is None else a
-    return a.replaced(a.buffer + b.buffer, a.length)
+    return a.replaced(_plus(a.buffer, b.buffer), a.length)
 
 
 def _element_shape_from(index: int) -> Any:

@@ -29,7 +29,10 @@ class _Fake:
 
 FAKE = _Fake()
 REGISTRY["FakeParam"].lowering = lambda operation, inputs, lowering: (FAKE,)
-REGISTRY["FakeParam"].numpy_body = lambda *, dtype, shape: None
+# On the host: zeros where the shape is known; otherwise nothing, which only the branch that was not taken would use.
+REGISTRY["FakeParam"].numpy_body = lambda *, dtype, shape: (
+    np.zeros(shape.as_list(), dtype.as_numpy_dtype) if shape.is_fully_defined() and dtype.is_numpy_compatible else None
+)
 
 
 def _lower_if(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> Sequence[Any]:
@@ -129,9 +132,9 @@ def _lower_while(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> S
         limit = _trip_limit(operation, values)
         for i in carried:
             if isinstance(values[i], TensorList):
-                values[i] = stacked(values[i], _capacity(operation, values[i], limit))
-            elif isinstance(values[i], StackedList) and _grows(body, i):
-                values[i] = stacked(values[i], _capacity(operation, values[i], limit))
+                values[i] = stacked(values[i], _capacity(body, i, values[i], limit))
+            elif isinstance(values[i], StackedList):
+                values[i] = stacked(values[i], _capacity(body, i, values[i], limit))
     start = [as_array(values[i], body.inputs[i].dtype) for i in carried]
 
     def call(graph: Any, states: list, current: Sequence[Any]) -> tuple[list, list]:
@@ -191,7 +194,8 @@ def _with_buffers(step: Any, start: list, states: list, operation: Any) -> list:
         progress = False
         for old, new in zip(start, shapes):
             if isinstance(old, StackedList) and old.buffer is None and new.buffer is not None:
-                old = old.replaced(jnp.zeros(new.buffer.shape, new.buffer.dtype), old.length)
+                zeros = jax.tree_util.tree_map(lambda each: jnp.zeros(each.shape, each.dtype), new.buffer)
+                old = old.replaced(zeros, old.length)
                 progress = True
             filled.append(old)
         if not progress:
@@ -201,11 +205,6 @@ def _with_buffers(step: Any, start: list, states: list, operation: Any) -> list:
         each.replaced(each.buffer, jnp.asarray(each.length, jnp.int32)) if isinstance(each, StackedList) else each
         for each in start
     ]
-
-
-def _grows(body: Any, index: int) -> bool:
-    """Whether a body pushes onto its list variable `index`."""
-    return _pushes(body, index) > 0
 
 
 def _pushes(body: Any, index: int) -> int:
@@ -222,11 +221,9 @@ def _pushes(body: Any, index: int) -> int:
     return count
 
 
-def _capacity(operation: Any, value: Any, limit: Any) -> int | None:
+def _capacity(body: Any, index: int, value: Any, limit: Any) -> int | None:
     """How many elements a list may come to hold; None to keep its present size."""
-    index = next(i for i, each in enumerate(operation.attrs["body"].inputs) if each.dtype is dtypes.variant)
-    body = operation.attrs["body"]
-    pushes = max((_pushes(body, i) for i, each in enumerate(body.inputs) if each.dtype is dtypes.variant), default=index)
+    pushes = _pushes(body, index)
     if pushes <= 0:
         return None
     present = len(value.items) if isinstance(value, TensorList) else value.capacity

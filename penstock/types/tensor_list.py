@@ -32,7 +32,8 @@ class TensorList:
 class StackedList:
     """Elements in one buffer of shape [capacity, *element]; `length` of them are in use.
 
-    `buffer` is None until the element shape is known. A pytree, so that compiled loops and branches carry it.
+    `buffer` is None until the element shape is known. For a list of lists it is a StackedList of buffers with one more
+    leading dimension. A pytree, so that compiled loops and branches carry it.
     """
 
     __slots__ = ("buffer", "length", "capacity", "element_shape", "element_dtype")
