@@ -137,30 +137,23 @@ class Interleave(Dataset):
 
     def _iterate(self) -> Iterator[list]:
         elements = self._parents[0]._iterate()
-        running: list[Iterator | None] = []
-        for _ in range(self._cycle):
-            following = self._next(elements)
-            if following is None:
-                break
-            running.append(following)
-        position = 0
-        while any(each is not None for each in running):
-            position %= len(running)
+        running: list[Iterator | None] = [None] * self._cycle
+        position, exhausted = 0, False
+        while True:
             current = running[position]
+            if current is None and not exhausted:
+                current = running[position] = self._next(elements)
+                exhausted = current is None
             if current is not None:
                 for _ in range(self._block):
                     element = next(current, None)
                     if element is None:
-                        running[position] = self._next(elements)
+                        running[position] = None  # filled again when the cycle comes back to it
                         break
                     yield element
-                else:
-                    position += 1
-                    continue
-                if running[position] is not None:
-                    position -= 0  # a new dataset takes the place in the cycle and is asked at once
-                    continue
-            position += 1
+            elif exhausted and not any(running):
+                return
+            position = (position + 1) % self._cycle
 
     def _next(self, elements: Iterator) -> Iterator | None:
         element = next(elements, None)

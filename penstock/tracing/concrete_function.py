@@ -52,7 +52,7 @@ class ConcreteFunction:
     def structured_outputs(self) -> Any:
         """What the function returns, with a TensorSpec for each tensor."""
         return nest.map_structure(
-            lambda each: None if each is None else TensorSpec.from_tensor(each) if isinstance(each, Tensor) else each,
+            lambda each: None if each is None else TensorSpec(each.shape, each.dtype) if isinstance(each, Tensor) else each,
             self.graph.structured_outputs,
             expand_composites=False,
         )
@@ -140,7 +140,7 @@ class ConcreteFunction:
         specs = nest.flatten((expected_args, expected_kwargs))
         for spec, value in zip(specs, nest.flatten((tuple(bound_args), dict(bound_kwargs))), strict=True):
             if isinstance(spec, TensorSpec):
-                flat.append(convert_to_tensor(value, spec.dtype))
+                flat.append(convert_to_tensor(value, None if isinstance(value, Tensor) else spec.dtype))
             elif hasattr(spec, "_to_components"):
                 flat.extend(nest.flatten(spec._to_components(value), expand_composites=True))
             elif isinstance(value, Tensor) or not _same_python(spec, value):

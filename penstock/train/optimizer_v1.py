@@ -13,6 +13,7 @@ from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
+from penstock.types import dtypes
 from penstock.types.indexed_slices import IndexedSlices
 from penstock.types.tensors import EagerTensor, SymbolicTensor
 
@@ -188,7 +189,9 @@ class Optimizer:
         if id(var) not in slots:
             shape, dtype = var.shape, var.dtype.base_dtype
             slots[id(var)] = self._make(
-                lambda: execute("Fill", (convert_to_tensor(shape.as_list()), convert_to_tensor(value, dtype)), None),
+                lambda: execute(
+                    "Fill", (convert_to_tensor(shape.as_list(), dtypes.int32), convert_to_tensor(value, dtype)), None
+                ),
                 f"{var.name.split(':')[0]}/{self._name}",
                 isinstance(var.handle, EagerTensor),
             )

@@ -1,0 +1,40 @@
+import subprocess
+import sys
+
+import pytest
+
+import penstock as tf
+from penstock.runtime.devices import parse_device
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("/GPU:0", ("GPU", 0)), ("cpu", ("CPU", 0)), ("/device:CPU:3", ("CPU", 3)),
+     ("/job:localhost/replica:0/task:0/device:GPU:1", ("GPU", 1)), ("/tpu:*", ("TPU", 0))],
+)  # fmt: skip
+def test_device_names(name, expected):
+    assert parse_device(name) == expected
+
+
+def test_bad_device_names():
+    with pytest.raises(ValueError, match="Unknown device"):
+        parse_device("/toaster:0")
+
+
+def test_there_is_a_cpu():
+    assert tf.config.list_physical_devices("CPU")[0].device_type == "CPU"
+    assert tf.constant(1).device.endswith("CPU:0")
+
+
+def test_logical_devices():
+    code = """
+import penstock as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 3)
+print(len(tf.config.list_logical_devices("CPU")))
+import jax
+tf.nn.conv2d(tf.ones((1, 3, 3, 1)), tf.ones((2, 2, 1, 1)), 1, "VALID")
+print(len(jax.devices("cpu")))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["3", "3"], done.stderr
