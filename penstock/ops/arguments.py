@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -119,12 +117,18 @@ def renamed(new: Any, old: Any, names: str) -> Any:
     return old if new is None else new
 
 
-@contextlib.contextmanager
-def name_scope(name: str | None, default: str) -> Iterator[str | None]:
+class name_scope:  # noqa: N801 - a context manager
     """Nodes added inside are named under `name` (or `default`); gives the name for the last of them. Eager: nothing."""
-    graph = thread.graph
-    if graph is None:
-        yield name
-        return
-    with graph.name_scope(name or default) as scope:
-        yield scope
+
+    __slots__ = ("_name", "_scope")
+
+    def __init__(self, name: str | None, default: str):
+        graph = thread.graph
+        self._name = name
+        self._scope = None if graph is None else graph.name_scope(name or default)
+
+    def __enter__(self) -> str | None:
+        return self._name if self._scope is None else self._scope.__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        return None if self._scope is None else self._scope.__exit__(*error)

@@ -24,7 +24,9 @@ def conj(x: Tensor) -> Tensor:
     return execute("Conj", (x,)) if x._dtype.is_complex else x
 
 
-def binary_gradient(partials: Callable[[Tensor, Tensor, Tensor, Tensor], tuple]) -> Callable[[Any, Tensor], list]:
+def binary_gradient(
+    partials: Callable[[Tensor, Tensor, Tensor, Tensor], tuple],
+) -> Callable[[Any, Tensor], list]:
     """A gradient rule from `partials(x, y, z, dz)`: both gradients in the broadcast shape (None: no gradient)."""
 
     def rule(call: Any, dz: Tensor) -> list[Tensor | None]:
@@ -48,8 +50,8 @@ def where(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _add_strings(xp: Any, x: Any, y: Any) -> Any:
-    if xp is np and getattr(x, "dtype", None) == object:
-        return np.asarray(np.add(x, y), object)
+    if x.dtype.kind == "O":
+        return np.asarray(np.add(x, y), object)  # of two scalars NumPy makes plain bytes
     return xp.add(x, y)
 
 

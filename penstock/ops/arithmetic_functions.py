@@ -46,7 +46,9 @@ def add(x: Any, y: Any, name: str | None = None) -> Tensor:
 subtract = binary_function("Sub", "math.subtract subtract", "x - y, elementwise.", ("[5, 6], 2", "[3 4]"))
 multiply = binary_function("Mul", "math.multiply multiply", "x * y, elementwise.", ("[5, 6], 2", "[10 12]"))
 maximum = binary_function("Maximum", "math.maximum maximum", "The larger of x and y.", ("[1, 5], 3", "[3 5]"))
-minimum = binary_function("Minimum", "math.minimum minimum", "The smaller of x and y.", ("[1, 5], 3", "[1 3]"))
+minimum = binary_function(
+    "Minimum", "math.minimum minimum", "The smaller of x and y.", ("[1, 5], 3", "[1 3]")
+)
 pow = binary_function("Pow", "math.pow pow", "x ** y, elementwise.", ("[2, 3], 2", "[4 9]"))
 floormod = binary_function(
     "FloorMod",
@@ -56,13 +58,22 @@ floormod = binary_function(
     v1=["math.floormod", "math.mod", "floormod", "mod"],
 )
 realdiv = binary_function(
-    "RealDiv", "realdiv", "x / y in the dtype of x; integers are rounded toward zero.", ("[3.0, 4.0], 2.0", "[1.5 2. ]")
+    "RealDiv",
+    "realdiv",
+    "x / y in the dtype of x; integers are rounded toward zero.",
+    ("[3.0, 4.0], 2.0", "[1.5 2. ]"),
 )
 truncatediv = binary_function(
-    "TruncateDiv", "truncatediv", "x / y rounded toward zero, as C's integer division.", ("[-7, 7], 2", "[-3  3]")
+    "TruncateDiv",
+    "truncatediv",
+    "x / y rounded toward zero, as C's integer division.",
+    ("[-7, 7], 2", "[-3  3]"),
 )
 truncatemod = binary_function(
-    "TruncateMod", "truncatemod", "The remainder of `truncatediv`, with the sign of x.", ("[-7, 7], 2", "[-1  1]")
+    "TruncateMod",
+    "truncatemod",
+    "The remainder of `truncatediv`, with the sign of x.",
+    ("[-7, 7], 2", "[-1  1]"),
 )
 squared_difference = binary_function(
     "SquaredDifference",
@@ -150,7 +161,7 @@ def truediv(x: Any, y: Any, name: str | None = None) -> Tensor:
     Example:
       >>> import penstock as tf
       >>> tf.math.truediv(7, 2)
-      <tf.Tensor: shape=(), dtype=float64, numpy=np.float64(3.5)>
+      <tf.Tensor: shape=(), dtype=float64, numpy=3.5>
     """
     return divided("RealDiv", x, y, name or "truediv")
 
@@ -218,7 +229,9 @@ def reciprocal_no_nan(x: Any, name: str | None = None) -> Tensor:
       array([0.5, 0. ], dtype=float32)
     """
     x = convert_to_tensor(x)
-    return execute("DivNoNan", (convert_to_tensor(1, x.dtype.base_dtype), x), None, name or "reciprocal_no_nan")
+    return execute(
+        "DivNoNan", (convert_to_tensor(1, x.dtype.base_dtype), x), None, name or "reciprocal_no_nan"
+    )
 
 
 @export("math.scalar_mul", "scalar_mul")
@@ -258,7 +271,9 @@ def add_n(inputs: Sequence[Any], name: str | None = None) -> Tensor:
     """
     tensors = [convert_to_tensor(each) for each in inputs]
     if not tensors:
-        raise ValueError("Inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and shape.")
+        raise ValueError(
+            "Inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and shape."
+        )
     if len(tensors) == 1:
         return execute("Identity", (tensors[0],), None, name) if name else tensors[0]
     return execute("AddN", (tensors,), None, name)

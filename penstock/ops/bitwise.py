@@ -57,7 +57,9 @@ op(
     gradient=stops,
     types={"T": INTEGERS},
 )
-__test__["Invert"] = unary_function("Invert", "bitwise.invert", "x with every bit flipped.", ("[0, 5]", "[-1 -6]"))
+__test__["Invert"] = unary_function(
+    "Invert", "bitwise.invert", "x with every bit flipped.", ("[0, 5]", "[-1 -6]")
+)
 
 op(
     "PopulationCount(x: T) -> y: uint8",

@@ -92,7 +92,9 @@ def shape_of(tensor: Tensor) -> Tensor:
     return execute("Shape", (tensor,), {"out_type": dtypes.int32})
 
 
-def sum_to_operands(x: Tensor, y: Tensor, x_gradient: Tensor | None, y_gradient: Tensor | None) -> list[Tensor | None]:
+def sum_to_operands(
+    x: Tensor, y: Tensor, x_gradient: Tensor | None, y_gradient: Tensor | None
+) -> list[Tensor | None]:
     """Gradients for the operands of a broadcasting op from gradients in the shape of its result.
 
     Args:

@@ -31,8 +31,8 @@ def _cast(xp: Any, x: Any, *, DstT: DType, Truncate: bool) -> Any:
     target = DstT.base_dtype.np_dtype
     if x.dtype == target:
         return x
-    if x.dtype == object or target == object:
-        source = "string" if x.dtype == object else x.dtype.name
+    if x.dtype.kind == "O" or target.kind == "O":
+        source = "string" if x.dtype.kind == "O" else x.dtype.name
         raise errors.UnimplementedError(None, None, f"Cast: Cast {source} to {DstT.name} is not supported")
     if DstT.is_bool:
         return x != 0
@@ -72,11 +72,15 @@ def _bitcast_shape(call: ShapeCall) -> TensorShape:
         return TensorShape([*dims, source // target])
     ratio = target // source
     if not dims or dims[-1] not in (None, ratio):
-        raise call.error(f"Cannot bitcast: the last dimension must be {ratio}, the ratio of the element sizes")
+        raise call.error(
+            f"Cannot bitcast: the last dimension must be {ratio}, the ratio of the element sizes"
+        )
     return TensorShape(dims[:-1])
 
 
-bitcast_op = op("Bitcast(input: T; type) -> output: type", shape=_bitcast_shape, gradient=stops, types={"T": NUMBERS})
+bitcast_op = op(
+    "Bitcast(input: T; type) -> output: type", shape=_bitcast_shape, gradient=stops, types={"T": NUMBERS}
+)
 
 
 @bitcast_op.numpy

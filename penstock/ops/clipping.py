@@ -43,7 +43,9 @@ op(
 
 def _same_kind(result: Tensor, like: Any) -> Any:
     """`IndexedSlices` where the input was."""
-    return IndexedSlices(result, like.indices, like.dense_shape) if isinstance(like, IndexedSlices) else result
+    return (
+        IndexedSlices(result, like.indices, like.dense_shape) if isinstance(like, IndexedSlices) else result
+    )
 
 
 def _values(t: Any) -> Tensor:

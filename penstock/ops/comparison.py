@@ -94,7 +94,9 @@ op(
 
 _X, _Y = "[1, 2, 3]", "[3, 2, 1]"
 
-less = binary_function("Less", "math.less less", "x < y, elementwise.", (f"{_X}, {_Y}", "[ True False False]"))
+less = binary_function(
+    "Less", "math.less less", "x < y, elementwise.", (f"{_X}, {_Y}", "[ True False False]")
+)
 less_equal = binary_function(
     "LessEqual", "math.less_equal less_equal", "x <= y, elementwise.", (f"{_X}, {_Y}", "[ True  True False]")
 )
@@ -102,9 +104,14 @@ greater = binary_function(
     "Greater", "math.greater greater", "x > y, elementwise.", (f"{_X}, {_Y}", "[False False  True]")
 )
 greater_equal = binary_function(
-    "GreaterEqual", "math.greater_equal greater_equal", "x >= y, elementwise.", (f"{_X}, {_Y}", "[False  True  True]")
+    "GreaterEqual",
+    "math.greater_equal greater_equal",
+    "x >= y, elementwise.",
+    (f"{_X}, {_Y}", "[False  True  True]"),
 )
-equal = binary_function("Equal", "math.equal equal", "x == y, elementwise.", (f"{_X}, {_Y}", "[False  True False]"))
+equal = binary_function(
+    "Equal", "math.equal equal", "x == y, elementwise.", (f"{_X}, {_Y}", "[False  True False]")
+)
 not_equal = binary_function(
     "NotEqual", "math.not_equal not_equal", "x != y, elementwise.", (f"{_X}, {_Y}", "[ True False  True]")
 )
@@ -183,7 +190,9 @@ def logical_not(x: Any, name: str | None = None) -> Tensor:
       >>> tf.logical_not([True, False]).numpy()
       array([False,  True])
     """
-    return execute("LogicalNot", (convert_to_tensor(x, None if isinstance(x, Tensor) else dtypes.bool),), None, name)
+    return execute(
+        "LogicalNot", (convert_to_tensor(x, None if isinstance(x, Tensor) else dtypes.bool),), None, name
+    )
 
 
 @export("math.logical_xor", v1=["math.logical_xor", "logical_xor"])

@@ -44,7 +44,8 @@ def _make_xla(real: Any, imag: Any, *, Tout: DType) -> Any:
 
 
 def _make_gradient(call: Any, dz: Tensor) -> list[Tensor | None]:
-    return sum_to_operands(*call.inputs, _part("Real", dz), _part("Imag", dz))
+    real, imag = call.inputs
+    return sum_to_operands(real, imag, _part("Real", dz), _part("Imag", dz))
 
 
 def _modulus_gradient(call: Any, dy: Tensor) -> Tensor:
@@ -143,7 +144,9 @@ def real(input: Any, name: str | None = None) -> Tensor:
       array([-2.25])
     """
     input = _numeric(input, "real")
-    return execute("Real", (input,), {"Tout": input.dtype.real_dtype}, name) if input.dtype.is_complex else input
+    return (
+        execute("Real", (input,), {"Tout": input.dtype.real_dtype}, name) if input.dtype.is_complex else input
+    )
 
 
 @export("math.imag", v1=["math.imag", "imag"])

@@ -95,7 +95,9 @@ def confusion_matrix(
             counts = execute("Cast", (weights,), {"DstT": target})
         pending = [each for each in checks if each is not None]
         graph = thread.graph
-        with graph.control_dependencies(pending) if graph is not None and pending else contextlib.nullcontext():
+        with (
+            graph.control_dependencies(pending) if graph is not None and pending else contextlib.nullcontext()
+        ):
             places = execute("Pack", ([ids["labels"], ids["predictions"]],), {"axis": 1})
             shape = execute("Pack", ([classes, classes],), {"axis": 0})
             return execute("ScatterNd", (places, counts, shape))

@@ -21,7 +21,9 @@ def _cross(xp: Any, a: Any, b: Any) -> Any:
         raise ValueError(f"Both inputs must be of same shape: {list(np.shape(a))} vs. {list(np.shape(b))}")
     if np.ndim(a) < 1 or a.shape[-1] != 3:
         raise errors.FailedPreconditionError(
-            None, None, f"Cross: Cross-products are only defined for 3-element vectors, got shape {list(np.shape(a))}"
+            None,
+            None,
+            f"Cross: Cross-products are only defined for 3-element vectors, got shape {list(np.shape(a))}",
         )
     (a0, a1, a2), (b0, b1, b2) = ([each[..., i] for i in range(3)] for each in (a, b))
     return xp.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], -1)

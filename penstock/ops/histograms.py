@@ -91,7 +91,9 @@ def _ragged_shape(call: ShapeCall) -> TensorShape:
     return TensorShape([None if splits is None else splits - 1, _known(call, 2)])
 
 
-def _sparse(indices: Any, values: Any, dense_shape: Any, size: Any, weights: Any, *, binary_output: bool) -> Any:
+def _sparse(
+    indices: Any, values: Any, dense_shape: Any, size: Any, weights: Any, *, binary_output: bool
+) -> Any:
     count = _size(size)
     if len(dense_shape) == 1:
         return _count(np, np.zeros_like(values), values, weights, (1, count), binary_output)[0]
@@ -243,7 +245,9 @@ def bincount(
 
         return sparse_or_ragged_bincount(arr, weights, minlength, maxlength, dtype, axis, binary_output)
     if axis not in (None, 0, -1):
-        raise ValueError(f"Unsupported value for argument axis={axis}. Only 0 and -1 are currently supported.")
+        raise ValueError(
+            f"Unsupported value for argument axis={axis}. Only 0 and -1 are currently supported."
+        )
     with name_scope(name, "bincount"):
         values = convert_to_tensor(arr)
         if values.dtype.base_dtype not in INDICES:
@@ -257,7 +261,9 @@ def bincount(
             weights = convert_to_tensor(weights)
             kind = weights.dtype
         if axis in (None, 0):
-            values, weights = (execute("Reshape", (each, convert_to_tensor([-1]))) for each in (values, weights))
+            values, weights = (
+                execute("Reshape", (each, convert_to_tensor([-1]))) for each in (values, weights)
+            )
         counts = execute("DenseBincount", (values, size, weights), {"binary_output": bool(binary_output)})
         return counts if counts.dtype == kind else execute("Cast", (counts,), {"DstT": kind})
 

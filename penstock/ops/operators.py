@@ -86,7 +86,7 @@ def _logical_or_bitwise(logical: str, bitwise: str, node_name: str) -> Callable:
 
 
 def _matmul(x: Tensor, y: Tensor) -> Tensor:
-    from penstock.ops.linear_algebra import matmul
+    from penstock.ops.matmul import matmul
 
     return matmul(x, y, name="matmul")
 
@@ -173,7 +173,9 @@ _TWO_SIDED: dict[str, tuple[Callable, Callable]] = {
     "matmul": _operator(_matmul, "matmul"),
     "and": _operator(_logical_or_bitwise("LogicalAnd", "BitwiseAnd", "and"), "and"),
     "or": _operator(_logical_or_bitwise("LogicalOr", "BitwiseOr", "or"), "or"),
-    "xor": _operator(_logical_or_bitwise("NotEqual", "BitwiseXor", "xor"), "xor"),  # of bools, != is exclusive or
+    "xor": _operator(
+        _logical_or_bitwise("NotEqual", "BitwiseXor", "xor"), "xor"
+    ),  # of bools, != is exclusive or
 }
 
 _ONE_SIDED: dict[str, Callable] = {

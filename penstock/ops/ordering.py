@@ -29,7 +29,9 @@ class ApproxTopK(NamedTuple):
 
 
 @export("math.top_k", "nn.top_k")
-def top_k(input: Any, k: Any = 1, sorted: bool = True, index_type: Any = dtypes.int32, name: str | None = None) -> TopKV2:
+def top_k(
+    input: Any, k: Any = 1, sorted: bool = True, index_type: Any = dtypes.int32, name: str | None = None
+) -> TopKV2:
     """The k largest elements of each row (the last dimension), and their indices.
 
     Of equal elements the one with the smaller index comes first.
@@ -131,7 +133,9 @@ def _opposite(x: Tensor) -> Tensor:
 
 def _sorted_along(values: Any, axis: Any, direction: str, indices: bool) -> Tensor:
     if direction not in ("ASCENDING", "DESCENDING"):
-        raise ValueError(f"Argument `direction` should be one of ASCENDING, DESCENDING. Received: direction={direction}")
+        raise ValueError(
+            f"Argument `direction` should be one of ASCENDING, DESCENDING. Received: direction={direction}"
+        )
     x = convert_to_tensor(values)
     known = constant_value(convert_to_tensor(axis))
     if known is None or known.ndim:
@@ -148,7 +152,9 @@ def _sorted_along(values: Any, axis: Any, direction: str, indices: bool) -> Tens
         order[axis], order[-1] = order[-1], order[axis]  # its own inverse
         x = execute("Transpose", (x, convert_to_tensor(order)))
     ascending = direction == "ASCENDING"
-    length = execute("StridedSlice", (shape_of(x), *(convert_to_tensor([each]) for each in (-1, 0, 1))), _LAST)
+    length = execute(
+        "StridedSlice", (shape_of(x), *(convert_to_tensor([each]) for each in (-1, 0, 1))), _LAST
+    )
     found = top_k(_opposite(x) if ascending else x, length)
     result = found.indices if indices else _opposite(found.values) if ascending else found.values
     return result if order is None else execute("Transpose", (result, convert_to_tensor(order)))
@@ -206,7 +212,11 @@ def argsort(
 
 @export("searchsorted")
 def searchsorted(
-    sorted_sequence: Any, values: Any, side: str = "left", out_type: Any = dtypes.int32, name: str | None = None
+    sorted_sequence: Any,
+    values: Any,
+    side: str = "left",
+    out_type: Any = dtypes.int32,
+    name: str | None = None,
 ) -> Tensor:
     """Where values would be inserted in sorted rows so that the order is kept.
 
@@ -234,11 +244,15 @@ def searchsorted(
     sorted_sequence, values = matching(sorted_sequence, values)
 
     def rows(x: Tensor) -> Tensor:
-        last = execute("StridedSlice", (shape_of(x), *(convert_to_tensor([each]) for each in (-1, 0, 1))), _LAST)
+        last = execute(
+            "StridedSlice", (shape_of(x), *(convert_to_tensor([each]) for each in (-1, 0, 1))), _LAST
+        )
         return execute("Reshape", (x, execute("Pack", ([convert_to_tensor(-1), last],), {"axis": 0})))
 
     op_type = "LowerBound" if side == "left" else "UpperBound"
-    found = execute(op_type, (rows(sorted_sequence), rows(values)), {"out_type": dtypes.as_dtype(out_type)}, name)
+    found = execute(
+        op_type, (rows(sorted_sequence), rows(values)), {"out_type": dtypes.as_dtype(out_type)}, name
+    )
     return execute("Reshape", (found, shape_of(values)))
 
 
@@ -315,7 +329,11 @@ def argmin(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: 
 
 @export(v1=["math.argmax", "argmax"])
 def argmax_v1(
-    input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = dtypes.int64
+    input: Any,
+    axis: Any = None,
+    name: str | None = None,
+    dimension: Any = None,
+    output_type: Any = dtypes.int64,
 ) -> Tensor:
     """TF 1's signature of `tf.math.argmax`: `dimension` is the old name of `axis`."""
     return argmax(input, renamed(axis, dimension, "'axis' and 'dimension'"), output_type, name)
@@ -323,7 +341,11 @@ def argmax_v1(
 
 @export(v1=["math.argmin", "argmin"])
 def argmin_v1(
-    input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = dtypes.int64
+    input: Any,
+    axis: Any = None,
+    name: str | None = None,
+    dimension: Any = None,
+    output_type: Any = dtypes.int64,
 ) -> Tensor:
     """TF 1's signature of `tf.math.argmin`: `dimension` is the old name of `axis`."""
     return argmin(input, renamed(axis, dimension, "'axis' and 'dimension'"), output_type, name)

@@ -123,13 +123,19 @@ def scatter_to_rows(x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
     columns = shape[-1:]
     flat_size = execute("Prod", (shape, convert_to_tensor([0])), {"keep_dims": True})
     picked = execute("Cast", (indices,), {"DstT": dtypes.int64})
-    picked = execute("Reshape", (picked, execute("ConcatV2", ([_vector([-1]), shape_of(indices)[-1:]], _scalar(0)))))
+    picked = execute(
+        "Reshape", (picked, execute("ConcatV2", ([_vector([-1]), shape_of(indices)[-1:]], _scalar(0))))
+    )
     zero, one = convert_to_tensor(0, dtypes.int64), convert_to_tensor(1, dtypes.int64)
     rows = execute("Range", (zero, execute("Shape", (picked,), {"out_type": dtypes.int64})[0], one))
     places = picked + execute("ExpandDims", (rows, _scalar(1))) * columns
     scattered = execute(
         "ScatterNd",
-        (execute("Reshape", (places, _vector([-1, 1]))), execute("Reshape", (updates, _vector([-1]))), flat_size),
+        (
+            execute("Reshape", (places, _vector([-1, 1]))),
+            execute("Reshape", (updates, _vector([-1]))),
+            flat_size,
+        ),
     )
     return execute("Reshape", (scattered, shape))
 
@@ -167,7 +173,9 @@ op(
 # The approximate top k is exact here; XLA has a faster one on TPUs.
 
 
-def _approx_numpy(x: Any, *, k: int, reduction_dimension: int, is_max_k: bool, **hints: Any) -> tuple[Any, Any]:
+def _approx_numpy(
+    x: Any, *, k: int, reduction_dimension: int, is_max_k: bool, **hints: Any
+) -> tuple[Any, Any]:
     moved = np.moveaxis(x, reduction_dimension, -1)
     key = moved if is_max_k else -moved
     _, indices = _top_k_numpy(key, k, sorted=True, index_type=dtypes.int32)
@@ -259,7 +267,9 @@ def _bound_numpy(side: str) -> Callable:
 def _bound_xla(side: str) -> Callable:
     def body(sequences: Any, values: Any, *, out_type: DType) -> Any:
         _check_bounds(sequences, values)
-        found = jax.vmap(lambda sequence, value: jnp.searchsorted(sequence, value, side=side))(sequences, values)
+        found = jax.vmap(lambda sequence, value: jnp.searchsorted(sequence, value, side=side))(
+            sequences, values
+        )
         return found.astype(out_type.np_dtype)
 
     return body
@@ -267,7 +277,9 @@ def _bound_xla(side: str) -> Callable:
 
 def _check_bounds(sequences: Any, values: Any) -> None:
     if np.ndim(sequences) != 2 or np.ndim(values) != 2:
-        raise ValueError(f"sorted_inputs and values must be 2-D, got {np.ndim(sequences)}-D and {np.ndim(values)}-D")
+        raise ValueError(
+            f"sorted_inputs and values must be 2-D, got {np.ndim(sequences)}-D and {np.ndim(values)}-D"
+        )
     if sequences.shape[0] != values.shape[0]:
         raise ValueError("Leading dim_size of both tensors must match.")
 
@@ -290,7 +302,11 @@ def _in_top_k(xp: Any, predictions: Any, targets: Any, k: Any) -> Any:
     k = xp.asarray(k)
     valid = (targets >= 0) & (targets < classes)
     safe = xp.where(valid, targets, xp.zeros_like(targets))
-    target = xp.take_along_axis(predictions, safe[:, None], 1) if classes else xp.zeros((rows, 1), predictions.dtype)
+    target = (
+        xp.take_along_axis(predictions, safe[:, None], 1)
+        if classes
+        else xp.zeros((rows, 1), predictions.dtype)
+    )
     above = xp.sum(predictions > target, 1)
     return valid & xp.all(xp.isfinite(predictions), 1) & (above < k)
 

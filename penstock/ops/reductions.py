@@ -94,7 +94,9 @@ def _extreme(function: str, identity: Callable) -> Callable:
             if xp is np:
                 return getattr(np, function + "imum").reduce(x, axis=axis, keepdims=keep_dims)
             return getattr(xp, function)(x, axis=axis, keepdims=keep_dims)
-        return getattr(xp, function)(x, axis=axis, keepdims=keep_dims, initial=x.dtype.type(identity(x.dtype)))
+        return getattr(xp, function)(
+            x, axis=axis, keepdims=keep_dims, initial=x.dtype.type(identity(x.dtype))
+        )
 
     return kernel
 
@@ -126,7 +128,9 @@ def kept_shape(x: Tensor, axes: Tensor) -> Tensor:
         if None not in dims:
             return convert_to_tensor(np.array(dims, np.int32))
         ones = np.array([axis in gone for axis in range(rank)])
-        return execute("SelectV2", (convert_to_tensor(ones), convert_to_tensor(np.ones(rank, np.int32)), shape_of(x)))
+        return execute(
+            "SelectV2", (convert_to_tensor(ones), convert_to_tensor(np.ones(rank, np.int32)), shape_of(x))
+        )
     full = shape_of(x)
     all_axes = execute("Range", (convert_to_tensor(0), execute("Rank", (x,)), convert_to_tensor(1)))
     axes = execute("Cast", (execute("Reshape", (axes, convert_to_tensor([-1]))),), {"DstT": dtypes.int32})
@@ -180,7 +184,9 @@ def _prod_gradient(call: Any, dy: Tensor) -> list[Tensor | None]:
     dy = execute("BroadcastTo", (dy, shape_of(x)))
     # Put the reduced axes first and flatten them to one.
     rank = execute("Rank", (x,))
-    flat_axes = execute("Cast", (execute("Reshape", (axes, convert_to_tensor([-1]))),), {"DstT": dtypes.int32})
+    flat_axes = execute(
+        "Cast", (execute("Reshape", (axes, convert_to_tensor([-1]))),), {"DstT": dtypes.int32}
+    )
     flat_axes = execute("FloorMod", (flat_axes, rank))
     everything = execute("Range", (convert_to_tensor(0), rank, convert_to_tensor(1)))
     others = execute("ListDiff", (everything, flat_axes), {"out_idx": dtypes.int32})[0]

@@ -52,7 +52,9 @@ def reduce_numpy(kind: str, data: np.ndarray, ids: np.ndarray, count: int, empty
     ufunc, _, identity = _REDUCTIONS[kind]
     rows = _wide(data.reshape(-1, *data.shape[np.ndim(ids) :]) if data.size else data[:0], kind)
     flat = np.reshape(ids, -1)
-    out = np.full((count, *data.shape[np.ndim(ids) :]), identity(data.dtype) if empty is None else empty, rows.dtype)
+    out = np.full(
+        (count, *data.shape[np.ndim(ids) :]), identity(data.dtype) if empty is None else empty, rows.dtype
+    )
     if flat.size and rows.size:
         steps = flat[1:] - flat[:-1]
         if np.any(steps < 0):
@@ -214,9 +216,11 @@ def _again(call: Any, data: Tensor) -> Tensor:
 
 
 def _mean_gradient(call: Any, dy: Tensor) -> list[Tensor | None]:
-    data, ids = call.inputs
+    ids = call.inputs[1]
     ones = execute("OnesLike", (ids,))
-    rows = execute("Maximum", (execute("Cast", (_again(call, ones),), {"DstT": dtypes.int32}), convert_to_tensor(1)))
+    rows = execute(
+        "Maximum", (execute("Cast", (_again(call, ones),), {"DstT": dtypes.int32}), convert_to_tensor(1))
+    )
     count = execute("Cast", (rows,), {"DstT": dy.dtype.base_dtype})
     return _padded(call, gather_rows(dy / expanded_like(count, dy), ids))
 
@@ -244,7 +248,12 @@ def _product_gradient(call: Any, dy: Tensor) -> list[Tensor | None]:
     return _padded(call, gather_rows(dy, ids) * conj(where(zero, product, full / others)))
 
 
-_GRADIENTS = {"Sum": _sum_gradient, "Prod": _product_gradient, "Max": _extreme_gradient, "Min": _extreme_gradient}
+_GRADIENTS = {
+    "Sum": _sum_gradient,
+    "Prod": _product_gradient,
+    "Max": _extreme_gradient,
+    "Min": _extreme_gradient,
+}
 
 for _kind, _gradient in _GRADIENTS.items():
     _dtypes = REAL if _kind in ("Max", "Min") else NUMBERS

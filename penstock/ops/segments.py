@@ -99,7 +99,9 @@ def _sums_and_counts(data: Any, segment_ids: Any, num_segments: Any) -> tuple[Te
     """The sum of each segment, and its number of rows (at least 1) in a shape that broadcasts with it."""
     data, ids, count = convert_to_tensor(data), index_vector(segment_ids), index_vector(num_segments)
     total = execute("UnsortedSegmentSum", (data, ids, count))
-    ones = execute("Fill", (execute("Shape", (ids,), {"out_type": dtypes.int32}), convert_to_tensor(1, data.dtype)))
+    ones = execute(
+        "Fill", (execute("Shape", (ids,), {"out_type": dtypes.int32}), convert_to_tensor(1, data.dtype))
+    )
     rows = execute("UnsortedSegmentSum", (ones, ids, count))
     rows = execute("Maximum", (rows, execute("OnesLike", (rows,))))
     return total, expanded_like(rows, total)
@@ -125,7 +127,9 @@ def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: 
 
 
 @export("math.unsorted_segment_sqrt_n", v1=["math.unsorted_segment_sqrt_n", "unsorted_segment_sqrt_n"])
-def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+def unsorted_segment_sqrt_n(
+    data: Any, segment_ids: Any, num_segments: Any, name: str | None = None
+) -> Tensor:
     """The sum of the rows of each segment divided by the square root of their number. See `unsorted_segment_mean`.
 
     Example:

@@ -212,7 +212,7 @@ def _polygamma_xla(n: Any, x: Any) -> Any:
     return jnp.where(valid, lax.polygamma(jnp.where(valid, n, 0), x), jnp.asarray(np.nan, x.dtype))
 
 
-_BINARY: tuple[tuple[str, str, str, Any, Callable, Callable], ...] = (
+_BINARY: tuple[tuple[str, str, str, Any, Callable, frozenset], ...] = (
     # Op type, inputs, output, bodies (one kernel, or NumPy's and XLA's), partial derivatives, dtypes.
     ("Atan2", "y x", "z", lambda xp, y, x: xp.arctan2(y, x), _atan2_partials, FLOATS),
     ("Xlogy", "x y", "z", _zero_times(lambda xp, y: xp.log(y), 1),
@@ -272,45 +272,45 @@ op(
 # Public functions: op type, names, summary, example.
 _FUNCTIONS: tuple[tuple[str, str, str, str, str], ...] = (
     ("Erf", "math.erf", "The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x.", "[0.0, 1.0]",
-     "[0.        0.8427008]"),
-    ("Erfc", "math.erfc", "1 - erf(x), exact for large x.", "[0.0, 1.0]", "[1.         0.15729921]"),
-    ("Erfinv", "math.erfinv", "The number whose error function is x.", "[0.0, 0.5]", "[0.         0.47693628]"),
-    ("Ndtri", "math.ndtri", "The quantile function of the normal distribution.", "[0.5, 0.975]",
-     "[0.       1.959964]"),
-    ("Lgamma", "math.lgamma", "log |gamma(x)|.", "[1.0, 4.0]", "[0.        1.7917595]"),
-    ("Digamma", "math.digamma", "The derivative of lgamma.", "[1.0, 2.0]", "[-0.5772157   0.42278433]"),
+     "[0.     0.8427]"),
+    ("Erfc", "math.erfc", "1 - erf(x), exact for large x.", "[0.0, 1.0]", "[1.     0.1573]"),
+    ("Erfinv", "math.erfinv", "The number whose error function is x.", "[0.0, 0.5]", "[0.     0.4769]"),
+    ("Ndtri", "math.ndtri", "The quantile function of the normal distribution.", "[0.5, 0.9]",
+     "[0.     1.2816]"),
+    ("Lgamma", "math.lgamma", "log |gamma(x)|.", "[1.0, 4.0]", "[0.     1.7918]"),
+    ("Digamma", "math.digamma", "The derivative of lgamma.", "[1.0, 2.0]", "[-0.5772  0.4228]"),
     ("BesselI0", "math.bessel_i0 math.special.bessel_i0", "The modified Bessel function of order 0.", "[0.0, 1.0]",
-     "[1.        1.266066]"),
+     "[1.     1.2661]"),
     ("BesselI0e", "math.bessel_i0e math.special.bessel_i0e", "exp(-|x|) bessel_i0(x).", "[0.0, 1.0]",
-     "[1.         0.46575963]"),
+     "[1.     0.4658]"),
     ("BesselI1", "math.bessel_i1 math.special.bessel_i1", "The modified Bessel function of order 1.", "[0.0, 1.0]",
-     "[0.        0.5651591]"),
+     "[0.     0.5652]"),
     ("BesselI1e", "math.bessel_i1e math.special.bessel_i1e", "exp(-|x|) bessel_i1(x).", "[0.0, 1.0]",
-     "[0.         0.20791042]"),
+     "[0.     0.2079]"),
     ("BesselJ0", "math.special.bessel_j0", "The Bessel function of the first kind of order 0.", "[0.0, 1.0]",
-     "[1.        0.7651977]"),
+     "[1.     0.7652]"),
     ("BesselJ1", "math.special.bessel_j1", "The Bessel function of the first kind of order 1.", "[0.0, 1.0]",
-     "[0.         0.44005057]"),
+     "[0.     0.4401]"),
     ("BesselK0", "math.special.bessel_k0", "The modified Bessel function of the second kind of order 0.",
-     "[1.0, 2.0]", "[0.42102444 0.11389387]"),
-    ("BesselK0e", "math.special.bessel_k0e", "exp(x) bessel_k0(x).", "[1.0, 2.0]", "[1.1444631  0.84156823]"),
+     "[1.0, 2.0]", "[0.421  0.1139]"),
+    ("BesselK0e", "math.special.bessel_k0e", "exp(x) bessel_k0(x).", "[1.0, 2.0]", "[1.1445 0.8416]"),
     ("BesselK1", "math.special.bessel_k1", "The modified Bessel function of the second kind of order 1.",
-     "[1.0, 2.0]", "[0.60190725 0.13986588]"),
-    ("BesselK1e", "math.special.bessel_k1e", "exp(x) bessel_k1(x).", "[1.0, 2.0]", "[1.6361535 1.0334768]"),
+     "[1.0, 2.0]", "[0.6019 0.1399]"),
+    ("BesselK1e", "math.special.bessel_k1e", "exp(x) bessel_k1(x).", "[1.0, 2.0]", "[1.6362 1.0335]"),
     ("BesselY0", "math.special.bessel_y0", "The Bessel function of the second kind of order 0.", "[1.0, 2.0]",
-     "[0.08825697 0.51037567]"),
+     "[0.0883 0.5104]"),
     ("BesselY1", "math.special.bessel_y1", "The Bessel function of the second kind of order 1.", "[1.0, 2.0]",
-     "[-0.7812128  -0.10703243]"),
+     "[-0.7812 -0.107 ]"),
     ("Dawsn", "math.special.dawsn", "Dawson's integral, exp(-x^2) times the integral of exp(t^2) from 0 to x.",
-     "[0.0, 1.0]", "[0.        0.5380795]"),
+     "[0.0, 1.0]", "[0.     0.5381]"),
     ("Expint", "math.special.expint", "The exponential integral Ei of positive x.", "[1.0, 2.0]",
-     "[1.8951179 4.9542346]"),
+     "[1.8951 4.9542]"),
     ("FresnelCos", "math.special.fresnel_cos", "The integral of cos(pi t^2 / 2) from 0 to x.", "[0.0, 1.0]",
-     "[0.        0.7798934]"),
+     "[0.     0.7799]"),
     ("FresnelSin", "math.special.fresnel_sin", "The integral of sin(pi t^2 / 2) from 0 to x.", "[0.0, 1.0]",
-     "[0.         0.43825915]"),
+     "[0.     0.4383]"),
     ("Spence", "math.special.spence", "Spence's integral, of log(t) / (1 - t) from 1 to x.", "[0.0, 2.0]",
-     "[ 1.6449341  -0.82246705]"),
+     "[ 1.6449 -0.8225]"),
 )  # fmt: skip
 
 _ALSO_IN_V1 = {"Erf", "Erfc", "Lgamma", "Digamma"}  # at top level there
@@ -332,8 +332,8 @@ def atan2(y: Any, x: Any, name: str | None = None) -> Tensor:
 
     Example:
       >>> import penstock as tf
-      >>> tf.math.atan2([1.0, -1.0], [1.0, -1.0]).numpy()
-      array([ 0.7853982, -2.3561945], dtype=float32)
+      >>> tf.math.atan2([1.0, -1.0], [1.0, -1.0]).numpy().round(4)
+      array([ 0.7854, -2.3562], dtype=float32)
     """
     return binary("Atan2", y, x, name)
 
@@ -392,8 +392,8 @@ def zeta(x: Any, q: Any, name: str | None = None) -> Tensor:
 
     Example:
       >>> import penstock as tf
-      >>> tf.math.zeta(2.0, 1.0).numpy()
-      np.float32(1.644934)
+      >>> tf.math.zeta(2.0, 1.0).numpy().round(4)
+      np.float32(1.6449)
     """
     return binary("Zeta", x, q, name)
 
@@ -404,8 +404,8 @@ def polygamma(a: Any, x: Any, name: str | None = None) -> Tensor:
 
     Example:
       >>> import penstock as tf
-      >>> tf.math.polygamma(1.0, 1.0).numpy()
-      np.float32(1.644934)
+      >>> tf.math.polygamma(1.0, 1.0).numpy().round(4)
+      np.float32(1.6449)
     """
     return binary("Polygamma", a, x, name)
 
@@ -416,8 +416,8 @@ def igamma(a: Any, x: Any, name: str | None = None) -> Tensor:
 
     Example:
       >>> import penstock as tf
-      >>> tf.math.igamma(1.0, 2.0).numpy()
-      np.float32(0.86466473)
+      >>> tf.math.igamma(1.0, 2.0).numpy().round(4)
+      np.float32(0.8647)
     """
     return binary("Igamma", a, x, name)
 
@@ -428,8 +428,8 @@ def igammac(a: Any, x: Any, name: str | None = None) -> Tensor:
 
     Example:
       >>> import penstock as tf
-      >>> tf.math.igammac(1.0, 2.0).numpy()
-      np.float32(0.13533528)
+      >>> tf.math.igammac(1.0, 2.0).numpy().round(4)
+      np.float32(0.1353)
     """
     return binary("Igammac", a, x, name)
 
@@ -473,8 +473,8 @@ def lbeta(x: Any, name: str | None = None) -> Tensor:
 
     Example:
       >>> import penstock as tf
-      >>> tf.math.lbeta([[1.0, 2.0]]).numpy()
-      array([-0.6931472], dtype=float32)
+      >>> tf.math.lbeta([[1.0, 2.0]]).numpy().round(4)
+      array([-0.6931], dtype=float32)
     """
     with name_scope(name, "lbeta"):
         x, last = convert_to_tensor(x), convert_to_tensor([-1])

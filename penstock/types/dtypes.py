@@ -114,7 +114,7 @@ class DType:
     _is_ref_dtype: builtins.bool
     as_datatype_enum: int
     base_dtype: DType
-    np_dtype: np.dtype | None
+    np_dtype: Any  # a numpy.dtype but for handles, whose elements no op touches
     size: int
     is_floating: builtins.bool
     is_integer: builtins.bool

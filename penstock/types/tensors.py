@@ -6,7 +6,7 @@ Operators and slicing are installed by `penstock.ops.operators`, since types kno
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,46 @@ class Tensor(TensorLike):
 
     # Set by penstock.ops.operators: elementwise == as in TF 2 (True), or identity as in TF 1 (False).
     _use_equality = True
+
+    if TYPE_CHECKING:  # what both kinds have, and what penstock.ops.operators and indexing install
+        _dtype: DType
+        shape: TensorShape
+        op: Any
+        graph: Any
+        numpy: Any
+        host: Any
+        set_shape: Any
+        __add__: Any
+        __radd__: Any
+        __sub__: Any
+        __rsub__: Any
+        __mul__: Any
+        __rmul__: Any
+        __truediv__: Any
+        __rtruediv__: Any
+        __floordiv__: Any
+        __rfloordiv__: Any
+        __mod__: Any
+        __rmod__: Any
+        __pow__: Any
+        __rpow__: Any
+        __matmul__: Any
+        __rmatmul__: Any
+        __and__: Any
+        __rand__: Any
+        __or__: Any
+        __ror__: Any
+        __xor__: Any
+        __rxor__: Any
+        __lt__: Any
+        __le__: Any
+        __gt__: Any
+        __ge__: Any
+        __neg__: Any
+        __abs__: Any
+        __invert__: Any
+        __iter__: Any
+        __getitem__: Any
 
     @property
     def dtype(self) -> DType:

@@ -35,7 +35,9 @@ def _attr(value: Any) -> Any:
 def tensors_of(case: Case) -> list[Any]:
     """The inputs as eager tensors, list arguments as lists."""
     return [
-        [tf.convert_to_tensor(part) for part in each] if isinstance(each, list) else tf.convert_to_tensor(each)
+        [tf.convert_to_tensor(part) for part in each]
+        if isinstance(each, list)
+        else tf.convert_to_tensor(each)
         for each in case.inputs
     ]
 

@@ -82,7 +82,9 @@ def _bit_cases():
     for dtype in (np.int8, np.int32, np.uint8, np.int64):
         low = 0 if dtype is np.uint8 else -100
         for op_type in ("BitwiseAnd", "BitwiseOr", "BitwiseXor"):
-            yield Case(op_type, [integers(2, 3, low=low, high=100, dtype=dtype), integers(3, low=low, dtype=dtype)])
+            yield Case(
+                op_type, [integers(2, 3, low=low, high=100, dtype=dtype), integers(3, low=low, dtype=dtype)]
+            )
         for op_type in ("LeftShift", "RightShift"):
             yield Case(op_type, [integers(4, low=low, high=100, dtype=dtype), np.array([0, 1, 3, 7], dtype)])
         yield Case("Invert", [integers(4, low=low, high=100, dtype=dtype)])
@@ -93,7 +95,18 @@ def _bit_cases():
 
 
 def _cast_cases():
-    names = (np.float32, np.float64, np.float16, BF16, np.int8, np.int32, np.int64, np.uint8, np.uint32, np.bool_)
+    names = (
+        np.float32,
+        np.float64,
+        np.float16,
+        BF16,
+        np.int8,
+        np.int32,
+        np.int64,
+        np.uint8,
+        np.uint32,
+        np.bool_,
+    )
     for target in (*names, np.complex64):
         negative = 0.0 if target in (np.uint8, np.uint32) else -1.7
         yield Case("Cast", [np.float32([negative, 0.0, 1.2, 3.9])], {"DstT": target})
@@ -109,18 +122,26 @@ def _cast_cases():
     yield Case("Cast", [strings("1")], {"DstT": np.int32}, raises="UnimplementedError")
     yield Case("Cast", [np.float32([1.00390625, 1.0078125, -3.3])], {"DstT": BF16, "Truncate": True})
     for source, target in (
-        (floats(3), np.int32), (floats(3), np.uint8), (floats(2, 2), np.float64), (integers(3, dtype=np.int64), np.float16),
+        (floats(3), np.int32), (floats(3), np.uint8), (floats(2, 2), np.float64),
+        (integers(3, dtype=np.int64), np.float16), (floats(dtype=BF16), np.int16),
         (integers(2, 4, dtype=np.uint8, low=0, high=255), np.int32), (complexes(3), np.float32),
-        (complexes(3), np.uint8), (complexes(3), np.int64), (floats(3, 2), np.complex64), (floats(dtype=BF16), np.int16),
+        (complexes(3), np.uint8), (complexes(3), np.int64), (floats(3, 2), np.complex64),
         (integers(3, 8, dtype=np.uint8, low=0, high=60), np.complex64),
     ):  # fmt: skip
         yield Case("Bitcast", [source], {"type": target})
-    yield Case("Bitcast", [integers(3, dtype=np.uint8, low=0)], {"type": np.int32}, raises="InvalidArgumentError")
+    yield Case(
+        "Bitcast", [integers(3, dtype=np.uint8, low=0)], {"type": np.int32}, raises="InvalidArgumentError"
+    )
 
 
 def _complex_cases():
     yield Case("Complex", [floats(2, 3), floats(3)])
-    yield Case("Complex", [floats(2, dtype=np.float64), floats(2, dtype=np.float64)], {"Tout": np.complex128}, grad=True)
+    yield Case(
+        "Complex",
+        [floats(2, dtype=np.float64), floats(2, dtype=np.float64)],
+        {"Tout": np.complex128},
+        grad=True,
+    )
     for op_type in ("Real", "Imag", "ComplexAbs", "Angle"):
         yield Case(op_type, [complexes(2, 3)])
         yield Case(op_type, [complexes(4, low=0.4, dtype=np.complex128)], {"Tout": np.float64}, grad=True)
@@ -136,7 +157,11 @@ def _identity_cases():
 
 def _clip_cases():
     yield Case("ClipByValue", [distinct(2, 3, step=0.7), np.float32(-1.1), np.float32(1.1)], grad=True)
-    yield Case("ClipByValue", [distinct(2, 3, step=0.7), floats(3, low=-1, high=0), floats(3, low=0.1, high=1)], grad=[0])
+    yield Case(
+        "ClipByValue",
+        [distinct(2, 3, step=0.7), floats(3, low=-1, high=0), floats(3, low=0.1, high=1)],
+        grad=[0],
+    )
     yield Case("ClipByValue", [integers(5), np.int32(-2), np.int32(2)])
 
 

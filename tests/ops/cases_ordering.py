@@ -33,7 +33,9 @@ def _cases():
     yield Case("TopKV2", [floats(), 1], raises="InvalidArgumentError")
     yield Case("TopK", [distinct(2, 5)], {"k": 2}, grad=[0])
     yield Case("ApproxTopK", [distinct(2, 5)], {"k": 2}, grad=True)
-    yield Case("ApproxTopK", [distinct(5, 2)], {"k": 2, "reduction_dimension": 0, "is_max_k": False}, grad=True)
+    yield Case(
+        "ApproxTopK", [distinct(5, 2)], {"k": 2, "reduction_dimension": 0, "is_max_k": False}, grad=True
+    )
     yield Case("NthElement", [distinct(2, 5), 1], grad=[0])
     yield Case("NthElement", [distinct(2, 5), 1], {"reverse": True}, grad=[0])
     yield Case("NthElement", [integers(6), 3])

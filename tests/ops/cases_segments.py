@@ -26,14 +26,23 @@ def _segment_cases():
         yield Case(f"Segment{kind}", [floats(3), np.int32([0, 1])], raises="InvalidArgumentError")
         yield Case(f"UnsortedSegment{kind}", [data(4, 3), UNSORTED, 4])
         yield Case(f"UnsortedSegment{kind}", [data(4, 3), np.int64([1, 0, 1, -1]), 2], grad=[0])
-        yield Case(f"UnsortedSegment{kind}", [data(2, 2, 3), np.int32([[1, 0], [1, 1]]), np.int64(2)], grad=[0])
+        yield Case(
+            f"UnsortedSegment{kind}", [data(2, 2, 3), np.int32([[1, 0], [1, 1]]), np.int64(2)], grad=[0]
+        )
         yield Case(f"UnsortedSegment{kind}", [integers(4, 2, dtype=np.int16), UNSORTED, 3])
         yield Case(f"UnsortedSegment{kind}", [data(4, dtype=np.float16), UNSORTED, 5])
         yield Case(f"UnsortedSegment{kind}", [floats(0, 2), np.int32([]), 2])
         yield Case(f"UnsortedSegment{kind}", [floats(2), np.int32([0, 5]), 3], raises="InvalidArgumentError")
-        yield Case(f"UnsortedSegment{kind}", [floats(2), np.int32([0, 1, 2]), 3], raises="InvalidArgumentError")
+        yield Case(
+            f"UnsortedSegment{kind}", [floats(2), np.int32([0, 1, 2]), 3], raises="InvalidArgumentError"
+        )
     yield Case("UnsortedSegmentSum", [complexes(4), UNSORTED, 3], grad=[0])
-    yield Case("UnsortedSegmentProd", [np.float32([0, 2, 3, 0, 0]), np.int32([0, 0, 0, 1, 1]), 2], grad=[0], second=False)
+    yield Case(
+        "UnsortedSegmentProd",
+        [np.float32([0, 2, 3, 0, 0]), np.int32([0, 0, 0, 1, 1]), 2],
+        grad=[0],
+        second=False,
+    )
     yield Case("SegmentMean", [floats(4, 3), SORTED], grad=[0])
     yield Case("SegmentMean", [np.int32([-1, -2, 5, 7]), SORTED])
     yield Case("SegmentMean", [floats(4, dtype=BF16), SORTED])
@@ -43,8 +52,16 @@ def _segment_cases():
         yield Case(f"SparseSegment{kind}", [floats(3, 2), rows, ids], grad=[0])
         yield Case(f"SparseSegment{kind}WithNumSegments", [floats(3, 2), rows, ids, 6], grad=[0])
         yield Case(f"SparseSegment{kind}", [floats(3, 2, dtype=BF16), rows.astype(np.int64), ids])
-        yield Case(f"SparseSegment{kind}", [floats(3), np.int32([0, 7]), np.int32([0, 0])], raises="InvalidArgumentError")
-        yield Case(f"SparseSegment{kind}", [floats(3), np.int32([0, 1]), np.int32([1, 0])], raises="InvalidArgumentError")
+        yield Case(
+            f"SparseSegment{kind}",
+            [floats(3), np.int32([0, 7]), np.int32([0, 0])],
+            raises="InvalidArgumentError",
+        )
+        yield Case(
+            f"SparseSegment{kind}",
+            [floats(3), np.int32([0, 1]), np.int32([1, 0])],
+            raises="InvalidArgumentError",
+        )
         yield Case(f"SparseSegment{kind}Grad", [floats(4, 2), rows, ids, 3], grad=[0])
         yield Case(f"SparseSegment{kind}GradV2", [floats(4, 2), rows, ids, 5], dynamic=True)
 
@@ -54,14 +71,18 @@ def _counting_cases():
     yield Case("DenseBincount", [np.int32([1, 1, 3]), np.int32(5), none])
     yield Case("DenseBincount", [np.int32([1, 1, 3]), np.int32(3), np.float32([1, 2, 4])])
     yield Case("DenseBincount", [np.int64([[1, 1, 3], [0, 0, 0]]), np.int64(4), np.zeros(0, np.float64)])
-    yield Case("DenseBincount", [np.int32([[1, 1, 3], [0, 0, 0]]), np.int32(4), none], {"binary_output": True})
+    yield Case(
+        "DenseBincount", [np.int32([[1, 1, 3], [0, 0, 0]]), np.int32(4), none], {"binary_output": True}
+    )
     yield Case("DenseBincount", [np.int32([[1, 1], [0, 0]]), np.int32(2), np.float32([[1, 2], [3, 4]])])
     yield Case("DenseBincount", [np.int32([-1, 1]), np.int32(5), none], raises="InvalidArgumentError")
     yield Case("Bincount", [np.int32([1, 1, 3]), np.int32(5), none])
     yield Case("Bincount", [np.int32([[1, 1], [3, 9]]), np.int32(4), np.float32([[1, 2], [3, 4]])])
     indices, shape = np.int64([[0, 0], [0, 2], [1, 1]]), np.int64([2, 3])
     yield Case("SparseBincount", [indices, np.int32([1, 1, 2]), shape, np.int32(4), none])
-    yield Case("SparseBincount", [indices, np.int32([1, 1, 2]), shape, np.int32(4), none], {"binary_output": True})
+    yield Case(
+        "SparseBincount", [indices, np.int32([1, 1, 2]), shape, np.int32(4), none], {"binary_output": True}
+    )
     yield Case("RaggedBincount", [np.int64([0, 2, 2, 3]), np.int32([1, 1, 2]), np.int32(4), none])
     values = np.float32([-1, 0, 1.5, 2, 5, 15])
     yield Case("HistogramFixedWidth", [values, np.float32([0, 5]), 5])

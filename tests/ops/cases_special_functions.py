@@ -47,7 +47,9 @@ def _cases():
     yield Case("Igammac", [positive(2, 3), positive(3)], grad=True, second=False, rtol=1e-4)
     yield Case("Igamma", [positive(3, dtype=BF16), positive(3, dtype=BF16)])
     yield Case("IgammaGradA", [positive(2, 3), positive(2, 3)])
-    yield Case("Betainc", [positive(2, 3), positive(2, 3), floats(2, 3, low=0.1, high=0.9)], grad=[2], rtol=1e-4)
+    yield Case(
+        "Betainc", [positive(2, 3), positive(2, 3), floats(2, 3, low=0.1, high=0.9)], grad=[2], rtol=1e-4
+    )
     yield Case("Betainc", [np.float32(1.0), np.float32(2.0), np.float32([0.5, 2, -1])])
 
 

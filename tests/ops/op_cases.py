@@ -83,7 +83,7 @@ class Case:
       op: the op type.
       inputs: one entry for each argument of the signature: an array, something `np.asarray` takes (Python ints are
         int32, floats float32), a maker such as `floats(2, 3)`; for a list argument, a list of these.
-      attrs: the attributes; dtypes as NumPy scalar types (`np.float32`, `ml_dtypes.bfloat16`). Defaults may be left out.
+      attrs: the attributes; dtypes as NumPy scalar types (`np.float32`). Defaults may be left out.
       grad: check gradients: True for all floating and complex inputs, or the flat positions of the inputs to check.
       second: check second-order gradients too.
       rtol, atol: tolerances; by default they follow from the dtype.

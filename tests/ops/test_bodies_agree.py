@@ -27,7 +27,9 @@ def test_bodies_agree(case):
     flat, recorded = definition.flatten(inputs, attrs)
     expected = run(case)
     for output, dtype in zip(expected, definition.output_dtypes(flat, recorded), strict=True):
-        assert output.dtype == as_dtype(dtype), f"the signature says {dtype}, the NumPy body gave {output.dtype}"
+        assert output.dtype == as_dtype(dtype), (
+            f"the signature says {dtype}, the NumPy body gave {output.dtype}"
+        )
     compiled = execute.run_xla(definition, flat, recorded)
     if definition.signature.single_output:
         compiled = [compiled]

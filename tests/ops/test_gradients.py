@@ -45,7 +45,7 @@ def real_dot(a, b):
     """Re(sum(a * conj(b))) of two eager or symbolic tensors, in public ops."""
     if a.dtype.is_complex:
         return tf.reduce_sum(tf.math.real(a * tf.math.conj(b)))
-    return tf.reduce_sum(a * b)
+    return tf.reduce_sum(tf.math.multiply_no_nan(a, b))
 
 
 class Problem:
@@ -70,8 +70,8 @@ class Problem:
         for index, output in enumerate(outputs):
             if output.dtype in (dtypes.float64, dtypes.complex128):
                 if index not in self.output_weights:
-                    sample = np.zeros(output.shape.as_list(), output.dtype.as_numpy_dtype)
-                    self.output_weights[index] = weights(self.rng, sample)
+                    finite = np.isfinite(output.numpy())  # the others are left out
+                    self.output_weights[index] = weights(self.rng, finite.astype(output.dtype.as_numpy_dtype)) * finite
                 total += real_dot(output, tf.constant(self.output_weights[index]))
         return total
 
@@ -101,7 +101,12 @@ class Problem:
 
         def at(scale):
             return float(
-                function([tf.constant(x + scale * STEP * v) for x, v in zip(self.point, self.direction, strict=True)])
+                function(
+                    [
+                        tf.constant(x + scale * STEP * v)
+                        for x, v in zip(self.point, self.direction, strict=True)
+                    ]
+                )
             )
 
         return (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * STEP)

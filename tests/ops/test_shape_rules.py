@@ -26,7 +26,9 @@ def inferred(case, hide):
         inputs = []
         for position, array in enumerate(case.flat):
             shape = hide(position, array)
-            inputs.append(tf.constant(array) if isinstance(shape, str) else graph.add_input(array.dtype, shape, "x"))
+            inputs.append(
+                tf.constant(array) if isinstance(shape, str) else graph.add_input(array.dtype, shape, "x")
+            )
         result = execute(case.op, regroup(case, inputs), attrs_of(case))
     return [result] if isinstance(result, Tensor) else list(result or []), inputs
 
