@@ -123,9 +123,17 @@ class RaggedTensorSpec(BatchableTypeSpec):
                 result = RaggedTensorValue(result, splits)
             return result
         for splits in reversed(components[1:]):
-            partition = RowPartition.from_row_splits(splits, validate=False)
-            result = RaggedTensor._from_row_partition(result, partition, validate=False)
-        if isinstance(result, RaggedTensor):
+            # Not by the factories: a signature packs specs where tensors were.
+            result = RaggedTensor(result, RowPartition(splits, internal=True), internal=True)
+        if isinstance(result, RaggedTensor) and all(isinstance(each, Tensor) for each in components):
+            result = self._with_known_sizes(result)
+        return result
+
+    def _with_known_sizes(self, value: RaggedTensor) -> RaggedTensor:
+        """`value`, whose partitions know what is known of their values and of the shape."""
+        values = self._with_known_sizes(value.values) if isinstance(value.values, RaggedTensor) else value.values
+        result = RaggedTensor._from_row_partition(values, value._row_partition, validate=False)
+        if result.ragged_rank == self._ragged_rank:
             result._set_shape(self._shape)
         return result
 

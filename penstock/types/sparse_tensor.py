@@ -12,7 +12,7 @@ from penstock.types.composite import CompositeTensor
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape
 from penstock.types.specs import TensorSpec
-from penstock.types.tensors import EagerTensor
+from penstock.types.tensors import EagerTensor, Tensor
 from penstock.types.type_spec import BatchableTypeSpec, register
 
 SparseTensorValue = collections.namedtuple("SparseTensorValue", ["indices", "values", "dense_shape"])
@@ -52,6 +52,14 @@ class SparseTensor(CompositeTensor):
         if not indices_shape[1:].is_compatible_with(rank):
             raise ValueError(f"Dimensions {indices_shape[1]} and {rank[0]} are not compatible")
         self._known_shape = TensorShape(None)
+
+    @classmethod
+    def _of_anything(cls, indices: Any, values: Any, dense_shape: Any) -> SparseTensor:
+        """A SparseTensor whose components are no tensors: a signature packs specs where tensors were."""
+        made = cls.__new__(cls)
+        made._indices, made._values, made._dense_shape = indices, values, dense_shape
+        made._known_shape = TensorShape(None)
+        return made
 
     @classmethod
     def from_value(cls, sparse_tensor_value: Any) -> SparseTensor:
@@ -203,6 +211,8 @@ class SparseTensorSpec(BatchableTypeSpec):
     def _from_components(self, components: Any) -> Any:
         if all(isinstance(each, np.ndarray) for each in components):
             return SparseTensorValue(*components)
+        if not all(isinstance(each, Tensor) for each in components):
+            return SparseTensor._of_anything(*components)
         result = SparseTensor(*components)
         result._known_shape = result._known_shape.merge_with(self._shape)
         return result
