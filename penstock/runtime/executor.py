@@ -387,8 +387,16 @@ class HostStep:
         self._input_slots = [slots[id(each)] for each in operation.inputs]
         self._output_slots = [slots[id(each)] for each in operation.outputs]
         self._dtypes = [each.dtype for each in operation.inputs]
-        # Lists and optionals hold values without looking at them: no waiting for the device.
-        self._takes_any = any(each.dtype is dtypes.variant for each in (*operation.inputs, *operation.outputs))
+        # Lists and optionals hold values without looking at them: no waiting for the device. But positions and sizes
+        # (the inputs whose dtype the signature fixes) must be known.
+        takes_any = any(each.dtype is dtypes.variant for each in (*operation.inputs, *operation.outputs))
+        signature = operation.definition.signature
+        if not takes_any:
+            self._looks_at = [True] * len(operation.inputs)
+        elif signature.has_list_inputs:
+            self._looks_at = [False] * len(operation.inputs)
+        else:
+            self._looks_at = [each.type in (dtypes.int32, dtypes.int64) for each in signature.inputs]
 
     def __call__(self, env: list) -> None:
         definition = self._definition
@@ -396,8 +404,10 @@ class HostStep:
         body = definition.numpy_body
         try:
             if body is not None:
-                if not self._takes_any:
-                    values = [value if is_static(value) else _on_host(value) for value in values]
+                values = [
+                    _on_host(value) if looks_at and not is_static(value) else value
+                    for value, looks_at in zip(values, self._looks_at)
+                ]
                 results = body(*definition.group(values, self._operation.attrs), **self._attrs)
             else:
                 flat = [_eager(value, dtype) for value, dtype in zip(values, self._dtypes)]

@@ -5,6 +5,9 @@ import functools
 import penstock as tf
 
 
+VARIABLE = tf.Variable([1, 2, 3])
+
+
 def if_elif_else(x):
     if x > 5:
         y = x * 2
@@ -138,6 +141,21 @@ def for_over_tensor(x):
     for row in tf.stack([[x, 1], [2, x]]):
         for value in row:
             total = total * 10 + value
+    return total
+
+
+def for_over_strings(x):
+    count = 0
+    for name in tf.constant(["a", "b", "a"]):
+        if name == "a":
+            count += x
+    return count
+
+
+def for_over_variable(x):
+    total = 0
+    for value in VARIABLE:
+        total += value * x
     return total
 
 

@@ -12,6 +12,7 @@ from penstock.engine.context import process
 from penstock.tracing import autograph
 from penstock.tracing.autograph import Status, control_status_ctx
 from penstock.tracing.autograph.allowlist import is_library, reason_to_leave
+from tests.ids import stable_id
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ Point = collections.namedtuple("Point", "x y")
         (tf.function(lambda x: x), True),
         (tf.add, True),
     ],
-    ids=repr,
+    ids=stable_id,
 )
 def test_reason_to_leave(entity, left_alone):
     assert (reason_to_leave(entity, user_requested=False) is not None) is left_alone

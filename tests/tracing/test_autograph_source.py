@@ -10,6 +10,7 @@ from penstock.tracing import autograph
 from penstock.tracing.autograph import transpiler
 from penstock.tracing.autograph.options import STANDARD_OPTIONS
 from penstock.tracing.autograph.source import SourceUnavailableError, UnsupportedSyntaxError, function_tree
+from tests.ids import stable_id
 
 
 def divide(a, b):
@@ -145,7 +146,7 @@ def test_to_graph_returns_a_function_named_after_the_original():
     assert converted(1) == 2
 
 
-@pytest.mark.parametrize("entity", [len, 3, dict, tf.function(lambda x: x)], ids=repr)
+@pytest.mark.parametrize("entity", [len, 3, dict, tf.function(lambda x: x)], ids=stable_id)
 def test_to_graph_refuses_what_has_no_source(entity):
     with pytest.raises(autograph.ConversionError, match="converting"):
         tf.autograph.to_graph(entity)
