@@ -16,6 +16,7 @@ from penstock.engine.xla import jnp
 from penstock.ops.arguments import index_vector, name_scope
 from penstock.ops.dtype_sets import INDICES, WIDE_FLOATS
 from penstock.ops.reduce_functions import reduce
+from penstock.ops.sparse_bincount import bincount_by_row, flat_values, integers, weights_of
 from penstock.types import dtypes
 from penstock.types.composite import CompositeTensor
 from penstock.types.dtypes import DType
@@ -240,31 +241,28 @@ def bincount(
       >>> tf.math.bincount([1, 1, 3]).numpy()
       array([0, 2, 0, 1], dtype=int32)
     """
-    if isinstance(arr, CompositeTensor):
-        from penstock.ops.sparse_bincount import bincount as sparse_or_ragged_bincount
-
-        return sparse_or_ragged_bincount(arr, weights, minlength, maxlength, dtype, axis, binary_output)
     if axis not in (None, 0, -1):
         raise ValueError(
             f"Unsupported value for argument axis={axis}. Only 0 and -1 are currently supported."
         )
     with name_scope(name, "bincount"):
-        values = convert_to_tensor(arr)
-        if values.dtype.base_dtype not in INDICES:
-            values = execute("Cast", (values,), {"DstT": dtypes.int32})
+        by_row = axis == -1 and isinstance(arr, CompositeTensor)
+        if isinstance(arr, CompositeTensor):
+            weights = None if weights is None else weights_of(arr, weights)
+        values = integers(flat_values(arr) if isinstance(arr, CompositeTensor) else convert_to_tensor(arr))
         size = _bin_count(values, minlength, maxlength)
         if weights is None:
             kind = dtypes.as_dtype(dtype)
-            counted = kind if kind in _WEIGHTS else dtypes.int32
-            weights = convert_to_tensor(np.zeros(0, counted.np_dtype))
+            weights = convert_to_tensor(np.zeros(0, (kind if kind in _WEIGHTS else dtypes.int32).np_dtype))
         else:
             weights = convert_to_tensor(weights)
             kind = weights.dtype
-        if axis in (None, 0):
-            values, weights = (
-                execute("Reshape", (each, convert_to_tensor([-1]))) for each in (values, weights)
-            )
-        counts = execute("DenseBincount", (values, size, weights), {"binary_output": bool(binary_output)})
+        if by_row:
+            counts = bincount_by_row(arr, size, weights, bool(binary_output))
+        else:
+            if axis != -1:
+                values, weights = flat_values(values), flat_values(weights)
+            counts = execute("DenseBincount", (values, size, weights), {"binary_output": bool(binary_output)})
         return counts if counts.dtype == kind else execute("Cast", (counts,), {"DstT": kind})
 
 

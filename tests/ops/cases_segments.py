@@ -84,6 +84,18 @@ def _counting_cases():
         "SparseBincount", [indices, np.int32([1, 1, 2]), shape, np.int32(4), none], {"binary_output": True}
     )
     yield Case("RaggedBincount", [np.int64([0, 2, 2, 3]), np.int32([1, 1, 2]), np.int32(4), none])
+    limits = {"binary_output": False, "minlength": 5, "maxlength": 3}
+    for attrs in ({"binary_output": False}, {"binary_output": True}, limits):
+        yield Case("DenseCountSparseOutput", [np.int32([1, 1, 3]), none], attrs, dynamic=True)
+        yield Case("DenseCountSparseOutput", [np.int64([[1, 1, 3], [0, 0, 0]]), none], attrs, dynamic=True)
+        yield Case(
+            "SparseCountSparseOutput", [indices, np.int32([1, 1, 2]), shape, none], attrs, dynamic=True
+        )
+        ragged = [np.int64([0, 2, 2, 3]), np.int32([1, 1, 2]), np.float32([1, 2, 4])]
+        yield Case("RaggedCountSparseOutput", ragged, attrs, dynamic=True)
+    yield Case(
+        "DenseCountSparseOutput", [[-1], none], {"binary_output": False}, raises="InvalidArgumentError"
+    )
     values = np.float32([-1, 0, 1.5, 2, 5, 15])
     yield Case("HistogramFixedWidth", [values, np.float32([0, 5]), 5])
     yield Case("HistogramFixedWidth", [integers(2, 9), [-5, 5], 4], {"dtype": np.int64})

@@ -57,8 +57,14 @@ class Problem:
         self.rng = np.random.default_rng(0)
         self.output_weights = {}
         self.point = [self.flat[i] for i in self.positions]
-        self.direction = [weights(self.rng, array) for array in self.point]
-        self.other = [weights(self.rng, array) for array in self.point]
+        self.direction, self.other = self.random_directions(), self.random_directions()
+
+    def random_directions(self):
+        directions = [weights(self.rng, array) for array in self.point]
+        return [
+            (each + np.conj(np.swapaxes(each, -1, -2))) / 2 if position in self.case.hermitian else each
+            for position, each in zip(self.positions, directions, strict=True)
+        ]
 
     def value(self, xs):
         flat = [tf.constant(array) for array in self.flat]
@@ -71,7 +77,9 @@ class Problem:
             if output.dtype in (dtypes.float64, dtypes.complex128):
                 if index not in self.output_weights:
                     finite = np.isfinite(output.numpy())  # the others are left out
-                    self.output_weights[index] = weights(self.rng, finite.astype(output.dtype.as_numpy_dtype)) * finite
+                    self.output_weights[index] = (
+                        weights(self.rng, finite.astype(output.dtype.as_numpy_dtype)) * finite
+                    )
                 total += real_dot(output, tf.constant(self.output_weights[index]))
         return total
 
