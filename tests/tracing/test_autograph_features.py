@@ -214,6 +214,17 @@ def test_loop_with_only_variables_as_state():
     assert int(f()) == 12
 
 
+def test_loop_over_a_ragged_tensor():
+    @tf.function
+    def f(values):
+        total = 0
+        for row in tf.RaggedTensor.from_row_splits(values, tf.constant([0, 2, 3, 6])):
+            total = total * 10 + tf.reduce_sum(row)
+        return total
+
+    assert int(f(tf.constant([1, 2, 3, 4, 5, 6]))) == 345
+
+
 def test_gradient_flows_through_loops_and_branches():
     @tf.function
     def f(x):
