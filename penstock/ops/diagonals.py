@@ -132,10 +132,10 @@ def _matrix_diag(xp: Any, diagonal: Any, k: Any, num_rows: Any, num_cols: Any, p
     lower, upper = _bounds(k)
     lead, longest = _packed_shape(np.shape(diagonal), lower, upper)
     rows, columns = _matrix_size(longest, lower, upper, static_int(num_rows), static_int(num_cols))
-    return _place(xp, diagonal, lead, Band(rows, columns, lower, upper, _alignment(align)), padding)
+    return place(xp, diagonal, lead, Band(rows, columns, lower, upper, _alignment(align)), padding)
 
 
-def _place(xp: Any, diagonal: Any, lead: tuple, band: Band, rest: Any) -> Any:
+def place(xp: Any, diagonal: Any, lead: tuple, band: Band, rest: Any) -> Any:
     """A matrix with the packed diagonals in place, and `rest` elsewhere."""
     flat, found = band.sources()
     if not band.longest:
@@ -289,7 +289,7 @@ def _matrix_set_diag(xp: Any, x: Any, diagonal: Any, k: Any, *, align: Any) -> A
             "Either first dimensions of diagonal don't match input.shape[:-2], or diagonal.shape[:-1] is not equal to the "
             f"longests diagonal in range [lower_diag_index:upper_diag_index]: it must be {list(wanted)}"
         )
-    return _place(xp, diagonal, tuple(lead), band, x)
+    return place(xp, diagonal, tuple(lead), band, x)
 
 
 def _matrix_set_diag_shape(call: ShapeCall) -> TensorShape:
