@@ -1,4 +1,4 @@
-"""Public CTC losses: `tf.nn.ctc_loss` for dense and sparse labels, TF 1's `ctc_loss`, and helpers for label sequences."""
+"""Public CTC losses: `tf.nn.ctc_loss` for dense and sparse labels, TF 1's `ctc_loss`; tools for label sequences."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def ctc_loss_v1(
     """
     if not isinstance(labels, SparseTensor):
         raise TypeError(
-            f"Expected argument `labels` to be a SparseTensor. Received labels={labels} of type: {type(labels).__name__}"
+            f"Expected argument `labels` to be a SparseTensor. Received labels={labels} of type: {type(labels)}"
         )
     logits = convert_to_tensor(logits if inputs is None else inputs)
     if not time_major:
