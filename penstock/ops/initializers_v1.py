@@ -318,7 +318,7 @@ class Identity(InitializerV1):
                 "The tensor to initialize, specified by argument `shape` must be at least two-dimensional. "
                 f"Received shape={shape}"
             )
-        matrix = eye(*whole, dtype=dtype)
+        matrix = eye(whole[0], whole[1], dtype=dtype)
         if partition_info is not None:
             bounds = [
                 convert_to_tensor(_dims(each), dtypes.int32) for each in (partition_info.var_offset, shape)

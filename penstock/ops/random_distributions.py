@@ -75,7 +75,7 @@ def normal_at(xp: Any, stream: Stream, block: Any, lane: Any, dtype: np.dtype) -
     """Normal number `lane` of each block: float64 for that `dtype` (lanes 0 and 1), else float32 (lanes 0 to 3)."""
     word, member = stream.block(xp, block.astype(xp.uint64)), (lane & 1).astype(xp.int32)
     if dtype == np.float64:
-        return _normal_float64(xp, *word, member)
+        return _normal_float64(xp, word, member)
     upper = lane >= 2
     return _normal_float32(xp, xp.where(upper, word[2], word[0]), xp.where(upper, word[3], word[1]), member)
 
@@ -84,7 +84,7 @@ def normal_blocks(stream: Stream, offset: np.ndarray, dtype: np.dtype) -> np.nda
     """All normal numbers of the blocks `[n]` at `offset`: float64 `[n, 2]` for that `dtype`, else float32 `[n, 4]`."""
     word, member = stream.block(np, offset), np.arange(2, dtype=np.int32)
     if dtype == np.float64:
-        return _normal_float64(np, *(each[:, None] for each in word), member)
+        return _normal_float64(np, tuple(each[:, None] for each in word), member)
     first, second = np.stack(word[::2], 1)[:, :, None], np.stack(word[1::2], 1)[:, :, None]
     return _normal_float32(np, first, second, member).reshape(-1, 4)
 
@@ -97,10 +97,10 @@ def _normal_float32(xp: Any, first: Any, second: Any, member: Any) -> Any:
     return xp.sqrt(np.float32(-2) * float32_math.log(xp, u)) * float32_math.sin(xp, angle, member)
 
 
-def _normal_float64(xp: Any, w0: Any, w1: Any, w2: Any, w3: Any, member: Any) -> Any:
+def _normal_float64(xp: Any, word: tuple, member: Any) -> Any:
     """Number `member` (0: sine, 1: cosine) of the pair that a block makes."""
-    u = xp.maximum(to_unit_float64(xp, w0, w1), _EPSILON)
-    angle = 2 * math.pi * to_unit_float64(xp, w2, w3)
+    u = xp.maximum(to_unit_float64(xp, word[0], word[1]), _EPSILON)
+    angle = 2 * math.pi * to_unit_float64(xp, word[2], word[3])
     log, sin, cos = _C_FUNCTIONS if xp is np else (xp.log, xp.sin, xp.cos)
     return xp.sqrt(-2.0 * log(u).astype(xp.float64)) * xp.where(member == 0, sin(angle), cos(angle)).astype(
         xp.float64

@@ -226,7 +226,7 @@ def _shuffle(xp: Any, value: Any, *, seed: Any, seed2: Any, _stream: Any = None)
         return value
     size = value.shape[0]
     stream = reserve(xp, _stream, -(-(size - 1) // 4), seed, seed2, "RandomShuffle", np.dtype(value.dtype))
-    return xp.take(value, random_choice.permutation(xp, stream, size), axis=0)
+    return xp.take(value, random_choice.permutation(xp, stream, size), axis=0, mode="clip")
 
 
 op(

@@ -96,7 +96,7 @@ def truncated_normal(xp: Any, stream: Stream, size: int, dtype: Any) -> Any:
     # Of eight normal numbers all but one time in 40,000 at least four are near, so that the loop seldom runs.
     state = take(xp.zeros((), xp.uint64), xp.zeros((width + 1, groups), computed), 2)
     _, table = lax.while_loop(
-        lambda state: ~xp.all(state[1][-1] >= width), lambda state: take(*state, 1), state
+        lambda state: ~xp.all(state[1][-1] >= width), lambda state: take(state[0], state[1], 1), state
     )
     return table[:-1].T.reshape(-1)[:size].astype(dtype)
 

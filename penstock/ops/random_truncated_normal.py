@@ -8,6 +8,7 @@ among threads (bar a last bit where XLA contracts a multiplication and an additi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ def _blocks_at_once(samples: int, dtype: Any) -> int:
     return 2 * max(2, samples * np.dtype(dtype).itemsize // 8)
 
 
-def _fill_row(stream: Stream, row: np.ndarray, method: int, batch: list) -> int:
+def _fill_row(stream: Stream, row: np.ndarray, method: int, batch: Sequence) -> int:
     """Fills `row` with accepted numbers; returns how many blocks that took."""
     found, used, rejected = 0, 0, 0
     blocks = _blocks_at_once(row.size, row.dtype)
@@ -124,7 +125,7 @@ def _fill_row(stream: Stream, row: np.ndarray, method: int, batch: list) -> int:
 # in the order in which TensorFlow tries them; `width` is the uniform numbers of a block.
 
 
-def _normal(xp: Any, stream: Stream, first: Any, blocks: int, batch: tuple) -> tuple:
+def _normal(xp: Any, stream: Stream, first: Any, blocks: int, batch: Sequence) -> tuple:
     """Normal numbers; those inside the bounds are accepted."""
     mean, deviation, start, stop = batch
     dtype = np.dtype(mean.dtype)
@@ -136,7 +137,7 @@ def _normal(xp: Any, stream: Stream, first: Any, blocks: int, batch: tuple) -> t
     return number * deviation + mean, (number >= start) & (number <= stop)
 
 
-def _uniform(xp: Any, stream: Stream, first: Any, blocks: int, batch: tuple) -> tuple:
+def _uniform(xp: Any, stream: Stream, first: Any, blocks: int, batch: Sequence) -> tuple:
     """Uniform numbers between the bounds, accepted by the normal density: a block of them, then a block to accept."""
     mean, deviation, start, stop = batch
     unit = _units(xp, stream, first, blocks, mean.dtype).reshape(blocks // 2, 2, -1)
@@ -146,7 +147,7 @@ def _uniform(xp: Any, stream: Stream, first: Any, blocks: int, batch: tuple) -> 
     return _after_gap(xp, number * deviation + mean), _after_gap(xp, accepted)
 
 
-def _exponential(xp: Any, stream: Stream, first: Any, blocks: int, batch: tuple) -> tuple:
+def _exponential(xp: Any, stream: Stream, first: Any, blocks: int, batch: Sequence) -> tuple:
     """Exponential numbers from the lower bound on, accepted by the normal density and the upper bound."""
     mean, deviation, start, stop = batch
     unit = _units(xp, stream, first, blocks, mean.dtype).reshape(blocks, -1, 2)

@@ -238,7 +238,7 @@ def _shuffle(xp: Any, value: Any, key: Any, counter: Any, alg: Any) -> Any:
     stream = keyed(xp, key, counter, alg)
     if value.ndim == 0 or value.size <= 1:
         return value
-    return xp.take(value, random_choice.permutation(xp, stream, value.shape[0]), axis=0)
+    return xp.take(value, random_choice.permutation(xp, stream, value.shape[0]), axis=0, mode="clip")
 
 
 def _index_shuffle(xp: Any, index: Any, seed: Any, max_index: Any, *, rounds: int) -> Any:
