@@ -4,7 +4,6 @@ import functools
 
 import penstock as tf
 
-
 VARIABLE = tf.Variable([1, 2, 3])
 
 

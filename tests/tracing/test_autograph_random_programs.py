@@ -16,7 +16,9 @@ expressions = st.one_of(
     st.tuples(st.sampled_from(VARIABLES), st.sampled_from("+-*"), st.integers(-3, 3)).map(
         lambda parts: f"{parts[0]} {parts[1]} ({parts[2]})"
     ),
-    st.tuples(st.sampled_from(VARIABLES), st.sampled_from(VARIABLES)).map(lambda pair: f"{pair[0]} - {pair[1]}"),
+    st.tuples(st.sampled_from(VARIABLES), st.sampled_from(VARIABLES)).map(
+        lambda pair: f"{pair[0]} - {pair[1]}"
+    ),
 )
 comparisons = st.tuples(
     st.sampled_from(VARIABLES), st.sampled_from(("<", ">", "<=", ">=", "==", "!=")), st.integers(-4, 4)
@@ -64,7 +66,9 @@ def statements(draw, depth, in_loop, counters):
     counters.append(None)
     counter = f"n{len(counters)}"
     if kind == "for":
-        source = draw(st.sampled_from(("tf.range(4)", "range(3)", "tf.range(abs(x) % 4)", "tf.stack([x, y, z])")))
+        source = draw(
+            st.sampled_from(("tf.range(4)", "range(3)", "tf.range(abs(x) % 4)", "tf.stack([x, y, z])"))
+        )
         return f"for {counter} in {source}:\n    y = y + {counter}\n{body}{orelse}"
     return (
         f"{counter} = {draw(st.sampled_from(('0', 'x - x')))}\n"
