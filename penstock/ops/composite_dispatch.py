@@ -15,7 +15,8 @@ from penstock.ops import dispatch, ragged_joining, ragged_reductions, ragged_sel
 from penstock.ops.casting import cast
 from penstock.ops.dynamic_ragged_shape import DynamicRaggedShape
 from penstock.ops.ragged_broadcast import broadcast_flat, elementwise
-from penstock.ops.ragged_tensor import RaggedTensor, from_ragged_value, is_ragged, map_flat_values
+from penstock.ops.ragged_structure import map_flat_values
+from penstock.ops.ragged_tensor import RaggedTensor, from_ragged_value, is_ragged
 from penstock.ops.ragged_value import RaggedTensorValue
 from penstock.types import dtypes
 from penstock.types.sparse_tensor import SparseTensor
@@ -86,7 +87,9 @@ def _keepdims(bound: dict) -> bool:
 
 
 def _axis(bound: dict) -> Any:
-    return next((bound[name] for name in ("axis", "reduction_indices", "dim") if bound.get(name) is not None), None)
+    return next(
+        (bound[name] for name in ("axis", "reduction_indices", "dim") if bound.get(name) is not None), None
+    )
 
 
 def _reduction(function: Callable) -> Callable:
@@ -103,7 +106,9 @@ def _truth(kind: str) -> Callable:
 
 def _size(bound: dict) -> Tensor:
     value = _ragged(bound["input"])
-    return execute("Size", (value.flat_values,), {"out_type": dtypes.as_dtype(bound.get("out_type") or dtypes.int32)})
+    return execute(
+        "Size", (value.flat_values,), {"out_type": dtypes.as_dtype(bound.get("out_type") or dtypes.int32)}
+    )
 
 
 def _rank(bound: dict) -> Tensor:
@@ -132,7 +137,9 @@ def _softmax(bound: dict) -> RaggedTensor:
     axis = -1 if axis is None else axis
     rank = ragged_joining.counted_axis(axis, logits.shape.rank)
     if rank > logits.ragged_rank:
-        return logits.with_flat_values(EXPORTS["v2"]["nn.softmax"](logits.flat_values, rank - logits.ragged_rank))
+        return logits.with_flat_values(
+            EXPORTS["v2"]["nn.softmax"](logits.flat_values, rank - logits.ragged_rank)
+        )
     largest = ragged_reductions.reduce("max", logits, axis, True)
     powers = elementwise(lambda x, y: execute("Exp", (x - y,)), logits, largest)
     total = ragged_reductions.reduce("sum", powers, axis, True)
@@ -166,9 +173,17 @@ def _unsorted_segment(kind: str) -> Callable:
         if kind != "mean":
             return ragged_reductions.aggregate(kind, data, ids, cast(count, ids.dtype))
         total = ragged_reductions.aggregate("sum", data, ids, cast(count, ids.dtype))
-        ones = data.with_flat_values(execute("OnesLike", (data.flat_values,))) if isinstance(data, RaggedTensor) else execute("OnesLike", (data,))
+        ones = (
+            data.with_flat_values(execute("OnesLike", (data.flat_values,)))
+            if isinstance(data, RaggedTensor)
+            else execute("OnesLike", (data,))
+        )
         number = ragged_reductions.aggregate("sum", ones, ids, cast(count, ids.dtype))
-        return elementwise(lambda x, y: x / y, total, number) if isinstance(total, RaggedTensor) else total / number
+        return (
+            elementwise(lambda x, y: x / y, total, number)
+            if isinstance(total, RaggedTensor)
+            else total / number
+        )
 
     return call
 
@@ -212,14 +227,18 @@ _RAGGED: dict[str, Callable[[dict], Any]] = {
     "stack": lambda bound: ragged_joining.stack(bound["values"], bound.get("axis", 0)),
     "unstack": _unstack,
     "expand_dims": lambda bound: ragged_joining.expand_dims(_ragged(bound["input"]), _axis(bound)),
-    "squeeze": lambda bound: ragged_joining.squeeze(_ragged(bound["input"]), bound.get("axis", bound.get("squeeze_dims"))),
+    "squeeze": lambda bound: ragged_joining.squeeze(
+        _ragged(bound["input"]), bound.get("axis", bound.get("squeeze_dims"))
+    ),
     "tile": lambda bound: ragged_joining.tile(_ragged(bound["input"]), bound["multiples"]),
     "reverse": lambda bound: ragged_joining.reverse(_ragged(bound["tensor"]), bound["axis"]),
     "split": lambda bound: ragged_joining.split(
         _ragged(bound["value"]), bound["num_or_size_splits"], bound.get("axis", 0), bound.get("num")
     ),
     "gather": _gather,
-    "gather_nd": lambda bound: ragged_selection.gather_nd(bound["params"], bound["indices"], bound.get("batch_dims", 0)),
+    "gather_nd": lambda bound: ragged_selection.gather_nd(
+        bound["params"], bound["indices"], bound.get("batch_dims", 0)
+    ),
     "boolean_mask": lambda bound: ragged_selection.boolean_mask(bound["tensor"], bound["mask"]),
     "where": lambda bound: ragged_selection.where(bound["condition"], bound.get("x"), bound.get("y")),
     "size": _size,
@@ -230,7 +249,10 @@ _RAGGED: dict[str, Callable[[dict], Any]] = {
     "nn.embedding_lookup": _embedding,
     "linalg.matmul": _matmul,
     "strings.join": _join_strings,
-    **{f"math.unsorted_segment_{kind}": _unsorted_segment(kind) for kind in ("sum", "prod", "max", "min", "mean")},
+    **{
+        f"math.unsorted_segment_{kind}": _unsorted_segment(kind)
+        for kind in ("sum", "prod", "max", "min", "mean")
+    },
 }
 
 export("ragged.stack")(ragged_joining.stack)

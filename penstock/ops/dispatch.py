@@ -18,7 +18,19 @@ from penstock.engine.export import EXPORTS, export
 from penstock.types.tensors import EagerTensor, SymbolicTensor
 
 _PLAIN = frozenset(
-    (EagerTensor, SymbolicTensor, int, float, bool, str, bytes, complex, type(None), types.FunctionType, types.BuiltinFunctionType)
+    (
+        EagerTensor,
+        SymbolicTensor,
+        int,
+        float,
+        bool,
+        str,
+        bytes,
+        complex,
+        type(None),
+        types.FunctionType,
+        types.BuiltinFunctionType,
+    )
 )
 
 # Public names of functions that work on each element by itself, with one tensor as their first argument, ...
@@ -98,7 +110,11 @@ def needs_dispatch(values: Iterable[Any]) -> bool:
         if kind is list or kind is tuple:
             if needs_dispatch(value):
                 return True
-        elif getattr(kind, "_expands_to_components", False) or kind in _user_types or kind.__name__ in _VALUE_TYPES:
+        elif (
+            getattr(kind, "_expands_to_components", False)
+            or kind in _user_types
+            or kind.__name__ in _VALUE_TYPES
+        ):
             return True
     return False
 
@@ -149,7 +165,9 @@ def public(name: str) -> list[Callable]:
     return list({id(each): each for each in found if each is not None}.values())
 
 
-def handle(name: str, test: Callable[[dict], bool], handler: Callable[[Api], Callable], kind: str | None = None) -> None:
+def handle(
+    name: str, test: Callable[[dict], bool], handler: Callable[[Api], Callable], kind: str | None = None
+) -> None:
     """Registers a handler for a public name; without effect where there is no such function."""
     for function in public(name):
         api = _apis.get(function) or replace_everywhere(function, kind)
@@ -222,7 +240,8 @@ def dispatch_for_api(api: Callable, *signatures: dict) -> Callable:
     def decorate(function: Callable) -> Callable:
         if list(inspect.signature(function).parameters) != names:
             raise ValueError(
-                f"Dispatch function's signature {inspect.signature(function)} does not match API's signature {entry.signature}."
+                f"Dispatch function's signature {inspect.signature(function)} does not match API's signature "
+                f"{entry.signature}."
             )
         wanted = list(signatures) or [_annotations(function)]
         if not all(wanted):
@@ -254,7 +273,11 @@ def unregister_dispatch_for(dispatch_target: Callable) -> None:
     """
     found = False
     for entry in set(_apis.values()):
-        kept = [pair for pair in entry.handlers if getattr(pair[1], "_dispatch_target", pair[1]) is not dispatch_target]
+        kept = [
+            pair
+            for pair in entry.handlers
+            if getattr(pair[1], "_dispatch_target", pair[1]) is not dispatch_target
+        ]
         found = found or len(kept) != len(entry.handlers)
         entry.handlers[:] = kept
     if not found:
@@ -270,7 +293,9 @@ def _elementwise(kind: str, wanted: tuple[Any, ...]) -> Callable:
         for entry in set(_apis.values()):
             if entry.kind == kind:
                 names = list(entry.signature.parameters)[: len(wanted)]
-                entry.handlers.append((_test_of(dict(zip(names, wanted))), _call_with_api(entry, names, handler)))
+                entry.handlers.append(
+                    (_test_of(dict(zip(names, wanted))), _call_with_api(entry, names, handler))
+                )
         return handler
 
     return decorate

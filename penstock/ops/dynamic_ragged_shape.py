@@ -35,7 +35,13 @@ class DynamicRaggedShape:
         static_inner_shape: Any = None,
     ):  # fmt: skip
         self._row_partitions = tuple(row_partitions)
-        kind = as_dtype(dtype) if dtype is not None else self._row_partitions[0].dtype if row_partitions else dtypes.int64
+        kind = (
+            as_dtype(dtype)
+            if dtype is not None
+            else self._row_partitions[0].dtype
+            if row_partitions
+            else dtypes.int64
+        )
         self._inner_shape = cast(convert_to_tensor(inner_shape), kind)
         self._row_partitions = tuple(each.with_dtype(kind) for each in self._row_partitions)
         self._dtype = kind
@@ -70,7 +76,9 @@ class DynamicRaggedShape:
         return cls(partitions, [count, *lengths[depth + 1 :]], dtype)
 
     @classmethod
-    def from_row_partitions(cls, row_partitions: Sequence[RowPartition], dtype: Any = None) -> DynamicRaggedShape:
+    def from_row_partitions(
+        cls, row_partitions: Sequence[RowPartition], dtype: Any = None
+    ) -> DynamicRaggedShape:
         """From row partitions, outermost first; the flat values are a vector."""
         if not row_partitions:
             raise ValueError("row_partitions cannot be empty")

@@ -16,7 +16,9 @@ export("IndexedSlicesSpec")(IndexedSlicesSpec)
 export(v1=["IndexedSlicesValue"])(IndexedSlicesValue)
 
 
-def to_dense(value: IndexedSlices, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Tensor:
+def to_dense(
+    value: IndexedSlices, dtype: Any = None, name: str | None = None, as_ref: bool = False
+) -> Tensor:
     """The dense tensor that slices stand for; slices of the same index add up.
 
     Raises:

@@ -79,15 +79,21 @@ class PartitionedVariable:
         pairs = zip(self._variable_list, parts, strict=True)
         return [getattr(each, method)(part, use_locking, name, read_value) for each, part in pairs]
 
-    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> list:
+    def assign(
+        self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> list:
         """Sets every part from a tensor for the whole, or from a list of parts."""
         return self._apply("assign", value, use_locking, name, read_value)
 
-    def assign_add(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> list:
+    def assign_add(
+        self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> list:
         """Adds to every part."""
         return self._apply("assign_add", value, use_locking, name, read_value)
 
-    def assign_sub(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> list:
+    def assign_sub(
+        self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> list:
         """Subtracts from every part."""
         return self._apply("assign_sub", value, use_locking, name, read_value)
 
@@ -120,15 +126,21 @@ def make_partitioned(
         whole = convert_to_tensor(initializer, dtype)
         shape = whole.shape
     if not shape.is_fully_defined():
-        raise ValueError(f"Shape of a new partitioned variable ({name}) must be fully defined, but instead was {shape}.")
+        raise ValueError(
+            f"Shape of a new partitioned variable ({name}) must be fully defined, but instead was {shape}."
+        )
     partitions = list(partitioner(shape=shape, dtype=dtype))
     if len(partitions) != shape.rank:
-        raise ValueError(f"Partitioner returned a partition list that does not match the variable's rank: {partitions} vs. {shape}")
+        raise ValueError(
+            f"Partitioner returned a partition list that does not match the variable's rank: {partitions} vs. {shape}"
+        )
     if any(each < 1 for each in partitions):
         raise ValueError(f"Partitioner returned zero partitions for some axes: {partitions}")
     cut = [axis for axis, each in enumerate(partitions) if each > 1]
     if len(cut) > 1:
-        raise ValueError(f"Can only slice a variable along one dimension: {shape}, partitioning: {partitions}")
+        raise ValueError(
+            f"Can only slice a variable along one dimension: {shape}, partitioning: {partitions}"
+        )
     axis = cut[0] if cut else 0
     count, dims = partitions[axis] if partitions else 1, shape.as_list()
     base, extra = divmod(dims[axis], count)
@@ -173,7 +185,10 @@ def variable_axis_size_partitioner(
       ValueError: a size is not positive.
     """
     if max_shard_bytes < 1 or bytes_per_string_element < 1:
-        raise ValueError(f"Both max_shard_bytes and bytes_per_string_element should be positive. Currently they are {max_shard_bytes} and {bytes_per_string_element} respectively")
+        raise ValueError(
+            "Both max_shard_bytes and bytes_per_string_element should be positive. Currently they are "
+            f"{max_shard_bytes} and {bytes_per_string_element} respectively"
+        )
     if max_shards is not None and max_shards < 1:
         raise ValueError("max_shards must be positive.")
 
@@ -192,7 +207,10 @@ def variable_axis_size_partitioner(
 
 @export(v1=["min_max_variable_partitioner"])
 def min_max_variable_partitioner(
-    max_partitions: int = 1, axis: int = 0, min_slice_size: int = 256 << 10, bytes_per_string_element: int = 16
+    max_partitions: int = 1,
+    axis: int = 0,
+    min_slice_size: int = 256 << 10,
+    bytes_per_string_element: int = 16,
 ) -> Callable:
     """A partitioner that cuts `axis` into at most `max_partitions` parts of at least `min_slice_size` bytes."""
 

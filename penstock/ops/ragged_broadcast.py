@@ -16,14 +16,15 @@ from penstock.engine.execute import execute
 from penstock.engine.shape_rules import ShapeCall
 from penstock.ops.arguments import dtype_of
 from penstock.ops.gathering import gather
-from penstock.ops.ragged_tensor import RaggedTensor, from_ragged_value, is_ragged, same_splits
+from penstock.ops.ragged_structure import same_splits
+from penstock.ops.ragged_tensor import RaggedTensor, from_ragged_value, is_ragged
 from penstock.ops.ragged_value import RaggedTensorValue
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape, broadcast_shape
 
 
 def _broadcast(
-    splits: list, dims: list, *, ragged_ranks: Sequence[int], uniform: Sequence[bool], K: int  # noqa: N803
+    splits: list, dims: list, *, ragged_ranks: Sequence[int], uniform: Sequence[bool], K: int
 ) -> list[np.ndarray]:
     """For each operand the element that each element of the result takes, and the row splits of the result."""
     operands = []
@@ -35,20 +36,24 @@ def _broadcast(
         operands.append(_Operand(own, [int(each) for each in shape], rank))
     sizes = {operand.rows for operand in operands if operand.rows != 1}
     if len(sizes) > 1:
-        raise ValueError(f"the numbers of rows do not broadcast: {sorted(operand.rows for operand in operands)}")
+        raise ValueError(
+            f"the numbers of rows do not broadcast: {sorted(operand.rows for operand in operands)}"
+        )
     count = sizes.pop() if sizes else 1
     at = [np.zeros(count, np.int64) if operand.rows == 1 else np.arange(count) for operand in operands]
     out_splits = []
     for axis in range(1, K + 1):
         levels = [operand.level(axis, index) for operand, index in zip(operands, at)]
         lengths = None
-        for starts, own_lengths, is_one in levels:
+        for _, own_lengths, is_one in levels:
             if is_one:
                 continue
             if lengths is None:
                 lengths = own_lengths
             elif not np.array_equal(lengths, own_lengths):
-                raise ValueError(f"dimension {axis} does not broadcast: row lengths {lengths.tolist()} and {own_lengths.tolist()}")
+                raise ValueError(
+                    f"dimension {axis} does not broadcast: row lengths {lengths.tolist()} and {own_lengths.tolist()}"
+                )
         if lengths is None:
             lengths = np.ones(len(at[0]), np.int64)
         ends = np.concatenate([[0], np.cumsum(lengths)])
@@ -71,7 +76,7 @@ class _Operand:
         self.outer = outer
 
     def level(self, axis: int, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
-        """For the elements `index` one level up: where their rows start, their lengths, and whether all are 1 and uniform."""
+        """For elements one level up: where their rows start, the lengths, and whether these are 1 by definition."""
         own = axis - self.pad
         if own < 0:
             return index, np.ones(len(index), np.int64), True
@@ -91,7 +96,8 @@ def _broadcast_shapes(call: ShapeCall) -> list[TensorShape]:
 
 # Not an op of TensorFlow's, which composes broadcasting of many small ones.
 op(
-    "RaggedBroadcast(splits: N*Tsplits, dims: M*int64; ragged_ranks, uniform, K) -> (indices: M*int64, out_splits: K*Tsplits)",
+    "RaggedBroadcast(splits: N*Tsplits, dims: M*int64; ragged_ranks, uniform, K)"
+    " -> (indices: M*int64, out_splits: K*Tsplits)",
     numpy=_broadcast,
     shape=_broadcast_shapes,
     gradient=stops,
@@ -103,7 +109,10 @@ def _prepared(operands: Sequence[Any]) -> list[Any]:
     found = [from_ragged_value(each) if isinstance(each, RaggedTensorValue) else each for each in operands]
     kinds = {each.row_splits.dtype for each in found if isinstance(each, RaggedTensor)}
     if len(kinds) > 1:
-        found = [each.with_row_splits_dtype(dtypes.int64) if isinstance(each, RaggedTensor) else each for each in found]
+        found = [
+            each.with_row_splits_dtype(dtypes.int64) if isinstance(each, RaggedTensor) else each
+            for each in found
+        ]
     return found
 
 
@@ -145,9 +154,14 @@ def broadcast_flat(operands: Sequence[Any]) -> tuple[list[Any], Callable[[Any], 
             uniform.extend(partition.is_uniform() for partition in each._nested_row_partitions)
         flat = each.flat_values if isinstance(each, RaggedTensor) else each
         dims.append(execute("Shape", (flat,), {"out_type": dtypes.int64}))
-    outputs = execute("RaggedBroadcast", (splits, dims), {"ragged_ranks": depths, "uniform": uniform, "K": depth})
+    outputs = execute(
+        "RaggedBroadcast", (splits, dims), {"ragged_ranks": depths, "uniform": uniform, "K": depth}
+    )
     indices, out_splits = outputs[: len(tensors)], outputs[len(tensors) :]
-    flats = [gather(_merged(each, own, depth - (rank - total)), index) for each, own, total, index in zip(tensors, depths, ranks, indices)]
+    flats = [
+        gather(_merged(each, own, depth - (rank - total)), index)
+        for each, own, total, index in zip(tensors, depths, ranks, indices)
+    ]
     static = _static_shape(tensors, rank)
 
     def pack(result: Any) -> RaggedTensor:
@@ -162,7 +176,7 @@ def broadcast_flat(operands: Sequence[Any]) -> tuple[list[Any], Callable[[Any], 
 
 
 def _merged(value: Any, own_depth: int, last: int) -> Any:
-    """The values of an operand with its dimensions up to `last` (of its own) joined; a first dimension where it has none."""
+    """The values of an operand with its own dimensions up to `last` joined to one, which is added where it has none."""
     flat = value.flat_values if isinstance(value, RaggedTensor) else value
     joined = last - own_depth  # so many dimensions of the flat values are joined to the first
     shape = execute("Shape", (flat,), {"out_type": dtypes.int64})
@@ -186,7 +200,9 @@ def _static_shape(tensors: Sequence[Any], rank: int) -> TensorShape:
             shape = broadcast_shape(shape, TensorShape([1] * pad).concatenate(each.shape))
         except ValueError:
             return TensorShape([None] * rank)
-    return TensorShape([None if is_ragged_axis else dim for dim, is_ragged_axis in zip(shape.as_list(), ragged)])
+    return TensorShape(
+        [None if is_ragged_axis else dim for dim, is_ragged_axis in zip(shape.as_list(), ragged)]
+    )
 
 
 def elementwise(function: Callable, *operands: Any, **kwargs: Any) -> Any:

@@ -68,11 +68,23 @@ def _parts(
     deepest = _list_depth(pylist)
     if depth is not None and deepest > depth:
         raise ValueError("Invalid pylist: empty list nesting is greater than scalar value nesting")
-    inner = None if inner_shape is None else tuple(np.atleast_1d(inner_shape).tolist()) if not isinstance(inner_shape, tuple) else inner_shape
+    inner = (
+        None
+        if inner_shape is None
+        else tuple(np.atleast_1d(inner_shape).tolist())
+        if not isinstance(inner_shape, tuple)
+        else inner_shape
+    )
     if ragged_rank is None:
-        ragged_rank = max(0, (depth or deepest) - 1 - len(inner)) if inner is not None else max(1, (depth or deepest) - 1)
+        ragged_rank = (
+            max(0, (depth or deepest) - 1 - len(inner))
+            if inner is not None
+            else max(1, (depth or deepest) - 1)
+        )
     if ragged_rank > max(0, (depth if depth is not None else max(deepest, ragged_rank + 1)) - 1):
-        raise ValueError(f"Invalid pylist={pylist}: must have scalar values nested at least {ragged_rank + 1} deep")
+        raise ValueError(
+            f"Invalid pylist={pylist}: must have scalar values nested at least {ragged_rank + 1} deep"
+        )
     splits: list[list[int]] = []
     level = list(pylist)
     for _ in range(ragged_rank):
@@ -88,7 +100,11 @@ def _parts(
     if inner is None:
         inner = _inner_shape(level)
     kind = None if dtype is None else as_dtype(dtype)
-    values, kind = array_of(level, kind) if level else (np.zeros((0,), (kind or dtypes.float32).as_numpy_dtype), kind or dtypes.float32)
+    values, kind = (
+        array_of(level, kind)
+        if level
+        else (np.zeros((0,), (kind or dtypes.float32).as_numpy_dtype), kind or dtypes.float32)
+    )
     if not level or inner != values.shape[1:]:
         values = values.reshape((-1 if level else 0, *inner))
     return splits, values, kind
@@ -131,11 +147,16 @@ def ragged_constant(
         return constant(pylist, dtype)
     plain = ragged_rank is None and _list_depth(pylist) < 2
     if plain or ragged_rank == 0:
-        return constant(list(pylist) if not isinstance(pylist, np.ndarray) else pylist, dtype if len(pylist) or dtype else dtypes.float32)
+        return constant(
+            list(pylist) if not isinstance(pylist, np.ndarray) else pylist,
+            dtype if len(pylist) or dtype else dtypes.float32,
+        )
     splits, values, kind = _parts(pylist, dtype, ragged_rank, inner_shape)
     result: Any = convert_to_tensor(values, kind)
     for row_splits in reversed(splits):
-        result = RaggedTensor.from_row_splits(result, convert_to_tensor(row_splits, row_splits_dtype), validate=False)
+        result = RaggedTensor.from_row_splits(
+            result, convert_to_tensor(row_splits, row_splits_dtype), validate=False
+        )
     return result
 
 
@@ -144,7 +165,11 @@ ragged_constant.__name__ = "constant"
 
 @export(v1=["ragged.constant_value"])
 def constant_value(
-    pylist: Any, dtype: Any = None, ragged_rank: int | None = None, inner_shape: Any = None, row_splits_dtype: Any = "int64"
+    pylist: Any,
+    dtype: Any = None,
+    ragged_rank: int | None = None,
+    inner_shape: Any = None,
+    row_splits_dtype: Any = "int64",
 ) -> Any:
     """A `RaggedTensorValue` (or a NumPy array) of nested lists."""
     if not _is_list(pylist) or (ragged_rank is None and _list_depth(pylist) < 2):
@@ -165,7 +190,9 @@ def placeholder(dtype: Any, ragged_rank: int, value_shape: Any = None, name: str
     from penstock.types.shapes import TensorShape
 
     def node(kind: Any, shape: Any) -> Tensor:
-        return execute("Placeholder", (), {"dtype": as_dtype(kind), "shape": TensorShape(shape)}, name or "Placeholder")
+        return execute(
+            "Placeholder", (), {"dtype": as_dtype(kind), "shape": TensorShape(shape)}, name or "Placeholder"
+        )
 
     with current_graph().as_default():
         if ragged_rank == 0:
@@ -186,7 +213,7 @@ def ragged_range(
     name: str | None = None,
     row_splits_dtype: Any = dtypes.int64,
 ) -> RaggedTensor:
-    """Row i is the range from `starts[i]` up to `limits[i]` in steps of `deltas[i]`; with one argument, up to it from 0.
+    """Row i is the range from `starts[i]` up to `limits[i]` in steps of `deltas[i]`; one argument is the limits.
 
     Example:
       >>> import penstock as tf
@@ -196,13 +223,23 @@ def ragged_range(
     if limits is None:
         starts, limits = 0, starts
     kind = None if dtype is None else as_dtype(dtype)
-    given = [each for each in (starts, limits, deltas) if dtype_of(each) is not None or isinstance(each, np.ndarray)]
+    given = [
+        each
+        for each in (starts, limits, deltas)
+        if dtype_of(each) is not None or isinstance(each, np.ndarray)
+    ]
     if kind is None and given:
         kind = convert_to_tensor(given[0]).dtype
-    arguments = matching(starts, limits, deltas, dtype=kind) if kind is not None else [convert_to_tensor(each) for each in (starts, limits, deltas)]
+    arguments = (
+        matching(starts, limits, deltas, dtype=kind)
+        if kind is not None
+        else [convert_to_tensor(each) for each in (starts, limits, deltas)]
+    )
     if kind is None:
         floating = [each.dtype for each in arguments if each.dtype.is_floating]
-        kind = floating[0] if floating else max((each.dtype for each in arguments), key=lambda each: each.size)
+        kind = (
+            floating[0] if floating else max((each.dtype for each in arguments), key=lambda each: each.size)
+        )
         arguments = [cast(each, kind) for each in arguments]
     else:
         arguments = [cast(each, kind) for each in arguments]
@@ -214,7 +251,9 @@ ragged_range.__name__ = "range"
 
 
 @export("ragged.stack_dynamic_partitions")
-def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, name: str | None = None) -> RaggedTensor:
+def stack_dynamic_partitions(
+    data: Any, partitions: Any, num_partitions: Any, name: str | None = None
+) -> RaggedTensor:
     """Row i holds, in order, the slices of `data` whose entry in `partitions` is i.
 
     Example:
@@ -232,12 +271,14 @@ def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, na
     if rank is None or rank == 0:
         values, ids = values[None], ids[None]
     elif rank > 1:
-        from penstock.ops.ragged_tensor import merge_dims
+        from penstock.ops.ragged_structure import merge_dims
 
         values, ids = merge_dims(values, 0, rank - 1), merge_dims(ids, 0, rank - 1)
     order = argsort(ids, stable=True)
     sorted_values = gather_rows(values, order)
-    return RaggedTensor.from_value_rowids(sorted_values, gather(ids, order), rows, validate=thread.graph is None)
+    return RaggedTensor.from_value_rowids(
+        sorted_values, gather(ids, order), rows, validate=thread.graph is None
+    )
 
 
 def gather_rows(values: Any, indices: Any) -> Any:

@@ -42,7 +42,9 @@ def _places(splits: Sequence[np.ndarray], sizes: Sequence[int]) -> tuple[np.ndar
     return position, inside
 
 
-def _to_tensor(shape: Any, values: Any, default: Any, partitions: list, *, row_partition_types: Any) -> np.ndarray:
+def _to_tensor(
+    shape: Any, values: Any, default: Any, partitions: list, *, row_partition_types: Any
+) -> np.ndarray:
     kinds = [each.decode() if isinstance(each, bytes) else each for each in row_partition_types]
     splits = []
     rows = None
@@ -79,21 +81,33 @@ def _to_tensor_gradient(call: Any, dy: Any) -> list[Any]:
     count = execute("Shape", (values,), {"out_type": dtypes.int64})[0]
     numbers = execute("Range", (count * 0, count, count * 0 + 1))
     target = execute("Shape", (dy,), {"out_type": dtypes.int64})
-    depth = len(partitions) + 1 if attrs["row_partition_types"][0] in ("ROW_SPLITS", b"ROW_SPLITS") else len(partitions)
+    depth = (
+        len(partitions) + 1
+        if attrs["row_partition_types"][0] in ("ROW_SPLITS", b"ROW_SPLITS")
+        else len(partitions)
+    )
     outer = target[:depth]
     minus_one = convert_to_tensor(-1, dtypes.int64)
     places = execute("RaggedTensorToTensor", (outer, numbers, minus_one, list(partitions)), attrs)
     flat_places = execute("Reshape", (places, convert_to_tensor([-1])))
-    inner = execute("ConcatV2", ([convert_to_tensor([-1], dtypes.int64), target[depth:]], convert_to_tensor(0)))
+    inner = execute(
+        "ConcatV2", ([convert_to_tensor([-1], dtypes.int64), target[depth:]], convert_to_tensor(0))
+    )
     flat_dy = execute("Reshape", (dy, inner))
     here = execute("Reshape", (execute("Where", (flat_places >= minus_one + 1,)), convert_to_tensor([-1])))
-    there = execute("Reshape", (execute("Where", (execute("Equal", (flat_places, minus_one)),)), convert_to_tensor([-1])))
+    there = execute(
+        "Reshape", (execute("Where", (execute("Equal", (flat_places, minus_one)),)), convert_to_tensor([-1]))
+    )
     shape = execute("Shape", (values,), {"out_type": dtypes.int64})
     indices = gather(flat_places, here)[:, None]
     d_values = execute("ScatterNd", (indices, gather(flat_dy, here), shape))
     rest = execute("Sum", (gather(flat_dy, there), convert_to_tensor([0])), {"keep_dims": False})
-    extra = [axis for axis in range((rest.shape.rank or 0) - (default.shape.rank or 0))]
-    d_default = execute("Sum", (rest, convert_to_tensor(extra, dtypes.int32)), {"keep_dims": False}) if extra else rest
+    extra = list(range((rest.shape.rank or 0) - (default.shape.rank or 0)))
+    d_default = (
+        execute("Sum", (rest, convert_to_tensor(extra, dtypes.int32)), {"keep_dims": False})
+        if extra
+        else rest
+    )
     return [None, d_values, d_default, *(None for _ in partitions)]
 
 
@@ -111,15 +125,17 @@ def _to_tensor_shape(call: ShapeCall) -> TensorShape:
 
 
 op(
-    "RaggedTensorToTensor(shape: Tshape, values: T, default_value: T, row_partition_tensors: num_row_partition_tensors*Tindex;"
-    " row_partition_types) -> result: T",
+    "RaggedTensorToTensor(shape: Tshape, values: T, default_value: T,"
+    " row_partition_tensors: num_row_partition_tensors*Tindex; row_partition_types) -> result: T",
     numpy=_to_tensor,
     shape=_to_tensor_shape,
     gradient=_to_tensor_gradient,
 )
 
 
-def to_tensor(self: RaggedTensor, default_value: Any = None, name: str | None = None, shape: Any = None) -> Tensor:
+def to_tensor(
+    self: RaggedTensor, default_value: Any = None, name: str | None = None, shape: Any = None
+) -> Tensor:
     """A dense tensor, in which shorter rows are padded at their end.
 
     Args:
@@ -140,15 +156,24 @@ def to_tensor(self: RaggedTensor, default_value: Any = None, name: str | None = 
     elif isinstance(shape, Tensor):
         target, static = shape, shape._as_shape()
     else:
-        static = TensorShape([None if dim == -1 else dim for dim in shape] if isinstance(shape, (list, tuple)) else shape)
+        static = TensorShape(
+            [None if dim == -1 else dim for dim in shape] if isinstance(shape, (list, tuple)) else shape
+        )
         dims = [-1 if dim is None else dim for dim in static.as_list()] if static.rank is not None else -1
         target = convert_to_tensor(dims, dtypes.int64)
     kinds = ["ROW_SPLITS"] * self.ragged_rank
     inputs = (target, self.flat_values, default, list(self.nested_row_splits))
     dense = execute("RaggedTensorToTensor", inputs, {"row_partition_types": kinds}, name)
     if dense.is_symbolic_tensor:
-        known = self.shape if static.rank is None else TensorShape(
-            [mine if given is None else given for given, mine in zip(static.as_list(), self.shape.as_list(), strict=True)]
+        known = (
+            self.shape
+            if static.rank is None
+            else TensorShape(
+                [
+                    mine if given is None else given
+                    for given, mine in zip(static.as_list(), self.shape.as_list(), strict=True)
+                ]
+            )
         )
         dense.set_shape(known)
     return dense
@@ -186,12 +211,19 @@ def from_tensor(
         raise ValueError(f"Argument `ragged_rank` must be greater than 0. Received {ragged_rank}.")
     tensor = convert_to_tensor(tensor)
     tensor.shape.with_rank_at_least(ragged_rank + 1)
-    if isinstance(lengths, (list, tuple)) and len(lengths) and not isinstance(lengths[0], (int, float, np.integer)):
+    if (
+        isinstance(lengths, (list, tuple))
+        and len(lengths)
+        and not isinstance(lengths[0], (int, float, np.integer))
+    ):
         return _from_nested_lengths(cls, tensor, lengths, row_splits_dtype)
     sizes = execute("Shape", (tensor,), {"out_type": row_splits_dtype})
     if ragged_rank > 1:
         # Join the outer dimensions, make the innermost ragged, and put the others around it as uniform ones.
-        joined = execute("ConcatV2", ([convert_to_tensor([-1], row_splits_dtype), sizes[ragged_rank:]], convert_to_tensor(0)))
+        joined = execute(
+            "ConcatV2",
+            ([convert_to_tensor([-1], row_splits_dtype), sizes[ragged_rank:]], convert_to_tensor(0)),
+        )
         flat = execute("Reshape", (tensor, joined))
         result = from_tensor(cls, flat, lengths, padding, 1, None, row_splits_dtype)
         count = sizes[0]
@@ -206,7 +238,9 @@ def from_tensor(
     if padding is not None:
         lengths = _unpadded_lengths(tensor, padding, row_splits_dtype)
     if lengths is None:
-        joined = execute("ConcatV2", ([convert_to_tensor([-1], row_splits_dtype), sizes[2:]], convert_to_tensor(0)))
+        joined = execute(
+            "ConcatV2", ([convert_to_tensor([-1], row_splits_dtype), sizes[2:]], convert_to_tensor(0))
+        )
         values = execute("Reshape", (tensor, joined))
         return cls.from_uniform_row_length(values, columns, rows, validate=False)
     lengths = partition_tensor(lengths, "lengths", row_splits_dtype)
@@ -223,17 +257,30 @@ def _unpadded_lengths(tensor: Tensor, padding: Any, dtype: Any) -> Tensor:
             raise ValueError(f"Shapes {padding.shape} and {tensor.shape[2:]} are incompatible")
     same = execute("Equal", (tensor, padding))
     if tensor.shape.rank > 2:
-        same = execute("All", (same, convert_to_tensor(list(range(2, tensor.shape.rank)))), {"keep_dims": False})
+        same = execute(
+            "All", (same, convert_to_tensor(list(range(2, tensor.shape.rank)))), {"keep_dims": False}
+        )
     kept = cast(execute("LogicalNot", (same,)), dtype)
     columns = execute("Shape", (kept,), {"out_type": dtype})[1]
     numbers = execute("Range", (columns * 0 + 1, columns + 1, columns * 0 + 1))
     none = convert_to_tensor([0], dtype)
     rows = execute("Shape", (kept,), {"out_type": dtype})[:1]
-    wide = execute("ConcatV2", ([execute("Fill", (execute("ConcatV2", ([rows, none + 1], convert_to_tensor(0))), none[0])), kept * numbers], convert_to_tensor(1)))
+    wide = execute(
+        "ConcatV2",
+        (
+            [
+                execute("Fill", (execute("ConcatV2", ([rows, none + 1], convert_to_tensor(0))), none[0])),
+                kept * numbers,
+            ],
+            convert_to_tensor(1),
+        ),
+    )
     return execute("Max", (wide, convert_to_tensor([1])), {"keep_dims": False})
 
 
-def _from_nested_lengths(cls: type[RaggedTensor], tensor: Tensor, lengths: Sequence[Any], dtype: Any) -> RaggedTensor:
+def _from_nested_lengths(
+    cls: type[RaggedTensor], tensor: Tensor, lengths: Sequence[Any], dtype: Any
+) -> RaggedTensor:
     outer, *inner = lengths
     result = from_tensor(cls, tensor, outer, row_splits_dtype=dtype)
     if not inner:
@@ -270,7 +317,9 @@ def _to_sparse_shape(call: ShapeCall) -> list[TensorShape]:
 
 def _to_sparse_gradient(call: Any, unused: Any, dy: Any, also_unused: Any) -> list[Any]:
     values = call.inputs[-1]
-    return [None] * (len(call.inputs) - 1) + [execute("Reshape", (dy, execute("Shape", (values,), {"out_type": dtypes.int64})))]
+    return [None] * (len(call.inputs) - 1) + [
+        execute("Reshape", (dy, execute("Shape", (values,), {"out_type": dtypes.int64})))
+    ]
 
 
 op(
@@ -290,7 +339,9 @@ def to_sparse(self: RaggedTensor, name: str | None = None) -> SparseTensor:
       >>> tf.ragged.constant([[1], [], [2, 3]]).to_sparse().indices.numpy().tolist()
       [[0, 0], [2, 0], [2, 1]]
     """
-    result = SparseTensor(*execute("RaggedTensorToSparse", (list(self.nested_row_splits), self.flat_values), None, name))
+    result = SparseTensor(
+        *execute("RaggedTensorToSparse", (list(self.nested_row_splits), self.flat_values), None, name)
+    )
     if result.indices.is_symbolic_tensor:
         result.set_shape(self.shape)
     return result
@@ -311,7 +362,9 @@ def from_sparse(
     """
     row_splits_dtype = dtypes.as_dtype(row_splits_dtype)
     if not isinstance(st_input, SparseTensor):
-        raise TypeError(f"Argument `st_input` must be of type SparseTensor, but is of type {type(st_input).__name__}.")
+        raise TypeError(
+            f"Argument `st_input` must be of type SparseTensor, but is of type {type(st_input).__name__}."
+        )
     sparse = as_sparse(st_input)
     if sparse.shape.rank is None:
         raise ValueError("Argument `st_input` must have a known rank")
@@ -323,7 +376,9 @@ def from_sparse(
         follows = np.concatenate([[0], indices[:-1, 1] + 1])[: len(indices)]
         expected = np.where(starts, 0, follows)
         if (indices[:, 1] != expected).any() or (np.diff(indices[:, 0]) < 0).any():
-            raise errors.InvalidArgumentError(None, None, "SparseTensor is not right-ragged: a row has a gap, or indices are out of order")
+            raise errors.InvalidArgumentError(
+                None, None, "SparseTensor is not right-ragged: a row has a gap, or indices are out of order"
+            )
     rows = cast(sparse.indices[:, 0], row_splits_dtype)
     count = cast(sparse.dense_shape[0], row_splits_dtype)
     return cls.from_value_rowids(sparse.values, rows, count, validate=False)
@@ -333,4 +388,3 @@ RaggedTensor.to_tensor = to_tensor
 RaggedTensor.to_sparse = to_sparse
 RaggedTensor.from_tensor = classmethod(from_tensor)
 RaggedTensor.from_sparse = classmethod(from_sparse)
-

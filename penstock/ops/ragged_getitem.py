@@ -70,8 +70,12 @@ def _in_one_row(inner: Any) -> RaggedTensor:
 
 def _row(value: RaggedTensor, key: Any) -> Any:
     """One row."""
-    if isinstance(key, bool) or (not isinstance(key, int) and not hasattr(key, "__index__") and dtype_of(key) is None):
-        raise TypeError(f"Unsupported RaggedTensor slice key {key!r}: use integers, slices, `...` and tf.newaxis")
+    if isinstance(key, bool) or (
+        not isinstance(key, int) and not hasattr(key, "__index__") and dtype_of(key) is None
+    ):
+        raise TypeError(
+            f"Unsupported RaggedTensor slice key {key!r}: use integers, slices, `...` and tf.newaxis"
+        )
     index = constant_value(convert_to_tensor(key))
     rows = value._row_partition.static_nrows
     if index is not None and rows is not None and not -rows <= index < rows:
@@ -108,8 +112,12 @@ def _slice_rows(value: RaggedTensor, key: slice) -> RaggedTensor:
     if isinstance(step, int) and step == 1 and value.uniform_row_length is None:
         starts, limits = value.row_starts()[key], value.row_limits()[key]
         begin = execute("ConcatV2", ([starts, value.row_splits[-1:]], convert_to_tensor(0)))[0]
-        splits = execute("ConcatV2", ([convert_to_tensor([0], starts.dtype), limits - begin], convert_to_tensor(0)))
-        return RaggedTensor.from_row_splits(_between(value.values, begin, begin + splits[-1]), splits, validate=False)
+        splits = execute(
+            "ConcatV2", ([convert_to_tensor([0], starts.dtype), limits - begin], convert_to_tensor(0))
+        )
+        return RaggedTensor.from_row_splits(
+            _between(value.values, begin, begin + splits[-1]), splits, validate=False
+        )
     chosen = range_(value.nrows())[key]
     return select_rows(value, chosen)
 
@@ -180,12 +188,19 @@ def _slice_each_row(value: RaggedTensor, key: slice) -> RaggedTensor:
 
     begin = bound(key.start, low if step > 0 else high)
     end = bound(key.stop, high if step > 0 else low)
-    places = ragged_range(value.row_starts() + begin, value.row_starts() + end, convert_to_tensor(step, dtype), row_splits_dtype=dtype)
+    places = ragged_range(
+        value.row_starts() + begin,
+        value.row_starts() + end,
+        convert_to_tensor(step, dtype),
+        row_splits_dtype=dtype,
+    )
     result = places.with_values(gather_rows(value.values, places.values))
     size = value._row_partition.static_uniform_row_length
     if size is not None and all(isinstance(each, (int, type(None))) for each in (key.start, key.stop)):
         count = len(range(size)[key])
-        return RaggedTensor.from_uniform_row_length(result.values, convert_to_tensor(count, dtype), value.nrows(), validate=False)
+        return RaggedTensor.from_uniform_row_length(
+            result.values, convert_to_tensor(count, dtype), value.nrows(), validate=False
+        )
     return result
 
 

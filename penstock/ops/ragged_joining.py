@@ -49,7 +49,9 @@ def as_ragged(value: Any, depth: int, dtype: Any = dtypes.int64) -> RaggedTensor
         return value
     inner = value.flat_values
     missing = depth - value.ragged_rank
-    return value.with_flat_values(RaggedTensor.from_tensor(inner, ragged_rank=missing, row_splits_dtype=value.row_splits.dtype))
+    return value.with_flat_values(
+        RaggedTensor.from_tensor(inner, ragged_rank=missing, row_splits_dtype=value.row_splits.dtype)
+    )
 
 
 def _prepared(values: Sequence[Any]) -> list[Any]:
@@ -59,10 +61,17 @@ def _prepared(values: Sequence[Any]) -> list[Any]:
     for each in values:
         if isinstance(each, RaggedTensorValue):
             each = from_ragged_value(each)
-        found.append(each if isinstance(each, RaggedTensor) else convert_to_tensor(each, None if isinstance(each, Tensor) else dtype))
+        found.append(
+            each
+            if isinstance(each, RaggedTensor)
+            else convert_to_tensor(each, None if isinstance(each, Tensor) else dtype)
+        )
     kinds = {each.row_splits.dtype for each in found if isinstance(each, RaggedTensor)}
     if len(kinds) > 1:
-        found = [each.with_row_splits_dtype(dtypes.int64) if isinstance(each, RaggedTensor) else each for each in found]
+        found = [
+            each.with_row_splits_dtype(dtypes.int64) if isinstance(each, RaggedTensor) else each
+            for each in found
+        ]
     return found
 
 
@@ -86,7 +95,9 @@ def concat(values: Any, axis: Any = 0, name: str | None = None) -> Any:
 
 
 def _concat(values: list[Any], axis: int) -> Any:
-    if all(not isinstance(each, RaggedTensor) for each in values) and (axis != 0 or values[0].shape.rank == 1):
+    if all(not isinstance(each, RaggedTensor) for each in values) and (
+        axis != 0 or values[0].shape.rank == 1
+    ):
         return dense_concat(values, axis)
     depth = max(each.ragged_rank if isinstance(each, RaggedTensor) else 0 for each in values)
     ragged = [as_ragged(each, max(depth, 1), _splits_dtype(values)) for each in values]
@@ -153,11 +164,18 @@ def stack(values: Any, axis: Any = 0, name: str | None = None) -> Any:
         if rank == 1 and not any(isinstance(each, RaggedTensor) for each in found):
             lengths = dense_stack([execute("Size", (each,), {"out_type": dtypes.int32}) for each in found])
             return RaggedTensor.from_row_lengths(dense_concat(found, 0), lengths, validate=False)
-        ragged = [as_ragged(each, max(rank - 1, 1) if not isinstance(each, RaggedTensor) else 1, _splits_dtype(found)) for each in found]
+        ragged = [
+            as_ragged(
+                each, max(rank - 1, 1) if not isinstance(each, RaggedTensor) else 1, _splits_dtype(found)
+            )
+            for each in found
+        ]
         depth = max(each.ragged_rank for each in ragged)
         ragged = [as_ragged(each, depth) for each in ragged]
         lengths = dense_stack([each.nrows() for each in ragged])
-        return RaggedTensor.from_row_lengths(_below(ragged) if len(ragged) > 1 else ragged[0], lengths, validate=False)
+        return RaggedTensor.from_row_lengths(
+            _below(ragged) if len(ragged) > 1 else ragged[0], lengths, validate=False
+        )
     return concat([expand_dims(each, axis) for each in found], axis)
 
 
@@ -184,7 +202,9 @@ def squeeze(value: RaggedTensor, axis: Any = None, name: str | None = None) -> A
     if axis is None:
         raise ValueError("Ragged.squeeze must have an axis argument.")
     result: Any = value
-    axes = sorted({counted_axis(each, value.shape.rank) for each in np.atleast_1d(np.asarray(axis))}, reverse=True)
+    axes = sorted(
+        {counted_axis(each, value.shape.rank) for each in np.atleast_1d(np.asarray(axis))}, reverse=True
+    )
     for each in axes:
         result = _squeeze(result, each)
     return result
@@ -245,7 +265,13 @@ def reverse(value: RaggedTensor, axis: Any, name: str | None = None) -> Any:
     return result
 
 
-def split(value: RaggedTensor, num_or_size_splits: Any, axis: Any = 0, num: int | None = None, name: str | None = None) -> list:
+def split(
+    value: RaggedTensor,
+    num_or_size_splits: Any,
+    axis: Any = 0,
+    num: int | None = None,
+    name: str | None = None,
+) -> list:
     """`tf.split` of a ragged tensor along its first dimension, or along a uniform one."""
     position = counted_axis(axis, value.shape.rank)
     size = value.shape[position]
@@ -264,5 +290,3 @@ def split(value: RaggedTensor, num_or_size_splits: Any, axis: Any = 0, num: int 
         parts.append(value[(*[slice(None)] * position, slice(begin, begin + each))])
         begin += each
     return parts
-
-

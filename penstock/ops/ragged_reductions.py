@@ -35,7 +35,9 @@ def aggregate(kind: str, data: Any, segment_ids: Tensor, num_segments: Tensor) -
         return execute(_SEGMENT_OPS[kind], (data, segment_ids, num_segments))
     lengths = data.row_lengths()
     zero = convert_to_tensor(0, lengths.dtype)
-    out_lengths = execute("Maximum", (execute("UnsortedSegmentMax", (lengths, segment_ids, num_segments)), zero))
+    out_lengths = execute(
+        "Maximum", (execute("UnsortedSegmentMax", (lengths, segment_ids, num_segments)), zero)
+    )
     out_splits = splits_from_lengths(out_lengths)
     starts = gather(out_splits, segment_ids)
     targets = ragged_range(starts, starts + lengths, row_splits_dtype=lengths.dtype).values
@@ -114,7 +116,11 @@ def mean(value: RaggedTensor, axis: Any = None, keepdims: bool = False) -> Any:
     """`tf.reduce_mean` of a ragged tensor."""
     if axis is None:
         result = _plain("mean")(value.flat_values)
-        return result if not keepdims else reduce("sum", value.with_flat_values(value.flat_values), None, True) * 0 + result
+        return (
+            result
+            if not keepdims
+            else reduce("sum", value.with_flat_values(value.flat_values), None, True) * 0 + result
+        )
     total = reduce("sum", value, axis, keepdims)
     ones = value.with_flat_values(execute("OnesLike", (value.flat_values,)))
     count = reduce("sum", ones, axis, keepdims)

@@ -14,7 +14,8 @@ from penstock.ops.gathering import gather as dense_gather
 from penstock.ops.ragged_broadcast import broadcast_flat
 from penstock.ops.ragged_construction import gather_rows
 from penstock.ops.ragged_joining import as_ragged, counted_axis
-from penstock.ops.ragged_tensor import RaggedTensor, from_ragged_value, merge_dims
+from penstock.ops.ragged_structure import merge_dims
+from penstock.ops.ragged_tensor import RaggedTensor, from_ragged_value
 from penstock.ops.ragged_value import RaggedTensorValue
 from penstock.ops.selection import boolean_mask as dense_boolean_mask
 from penstock.types import dtypes, errors
@@ -28,7 +29,12 @@ def _either(value: Any, dtype: Any = None) -> Any:
 
 
 def gather(
-    params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: int = 0, name: str | None = None
+    params: Any,
+    indices: Any,
+    validate_indices: Any = None,
+    axis: Any = None,
+    batch_dims: int = 0,
+    name: str | None = None,
 ) -> Any:
     """`tf.gather` where the parameters, the indices, or both are ragged."""
     params, indices = _either(params), _either(indices)
@@ -44,7 +50,7 @@ def gather(
             return _gather_inner(params, indices, axis)
         if isinstance(indices, RaggedTensor):
             raise ValueError(
-                "tf.gather: ragged indices along an inner axis of a dense tensor are not supported; use batch_dims or axis=0"
+                "tf.gather: ragged indices along an inner axis of a dense tensor are not supported: use batch_dims"
             )
     if isinstance(indices, RaggedTensor):
         return indices.with_values(gather(params, indices.values))
@@ -64,7 +70,9 @@ def gather(
 def _check_rows(params: RaggedTensor, indices: Tensor) -> None:
     known, rows = constant_value(indices), params._row_partition.static_nrows
     if known is not None and rows is not None and known.size and (known.min() < 0 or known.max() >= rows):
-        raise errors.InvalidArgumentError(None, None, f"GatherV2: indices {known.tolist()} are not all in [0, {rows})")
+        raise errors.InvalidArgumentError(
+            None, None, f"GatherV2: indices {known.tolist()} are not all in [0, {rows})"
+        )
 
 
 def _gather_inner(params: RaggedTensor, indices: Any, axis: int) -> Any:
@@ -74,11 +82,27 @@ def _gather_inner(params: RaggedTensor, indices: Any, axis: int) -> Any:
         return params.with_values(inner)
     count = execute("Size", (indices,), {"out_type": params.row_splits.dtype})
     known, shortest = constant_value(indices), constant_value(params.row_lengths())
-    if known is not None and shortest is not None and known.size and shortest.size and known.max() >= shortest.min():
-        raise errors.InvalidArgumentError(None, None, f"gather: indices {known.tolist()} are out of range of a row")
+    if (
+        known is not None
+        and shortest is not None
+        and known.size
+        and shortest.size
+        and known.max() >= shortest.min()
+    ):
+        raise errors.InvalidArgumentError(
+            None, None, f"gather: indices {known.tolist()} are out of range of a row"
+        )
     starts = params.row_starts()[:, None]
-    flat = execute("Reshape", (starts + cast(execute("Reshape", (indices, convert_to_tensor([-1]))), starts.dtype), convert_to_tensor([-1])))
-    return RaggedTensor.from_uniform_row_length(gather_rows(params.values, flat), count, params.nrows(), validate=False)
+    flat = execute(
+        "Reshape",
+        (
+            starts + cast(execute("Reshape", (indices, convert_to_tensor([-1]))), starts.dtype),
+            convert_to_tensor([-1]),
+        ),
+    )
+    return RaggedTensor.from_uniform_row_length(
+        gather_rows(params.values, flat), count, params.nrows(), validate=False
+    )
 
 
 def _batch_gather(params: Any, indices: Any, axis: int, batch_dims: int) -> Any:
@@ -87,12 +111,19 @@ def _batch_gather(params: Any, indices: Any, axis: int, batch_dims: int) -> Any:
         raise ValueError("ragged gather with batch_dims needs axis == batch_dims")
     if not isinstance(indices, RaggedTensor):
         if indices.shape.rank == batch_dims:  # one index for each row
-            return _batch_gather(params, execute("ExpandDims", (indices, convert_to_tensor(-1))), axis, batch_dims).values
+            return _batch_gather(
+                params, execute("ExpandDims", (indices, convert_to_tensor(-1))), axis, batch_dims
+            ).values
         indices = RaggedTensor.from_tensor(indices, ragged_rank=max(batch_dims, 1))
     if not isinstance(params, RaggedTensor):
-        params = RaggedTensor.from_tensor(params, ragged_rank=max(batch_dims, 1), row_splits_dtype=indices.row_splits.dtype)
+        params = RaggedTensor.from_tensor(
+            params, ragged_rank=max(batch_dims, 1), row_splits_dtype=indices.row_splits.dtype
+        )
     if params.row_splits.dtype is not indices.row_splits.dtype:
-        params, indices = params.with_row_splits_dtype(dtypes.int64), indices.with_row_splits_dtype(dtypes.int64)
+        params, indices = (
+            params.with_row_splits_dtype(dtypes.int64),
+            indices.with_row_splits_dtype(dtypes.int64),
+        )
     if batch_dims > 1:
         return indices.with_values(_batch_gather(params.values, indices.values, axis - 1, batch_dims - 1))
     starts = params.row_starts()
@@ -103,7 +134,12 @@ def _batch_gather(params: Any, indices: Any, axis: int, batch_dims: int) -> Any:
         inner = inner.values
     absolute = cast(inner, offsets.dtype) + offsets
     return indices.with_flat_values(absolute).with_values(
-        _through(indices.values, gather_rows(params.values, absolute) if absolute.shape.rank == 1 else gather(params.values, absolute))
+        _through(
+            indices.values,
+            gather_rows(params.values, absolute)
+            if absolute.shape.rank == 1
+            else gather(params.values, absolute),
+        )
     )
 
 
@@ -111,13 +147,19 @@ def _through(shape_of: Any, values: Any) -> Any:
     return shape_of.with_flat_values(values) if isinstance(shape_of, RaggedTensor) else values
 
 
-def gather_nd(params: Any, indices: Any, batch_dims: int = 0, name: str | None = None, bad_indices_policy: str = "") -> Any:
+def gather_nd(
+    params: Any, indices: Any, batch_dims: int = 0, name: str | None = None, bad_indices_policy: str = ""
+) -> Any:
     """`tf.gather_nd` of a ragged tensor: each innermost row of `indices` is a place in `params`."""
     if batch_dims != 0:
         raise ValueError("batch_dims != 0 is not supported for ragged gather yet.")
     params, indices = _either(params), _either(indices)
     if isinstance(indices, RaggedTensor):
-        return indices.with_values(gather_nd(params, indices.values)) if indices.ragged_rank > 1 or indices.values.shape.rank > 1 else gather_nd(params, indices.to_tensor())
+        return (
+            indices.with_values(gather_nd(params, indices.values))
+            if indices.ragged_rank > 1 or indices.values.shape.rank > 1
+            else gather_nd(params, indices.to_tensor())
+        )
     depth, rank = indices.shape[-1], indices.shape.rank
     if depth is None:
         raise ValueError("The innermost dimension of indices may not be ragged")
@@ -148,43 +190,44 @@ def _columns(columns: list[Tensor]) -> Tensor:
 def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
     """The elements of `data` where `mask` is true; the result is ragged where the mask has inner dimensions.
 
+    Raises:
+      ValueError: the mask is not boolean, or a scalar. InvalidArgumentError: its rows are not those of the data.
+
     Example:
       >>> import penstock as tf
       >>> tf.ragged.boolean_mask([[1, 2, 3], [4, 5, 6]], [[True, False, True], [False, False, True]])
       <tf.RaggedTensor [[1, 3], [6]]>
     """
-    data, mask = _either(data), _either(mask, None)
+    data, mask = _either(data), _either(mask)
     if mask.dtype is not dtypes.bool:
         raise ValueError(f"mask must be boolean, got {mask.dtype.name}")
     if mask.shape.rank is None:
         raise ValueError("mask.shape.ndims must be known statically.")
     if mask.shape.rank == 0:
         raise ValueError("mask cannot be scalar.")
-    if isinstance(mask, RaggedTensor) and not isinstance(data, RaggedTensor):
-        data = RaggedTensor.from_tensor(data, ragged_rank=mask.ragged_rank, row_splits_dtype=mask.row_splits.dtype)
-    while isinstance(mask, RaggedTensor) and isinstance(data, RaggedTensor) and data.ragged_rank < mask.ragged_rank:
-        data = as_ragged(data, mask.ragged_rank)
-    if isinstance(mask, RaggedTensor):
-        _check_same_rows(data, mask)
-        kept = mask.with_flat_values(cast(mask.flat_values, data.row_splits.dtype))
-        inner = boolean_mask(data.values, mask.values) if isinstance(mask.values, RaggedTensor) or mask.values.shape.rank > 1 else dense_rows(data.values, mask.values)
-        if isinstance(mask.values, RaggedTensor) or mask.values.shape.rank > 1:
-            return data.with_values(inner) if isinstance(inner, RaggedTensor) else inner
-        lengths = execute("UnsortedSegmentSum", (kept.flat_values, data.value_rowids(), data.nrows()))
-        return RaggedTensor.from_row_lengths(inner, lengths, validate=False)
+    return _masked(data, mask)
+
+
+def _masked(data: Any, mask: Any) -> Any:
     if mask.shape.rank == 1:
         return dense_rows(data, mask)
-    ragged_mask = RaggedTensor.from_tensor(mask, ragged_rank=mask.shape.rank - 1)
-    if not isinstance(data, RaggedTensor):
-        data = RaggedTensor.from_tensor(data, ragged_rank=mask.shape.rank - 1)
-    return boolean_mask(_plain_rows(data), _plain_rows(ragged_mask))
+    dtype = next(
+        (each.row_splits.dtype for each in (data, mask) if isinstance(each, RaggedTensor)), dtypes.int64
+    )
+    data, mask = _by_rows(data, dtype), _by_rows(mask, dtype)
+    _check_same_rows(data, mask)
+    kept = _masked(data.values, mask.values)
+    if mask.shape.rank > 2:
+        return data.with_values(kept)
+    counts = execute("UnsortedSegmentSum", (cast(mask.values, dtype), mask.value_rowids(), mask.nrows()))
+    return RaggedTensor.from_row_lengths(kept, counts, validate=False)
 
 
-def _plain_rows(value: Any) -> Any:
-    """The same rows, not marked as being of one length."""
+def _by_rows(value: Any, dtype: Any) -> RaggedTensor:
+    """`value` as a ragged tensor whose rows are not marked as being of one length."""
     if not isinstance(value, RaggedTensor):
-        return value
-    return RaggedTensor.from_row_splits(_plain_rows(value.values), value.row_splits, validate=False)
+        value = RaggedTensor.from_tensor(value, row_splits_dtype=dtype)
+    return RaggedTensor.from_row_splits(value.values, value.row_splits, validate=False)
 
 
 def _check_same_rows(data: RaggedTensor, mask: RaggedTensor) -> None:

@@ -131,7 +131,9 @@ class RaggedTensorSpec(BatchableTypeSpec):
 
     def _with_known_sizes(self, value: RaggedTensor) -> RaggedTensor:
         """`value`, whose partitions know what is known of their values and of the shape."""
-        values = self._with_known_sizes(value.values) if isinstance(value.values, RaggedTensor) else value.values
+        values = (
+            self._with_known_sizes(value.values) if isinstance(value.values, RaggedTensor) else value.values
+        )
         result = RaggedTensor._from_row_partition(values, value._row_partition, validate=False)
         if result.ragged_rank == self._ragged_rank:
             result._set_shape(self._shape)

@@ -6,7 +6,7 @@ Construction from rows and views of the structure are methods here; conversion t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,6 @@ from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.engine.static_value import constant_value
-from penstock.ops.arguments import dtype_of
 from penstock.ops.casting import cast
 from penstock.ops.gathering import gather
 from penstock.ops.ragged_value import RaggedTensorValue, nested_text
@@ -60,7 +58,9 @@ class RaggedTensor(CompositeTensor):
     # Making it.
 
     @classmethod
-    def _from_row_partition(cls, values: Any, row_partition: RowPartition, validate: bool = True) -> RaggedTensor:
+    def _from_row_partition(
+        cls, values: Any, row_partition: RowPartition, validate: bool = True
+    ) -> RaggedTensor:
         if not isinstance(row_partition, RowPartition):
             raise TypeError(f"Argument `row_partition` must be a RowPartition. Received {row_partition}.")
         values = _as_values(values)
@@ -71,8 +71,8 @@ class RaggedTensor(CompositeTensor):
         if rows is not None:
             if validate and row_partition.static_nvals not in (None, rows):
                 raise errors.InvalidArgumentError(
-                    None, None, f"Arguments to _from_row_partition do not form a valid RaggedTensor: the partition is of "
-                    f"{row_partition.static_nvals} values, and there are {rows}"
+                    None, None, "Arguments to _from_row_partition do not form a valid RaggedTensor: the partition is "
+                    f"of {row_partition.static_nvals} values, and there are {rows}"
                 )  # fmt: skip
             row_partition = row_partition.with_nvals(rows)
         return cls(values, row_partition, internal=True)
@@ -133,7 +133,9 @@ class RaggedTensor(CompositeTensor):
     ) -> RaggedTensor:
         """Row i begins with `values[row_starts[i]]`."""
         values = _as_values(values)
-        partition = RowPartition.from_row_starts(row_starts, _nvals(values), validate, dtype_hint=_hint(values))
+        partition = RowPartition.from_row_starts(
+            row_starts, _nvals(values), validate, dtype_hint=_hint(values)
+        )
         return cls._from_row_partition(values, partition, validate)
 
     @classmethod
@@ -147,7 +149,12 @@ class RaggedTensor(CompositeTensor):
 
     @classmethod
     def from_uniform_row_length(
-        cls, values: Any, uniform_row_length: Any, nrows: Any = None, validate: bool = True, name: str | None = None
+        cls,
+        values: Any,
+        uniform_row_length: Any,
+        nrows: Any = None,
+        validate: bool = True,
+        name: str | None = None,
     ) -> RaggedTensor:
         """Every row holds `uniform_row_length` values; `nrows` is needed where that is 0.
 
@@ -173,7 +180,9 @@ class RaggedTensor(CompositeTensor):
             nested_nrows = [None] * len(nested_value_rowids)
         _check_list(nested_nrows, "nested_nrows")
         if len(nested_nrows) != len(nested_value_rowids):
-            raise ValueError("Argument `nested_nrows` must have the same length as argument `nested_value_rowids`.")
+            raise ValueError(
+                "Argument `nested_nrows` must have the same length as argument `nested_value_rowids`."
+            )
         result = flat_values
         for ids, rows in reversed(list(zip(nested_value_rowids, nested_nrows))):
             result = cls.from_value_rowids(result, ids, rows, validate=validate)
@@ -181,7 +190,11 @@ class RaggedTensor(CompositeTensor):
 
     @classmethod
     def from_nested_row_splits(
-        cls, flat_values: Any, nested_row_splits: Sequence[Any], name: str | None = None, validate: bool = True
+        cls,
+        flat_values: Any,
+        nested_row_splits: Sequence[Any],
+        name: str | None = None,
+        validate: bool = True,
     ) -> RaggedTensor:
         """As `from_row_splits` for several ragged dimensions, outermost first."""
         _check_list(nested_row_splits, "nested_row_splits")
@@ -192,7 +205,11 @@ class RaggedTensor(CompositeTensor):
 
     @classmethod
     def from_nested_row_lengths(
-        cls, flat_values: Any, nested_row_lengths: Sequence[Any], name: str | None = None, validate: bool = True
+        cls,
+        flat_values: Any,
+        nested_row_lengths: Sequence[Any],
+        name: str | None = None,
+        validate: bool = True,
     ) -> RaggedTensor:
         """As `from_row_lengths` for several ragged dimensions, outermost first."""
         _check_list(nested_row_lengths, "nested_row_lengths")
@@ -203,7 +220,11 @@ class RaggedTensor(CompositeTensor):
 
     @classmethod
     def _from_nested_row_partitions(
-        cls, flat_values: Any, nested_row_partitions: Sequence[RowPartition], name: str | None = None, validate: bool = True
+        cls,
+        flat_values: Any,
+        nested_row_partitions: Sequence[RowPartition],
+        name: str | None = None,
+        validate: bool = True,
     ) -> RaggedTensor:
         result = flat_values
         for partition in reversed(nested_row_partitions):
@@ -237,7 +258,13 @@ class RaggedTensor(CompositeTensor):
             length = convert_to_tensor(dims[1], self._row_partition.dtype)
             old = self._row_partition
             self._row_partition = RowPartition(
-                old._row_splits, old._row_lengths, old._value_rowids, old._nrows, length, old._nvals, internal=True
+                old._row_splits,
+                old._row_lengths,
+                old._value_rowids,
+                old._nrows,
+                length,
+                old._nvals,
+                internal=True,
             )
         if dims[0] is not None and self._row_partition._row_splits.shape[0] is None:
             self._row_partition._row_splits.set_shape([dims[0] + 1])
@@ -390,7 +417,11 @@ class RaggedTensor(CompositeTensor):
         rank = self.shape.rank
         outer, inner = (axis + rank if axis < 0 else axis for axis in (outer_axis, inner_axis))
         if not 0 <= outer <= inner < rank:
-            raise ValueError(f"Expected outer_axis ({outer_axis}) to be less than or equal to inner_axis ({inner_axis})")
+            raise ValueError(
+                f"Expected outer_axis ({outer_axis}) to be less than or equal to inner_axis ({inner_axis})"
+            )
+        from penstock.ops.ragged_structure import merge_dims
+
         return merge_dims(self, outer, inner)
 
     # Values.
@@ -428,11 +459,15 @@ class RaggedTensor(CompositeTensor):
         return self._eager_value().to_list()
 
     def _eager_value(self) -> RaggedTensorValue:
-        values = self._values._eager_value() if isinstance(self._values, RaggedTensor) else self._values.numpy()
+        values = (
+            self._values._eager_value() if isinstance(self._values, RaggedTensor) else self._values.numpy()
+        )
         return RaggedTensorValue(values, self.row_splits.numpy())
 
     def _is_eager(self) -> bool:
-        return isinstance(self.flat_values, EagerTensor) and all(isinstance(each, EagerTensor) for each in self.nested_row_splits)
+        return isinstance(self.flat_values, EagerTensor) and all(
+            isinstance(each, EagerTensor) for each in self.nested_row_splits
+        )
 
     def __len__(self) -> int:
         raise TypeError("object of type 'RaggedTensor' has no len()")
@@ -489,7 +524,9 @@ def _as_values(values: Any) -> Any:
         values = np.zeros([0], np.float32)
     tensor = convert_to_tensor(values)
     if tensor.shape.rank == 0:
-        raise errors.InvalidArgumentError(None, None, f"values must have rank 1 or more, got the scalar {tensor}")
+        raise errors.InvalidArgumentError(
+            None, None, f"values must have rank 1 or more, got the scalar {tensor}"
+        )
     return tensor
 
 
@@ -509,106 +546,11 @@ def _nvals(values: Any) -> Tensor:
     return execute("Shape", (values,), {"out_type": dtypes.int64})[0]
 
 
-def merge_dims(value: Any, outer: int, inner: int) -> Any:
-    """`value` (ragged or not) with the dimensions from `outer` to `inner` joined; axes are counted from the front."""
-    if outer == inner:
-        return value
-    if not isinstance(value, RaggedTensor):
-        shape = execute("Shape", (value,), {"out_type": dtypes.int64})
-        joined = execute("ConcatV2", ([shape[:outer], convert_to_tensor([-1], dtypes.int64), shape[inner + 1 :]], convert_to_tensor(0)))
-        return execute("Reshape", (value, joined))
-    if outer == 0:
-        return merge_dims(value.values, 0, inner - 1)
-    if outer > 1:
-        return value.with_values(merge_dims(value.values, outer - 1, inner - 1))
-    # Dimensions 1 to inner: the outer splits, seen from the values one level down.
-    values = value.values
-    if isinstance(values, RaggedTensor):
-        splits = gather(values.row_splits, value.row_splits)
-        merged = RaggedTensor.from_row_splits(values.values, splits, validate=False)
-    else:
-        size = execute("Shape", (values,), {"out_type": value.row_splits.dtype})[1]
-        merged = RaggedTensor.from_row_splits(merge_dims(values, 0, 1), value.row_splits * size, validate=False)
-    return merge_dims(merged, 1, inner - 1)
-
-
 def from_ragged_value(value: RaggedTensorValue) -> RaggedTensor:
     """A RaggedTensor of a RaggedTensorValue."""
-    values = from_ragged_value(value.values) if isinstance(value.values, RaggedTensorValue) else convert_to_tensor(value.values)
+    values = (
+        from_ragged_value(value.values)
+        if isinstance(value.values, RaggedTensorValue)
+        else convert_to_tensor(value.values)
+    )
     return RaggedTensor.from_row_splits(values, value.row_splits, validate=False)
-
-
-def map_flat_values(op: Callable, *args: Any, **kwargs: Any) -> Any:
-    """Calls `op` on the flat values of ragged arguments, which must all have the same row splits.
-
-    Returns:
-      A RaggedTensor with what `op` returned as flat values; what it returned where no argument is ragged.
-
-    Raises:
-      ValueError: row splits differ, or `op` returned another number of values.
-
-    Example:
-      >>> import penstock as tf
-      >>> tf.ragged.map_flat_values(tf.square, tf.ragged.constant([[1, 2], [3]]))
-      <tf.RaggedTensor [[1, 4], [9]]>
-    """
-    found: list[RaggedTensor] = []
-
-    def flat(value: Any) -> Any:
-        if isinstance(value, RaggedTensorValue):
-            value = from_ragged_value(value)
-        if isinstance(value, RaggedTensor):
-            found.append(value)
-            return value.flat_values
-        if isinstance(value, (list, tuple)) and any(is_ragged(each) for each in value):
-            return type(value)(flat(each) for each in value)
-        return value
-
-    flat_args = [flat(each) for each in args]
-    flat_kwargs = {name: flat(each) for name, each in kwargs.items()}
-    result = op(*flat_args, **flat_kwargs)
-    if not found:
-        return result
-    first = found[0]
-    for other in found[1:]:
-        if not same_splits(first, other):
-            raise ValueError("All ragged arguments of map_flat_values must have the same row splits")
-    result = convert_to_tensor(result) if dtype_of(result) is None else result
-    if not result.shape[:1].is_compatible_with(first.flat_values.shape[:1]) or result.shape.rank == 0:
-        raise ValueError(
-            f"tf.ragged.map_flat_values requires that the output of `op` have the same outer-dimension size as "
-            f"flat_values of any ragged inputs. (output shape: {result.shape}; expected outer dimension size: "
-            f"{first.flat_values.shape[0]})"
-        )
-    return first.with_flat_values(result)
-
-
-export("ragged.map_flat_values")(map_flat_values)
-
-
-def same_splits(a: RaggedTensor, b: RaggedTensor) -> bool:
-    """Whether two ragged tensors have the same structure, as far as can be known: same tensors, or equal values."""
-    if a.ragged_rank != b.ragged_rank:
-        return False
-    for left, right in zip(a.nested_row_splits, b.nested_row_splits):
-        if left is right:
-            continue
-        left_value, right_value = constant_value(left), constant_value(right)
-        if left_value is None or right_value is None:
-            return _same_source(left, right)
-        if not np.array_equal(left_value, right_value):
-            return False
-    return True
-
-
-def _same_source(left: Tensor, right: Tensor) -> bool:
-    """Whether two symbolic tensors are casts of one."""
-
-    def source(tensor: Any) -> Any:
-        while not isinstance(tensor, EagerTensor) and tensor.op.type in ("Cast", "Identity"):
-            tensor = tensor.op.inputs[0]
-        return tensor
-
-    return source(left) is source(right)
-
-

@@ -20,7 +20,10 @@ class RaggedTensorValue:
     __slots__ = ("values", "row_splits")
 
     def __init__(self, values: Any, row_splits: Any):
-        if not isinstance(row_splits, (np.ndarray, np.generic)) or row_splits.dtype not in (np.int32, np.int64):
+        if not isinstance(row_splits, (np.ndarray, np.generic)) or row_splits.dtype not in (
+            np.int32,
+            np.int64,
+        ):
             raise TypeError(f"row_splits must be a numpy array with dtype int32 or int64, got {row_splits!r}")
         if not isinstance(values, (np.ndarray, np.generic, RaggedTensorValue)):
             raise TypeError(f"values must be a numpy array or a RaggedTensorValue, got {values!r}")
@@ -66,7 +69,9 @@ class RaggedTensorValue:
 def nested_text(value: Any, indent: str = " ") -> str:
     """Nested lists as text; the innermost dense parts as NumPy writes them."""
     if not isinstance(value, RaggedTensorValue):
-        return np.array2string(value, separator=", ", formatter={"object": repr} if value.dtype.kind == "O" else None)
+        return np.array2string(
+            value, separator=", ", formatter={"object": repr} if value.dtype.kind == "O" else None
+        )
     rows = []
     for begin, end in zip(value.row_splits[:-1], value.row_splits[1:]):
         inner = value.values

@@ -55,7 +55,8 @@ def _scatter(how: str) -> None:
         if np.ndim(updates) and np.shape(updates) != (*np.shape(indices), *np.shape(value)[1:]):
             raise ValueError(
                 "updates.shape must be indices.shape + params.shape[1:], or a scalar: got updates.shape "
-                f"{list(np.shape(updates))}, indices.shape {list(np.shape(indices))}, params.shape {list(np.shape(value))}"
+                f"{list(np.shape(updates))}, indices.shape {list(np.shape(indices))}, params.shape "
+                f"{list(np.shape(value))}"
             )
         if xp is np:
             check_places(np.shape(value), np.asarray(indices)[..., None])

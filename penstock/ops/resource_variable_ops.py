@@ -33,7 +33,9 @@ def handle_data(handle: Any) -> HandleData | None:
     if handle.handle_data is None:
         operation = handle.op
         if operation.type == "VarHandleOp":
-            handle.handle_data = HandleData(TensorShape(operation.attrs["shape"]), as_dtype(operation.attrs["dtype"]))
+            handle.handle_data = HandleData(
+                TensorShape(operation.attrs["shape"]), as_dtype(operation.attrs["dtype"])
+            )
         elif operation.type == "Identity":
             handle.handle_data = handle_data(operation.inputs[0])
     return handle.handle_data
@@ -95,7 +97,8 @@ def _find_state(*, container: str, shared_name: str, dtype: Any, shape: Any, **_
 
 
 op(
-    "VarHandleOp(; container='', shared_name='', debug_name='', dtype, shape, allowed_devices=[]) -> resource: resource",
+    "VarHandleOp(; container='', shared_name='', debug_name='', dtype, shape, allowed_devices=[])"
+    " -> resource: resource",
     numpy=_find_state,
     shape=scalar,
     gradient=lambda op, dy: [],
@@ -158,7 +161,9 @@ def _check_shape(handle: Any, value: Any, validate_shape: bool) -> None:
 
 
 _assign_op = op(
-    "AssignVariableOp(resource: resource, value: dtype; validate_shape=False) -> ()", shape=no_outputs, writes=True
+    "AssignVariableOp(resource: resource, value: dtype; validate_shape=False) -> ()",
+    shape=no_outputs,
+    writes=True,
 )
 
 
@@ -199,7 +204,12 @@ def _count_up_to(handle: Any, *, limit: int, **_: Any) -> Any:
     return value
 
 
-op("ResourceCountUpTo(resource: resource; limit, T) -> output: T", numpy=_count_up_to, shape=scalar, writes=True)
+op(
+    "ResourceCountUpTo(resource: resource; limit, T) -> output: T",
+    numpy=_count_up_to,
+    shape=scalar,
+    writes=True,
+)
 
 # Gathering rows.
 
@@ -211,7 +221,9 @@ def gather_rows(xp: Any, value: Any, indices: Any, batch_dims: int = 0) -> Any:
         wrong = np.argwhere((indices < 0) | (indices >= size))
         if len(wrong):
             place = tuple(int(each) for each in wrong[0])
-            raise ValueError(f"indices[{', '.join(map(str, place))}] = {indices[place]} is not in [0, {size})")
+            raise ValueError(
+                f"indices[{', '.join(map(str, place))}] = {indices[place]} is not in [0, {size})"
+            )
     if not batch_dims:
         return value[indices] if xp is np else xp.take(value, indices, axis=0, mode="clip")
     grids = []
@@ -308,5 +320,3 @@ def check_places(shape: tuple[int, ...], indices: np.ndarray) -> None:
         raise ValueError(
             f"indices[{','.join(map(str, place))}] = {indices[place].tolist()} does not index into shape {list(shape)}"
         )
-
-

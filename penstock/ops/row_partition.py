@@ -87,7 +87,9 @@ class RowPartition(CompositeTensor):
         internal: bool = False,
     ):
         if not internal:
-            raise ValueError("RowPartition constructor is private; please use one of the factory methods instead.")
+            raise ValueError(
+                "RowPartition constructor is private; please use one of the factory methods instead."
+            )
         self._row_splits, self._row_lengths, self._value_rowids = row_splits, row_lengths, value_rowids
         self._nrows, self._uniform_row_length, self._nvals = nrows, uniform_row_length, nvals
 
@@ -107,8 +109,14 @@ class RowPartition(CompositeTensor):
         _check(splits.shape[0] != 0, "row_splits may not be empty: it begins with 0")
         known = constant_value(splits) if validate else None
         if known is not None:
-            _check(known[0] == 0, f"Arguments to from_row_splits do not form a valid RaggedTensor: row_splits[0] is {known[0]}")
-            _check(bool((np.diff(known) >= 0).all()), f"Arguments to from_row_splits do not form a valid RaggedTensor: {known.tolist()} decreases")
+            _check(
+                known[0] == 0,
+                f"Arguments to from_row_splits do not form a valid RaggedTensor: row_splits[0] is {known[0]}",
+            )
+            _check(
+                bool((np.diff(known) >= 0).all()),
+                f"Arguments to from_row_splits do not form a valid RaggedTensor: {known.tolist()} decreases",
+            )
         return cls(splits, internal=True)
 
     @classmethod
@@ -124,7 +132,10 @@ class RowPartition(CompositeTensor):
         _check_rank(lengths, 1, "row_lengths")
         known = constant_value(lengths) if validate else None
         if known is not None:
-            _check(bool((known >= 0).all()), f"Arguments to from_row_lengths do not form a valid RaggedTensor: {known.tolist()}")
+            _check(
+                bool((known >= 0).all()),
+                f"Arguments to from_row_lengths do not form a valid RaggedTensor: {known.tolist()}",
+            )
         return cls(splits_from_lengths(lengths), row_lengths=lengths, internal=True)
 
     @classmethod
@@ -147,7 +158,12 @@ class RowPartition(CompositeTensor):
 
     @classmethod
     def from_value_rowids(
-        cls, value_rowids: Any, nrows: Any = None, validate: bool = True, dtype: Any = None, dtype_hint: Any = None
+        cls,
+        value_rowids: Any,
+        nrows: Any = None,
+        validate: bool = True,
+        dtype: Any = None,
+        dtype_hint: Any = None,
     ) -> RowPartition:
         """Value j belongs to row `value_rowids[j]`, which must not decrease.
 
@@ -167,12 +183,22 @@ class RowPartition(CompositeTensor):
             _check_rank(rows, 0, "nrows")
         known, known_rows = constant_value(ids), constant_value(rows)
         if validate and known is not None:
-            _check(bool((np.diff(known) >= 0).all()), f"Arguments to from_value_rowids do not form a valid RaggedTensor: {known.tolist()}")
-            _check(not len(known) or known[0] >= 0, f"Arguments to from_value_rowids do not form a valid RaggedTensor: {known.tolist()}")
+            _check(
+                bool((np.diff(known) >= 0).all()),
+                f"Arguments to from_value_rowids do not form a valid RaggedTensor: {known.tolist()}",
+            )
+            _check(
+                not len(known) or known[0] >= 0,
+                f"Arguments to from_value_rowids do not form a valid RaggedTensor: {known.tolist()}",
+            )
             if known_rows is not None:
                 if nrows is not None and known_rows < 0:
                     raise ValueError(f"Expected nrows >= 0; got {known_rows}")
-                _check(not len(known) or known[-1] < known_rows, f"Arguments to from_value_rowids do not form a valid RaggedTensor: {known.tolist()} does not fit nrows {known_rows}")
+                _check(
+                    not len(known) or known[-1] < known_rows,
+                    f"Arguments to from_value_rowids do not form a valid RaggedTensor: {known.tolist()} does not fit "
+                    f"nrows {known_rows}",
+                )
         edges = range_(rows + 1)
         splits = execute("LowerBound", (ids[None, :], edges[None, :]), {"out_type": ids.dtype})[0]
         return cls(splits, value_rowids=ids, nrows=rows, internal=True)
@@ -198,7 +224,14 @@ class RowPartition(CompositeTensor):
         if nvals is None and nrows is None:
             raise ValueError("At least one of nvals or nrows must be specified.")
         if dtype is None:
-            dtype = next((found for each in (uniform_row_length, nvals, nrows) if (found := dtype_of(each)) in _INTEGERS), None)
+            dtype = next(
+                (
+                    found
+                    for each in (uniform_row_length, nvals, nrows)
+                    if (found := dtype_of(each)) in _INTEGERS
+                ),
+                None,
+            )
         length = partition_tensor(uniform_row_length, "uniform_row_length", dtype, dtype_hint)
         _check_rank(length, 0, "uniform_row_length")
         known = constant_value(length)
@@ -207,7 +240,11 @@ class RowPartition(CompositeTensor):
         if nrows is not None:
             rows = partition_tensor(nrows, "nrows", length.dtype)
         elif known == 0:
-            rows = convert_to_tensor(1, length.dtype) if constant_value(nvals) is None else convert_to_tensor(0, length.dtype)
+            rows = (
+                convert_to_tensor(1, length.dtype)
+                if constant_value(nvals) is None
+                else convert_to_tensor(0, length.dtype)
+            )
         else:
             rows = cast(convert_to_tensor(nvals), length.dtype) // length
         known_rows, known_values = constant_value(rows), None if nvals is None else constant_value(nvals)
@@ -253,7 +290,9 @@ class RowPartition(CompositeTensor):
         if self._value_rowids is not None:
             return self._value_rowids
         places = range_(self.nvals())
-        found = execute("UpperBound", (self.row_limits()[None, :], places[None, :]), {"out_type": self.dtype})[0]
+        found = execute(
+            "UpperBound", (self.row_limits()[None, :], places[None, :]), {"out_type": self.dtype}
+        )[0]
         if isinstance(found, EagerTensor):
             self._value_rowids = found
         return found
@@ -277,7 +316,13 @@ class RowPartition(CompositeTensor):
             return self
         count = convert_to_tensor(nvals, self.dtype)
         return RowPartition(
-            self._row_splits, self._row_lengths, self._value_rowids, self._nrows, self._uniform_row_length, count, internal=True
+            self._row_splits,
+            self._row_lengths,
+            self._value_rowids,
+            self._nrows,
+            self._uniform_row_length,
+            count,
+            internal=True,
         )
 
     def uniform_row_length(self) -> Tensor | None:
@@ -320,12 +365,21 @@ class RowPartition(CompositeTensor):
             raise ValueError(f"Argument `dtype` must be int32 or int64. Received {dtype.name}.")
         if dtype is self.dtype:
             return self
-        kept = (self._row_splits, self._row_lengths, self._value_rowids, self._nrows, self._uniform_row_length, self._nvals)
+        kept = (
+            self._row_splits,
+            self._row_lengths,
+            self._value_rowids,
+            self._nrows,
+            self._uniform_row_length,
+            self._nvals,
+        )
         return RowPartition(*(None if each is None else cast(each, dtype) for each in kept), internal=True)
 
     @property
     def _type_spec(self) -> RowPartitionSpec:
-        return RowPartitionSpec(self.static_nrows, self.static_nvals, self.static_uniform_row_length, self.dtype)
+        return RowPartitionSpec(
+            self.static_nrows, self.static_nvals, self.static_uniform_row_length, self.dtype
+        )
 
     def __repr__(self) -> str:
         if thread.graph is None and constant_value(self._row_splits) is not None:
@@ -434,8 +488,10 @@ def segment_ids_to_row_splits(
 # Ranges of several lengths: how rows are cut, gathered and reversed.
 
 
-def _ragged_range(starts: Any, limits: Any, deltas: Any, *, Tsplits: DType) -> tuple[Any, Any]:  # noqa: N803
-    starts, limits, deltas = np.broadcast_arrays(np.atleast_1d(starts), np.atleast_1d(limits), np.atleast_1d(deltas))
+def _ragged_range(starts: Any, limits: Any, deltas: Any, *, Tsplits: DType) -> tuple[Any, Any]:
+    starts, limits, deltas = np.broadcast_arrays(
+        np.atleast_1d(starts), np.atleast_1d(limits), np.atleast_1d(deltas)
+    )
     if (deltas == 0).any():
         raise ValueError("Requires delta != 0")
     if starts.dtype.kind == "f":

@@ -28,10 +28,14 @@ from penstock.types.tensors import Tensor
 
 def _check_shapes(a_shape: Any, b_shape: Any) -> None:
     if not np.array_equal(a_shape, b_shape):
-        raise ValueError(f"Operands' shapes do not match: got {np.asarray(a_shape).tolist()} and {np.asarray(b_shape).tolist()}")
+        raise ValueError(
+            f"Operands' shapes do not match: got {np.asarray(a_shape).tolist()} and {np.asarray(b_shape).tolist()}"
+        )
 
 
-def _union(a_indices: Any, a_values: Any, a_shape: Any, b_indices: Any, b_values: Any, b_shape: Any) -> tuple[Any, ...]:
+def _union(
+    a_indices: Any, a_values: Any, a_shape: Any, b_indices: Any, b_values: Any, b_shape: Any
+) -> tuple[Any, ...]:
     """The sorted union of two sets of indices, and both sets of values on it, zero where they have none."""
     _check_shapes(a_shape, b_shape)
     a_places, b_places = linear_index(np, a_indices, a_shape), linear_index(np, b_indices, b_shape)
@@ -117,14 +121,18 @@ def maximum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTensor:
       [0, 5]
     """
     sp_a, sp_b = as_sparse(sp_a), as_sparse(sp_b)
-    return SparseTensor(*execute("SparseSparseMaximum", (*parts(sp_a), *parts(sp_b)), None, name), sp_a.dense_shape)
+    return SparseTensor(
+        *execute("SparseSparseMaximum", (*parts(sp_a), *parts(sp_b)), None, name), sp_a.dense_shape
+    )
 
 
 @export("sparse.minimum", v1=["sparse.minimum", "sparse_minimum"])
 def minimum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTensor:
     """The elementwise minimum; elements that are not given count as zero."""
     sp_a, sp_b = as_sparse(sp_a), as_sparse(sp_b)
-    return SparseTensor(*execute("SparseSparseMinimum", (*parts(sp_a), *parts(sp_b)), None, name), sp_a.dense_shape)
+    return SparseTensor(
+        *execute("SparseSparseMinimum", (*parts(sp_a), *parts(sp_b)), None, name), sp_a.dense_shape
+    )
 
 
 # A sparse tensor and a dense one.
@@ -165,7 +173,9 @@ def _with_dense(combine: Callable) -> Callable:
     def kernel(xp: Any, indices: Any, values: Any, shape: Any, dense: Any) -> Any:
         if xp is np:
             if np.ndim(dense) > len(shape):
-                raise ValueError(f"dense has rank {np.ndim(dense)}, more than the sparse tensor's {len(shape)}")
+                raise ValueError(
+                    f"dense has rank {np.ndim(dense)}, more than the sparse tensor's {len(shape)}"
+                )
             for size, whole in zip(np.shape(dense)[::-1], np.asarray(shape)[::-1]):
                 if size not in (1, whole):
                     raise ValueError(
@@ -179,7 +189,7 @@ def _with_dense(combine: Callable) -> Callable:
 
 def _spread(call: Any, gradients: Tensor) -> Tensor:
     """Gradients of single elements as a tensor of the dense operand's shape."""
-    indices, _, shape, dense = call.inputs
+    indices, _, _, dense = call.inputs
     dense_shape = execute("Shape", (dense,), {"out_type": dtypes.int64})
     rank, whole = dense.shape.rank, indices.shape[1]
     if rank == 0:
@@ -191,7 +201,7 @@ def _spread(call: Any, gradients: Tensor) -> Tensor:
 
 def _taken(call: Any) -> Tensor:
     """The dense operand's elements at the indices, in ops."""
-    indices, _, shape, dense = call.inputs
+    indices, _, _, dense = call.inputs
     rank, whole = dense.shape.rank, indices.shape[1]
     if rank == 0:
         return dense
@@ -215,7 +225,11 @@ def _quotient(values: Any, dense: Any) -> Any:
 for _op_type, _combine, _gradient in (
     ("SparseDenseCwiseMul", lambda values, dense: values * dense, _multiply_gradient),
     ("SparseDenseCwiseDiv", _quotient, _divide_gradient),
-    ("SparseDenseCwiseAdd", lambda values, dense: values + dense, lambda call, dy: [None, dy, None, _spread(call, dy)]),
+    (
+        "SparseDenseCwiseAdd",
+        lambda values, dense: values + dense,
+        lambda call, dy: [None, dy, None, _spread(call, dy)],
+    ),
 ):
     op(
         f"{_op_type}(sp_indices: int64, sp_values: T, sp_shape: int64, dense: T) -> output: T",
@@ -283,7 +297,9 @@ def map_values(op: Callable, *args: Any, **kwargs: Any) -> Any:
       >>> tf.sparse.map_values(tf.abs, tf.SparseTensor([[1]], [-5], [3])).values.numpy().tolist()
       [5]
     """
-    sparse = [each for each in [*nest.flatten(list(args)), *nest.flatten(kwargs)] if isinstance(each, SparseTensor)]
+    sparse = [
+        each for each in [*nest.flatten(list(args)), *nest.flatten(kwargs)] if isinstance(each, SparseTensor)
+    ]
 
     def plain(value: Any) -> Any:
         if isinstance(value, SparseTensor):
@@ -298,7 +314,9 @@ def map_values(op: Callable, *args: Any, **kwargs: Any) -> Any:
     first = sparse[0]
     for each in sparse[1:]:
         if not each.values.shape[:1].is_compatible_with(first.values.shape[:1]):
-            raise ValueError(f"map_values: the sparse arguments must have the same indices; got {each.indices} and {first.indices}")
+            raise ValueError(
+                f"map_values: the sparse arguments must have the same indices; got {each.indices} and {first.indices}"
+            )
     result = SparseTensor(first.indices, convert_to_tensor(values), first.dense_shape)
     result.set_shape(first.shape)
     return result
@@ -309,7 +327,9 @@ def _with_dense_operand(op_type: str, name: str) -> Callable:
         if is_sparse(dense):
             return NotImplemented
         dense = convert_to_tensor(dense, sparse.dtype)
-        return SparseTensor(sparse.indices, execute(op_type, (*parts(sparse), dense), None, name), sparse.dense_shape)
+        return SparseTensor(
+            sparse.indices, execute(op_type, (*parts(sparse), dense), None, name), sparse.dense_shape
+        )
 
     return operator
 
@@ -380,5 +400,3 @@ def softmax(sp_input: Any, name: str | None = None) -> SparseTensor:
     """
     sp_input = as_sparse(sp_input)
     return sp_input.with_values(execute("SparseSoftmax", parts(sp_input), None, name))
-
-

@@ -16,7 +16,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.engine.shape_rules import ShapeCall, from_input
+from penstock.engine.shape_rules import from_input
 from penstock.engine.static_value import constant_value, static_ints
 from penstock.engine.xla import jnp
 from penstock.ops.arguments import index_vector
@@ -66,7 +66,9 @@ def convert_to_tensor_or_sparse_tensor(value: Any, dtype: Any = None, name: str 
         value = SparseTensor.from_value(value)
     if isinstance(value, SparseTensor):
         if dtype is not None and not dtypes.as_dtype(dtype).is_compatible_with(value.dtype):
-            raise RuntimeError(f"Sparse dtype mismatch. Requested: {dtypes.as_dtype(dtype).name}, Actual: {value.dtype.name}")
+            raise RuntimeError(
+                f"Sparse dtype mismatch. Requested: {dtypes.as_dtype(dtype).name}, Actual: {value.dtype.name}"
+            )
         return value
     return convert_to_tensor(value, dtype, name=name)
 
@@ -87,7 +89,9 @@ def sparse_placeholder(dtype: Any, shape: Any = None, name: str | None = None) -
         rank = known.rank if not isinstance(shape, Tensor) else shape.shape[0]
         dense_shape = shape if isinstance(shape, Tensor) else node(dtypes.int64, [rank], "shape")
         result = SparseTensor(
-            indices=node(dtypes.int64, [None, rank], "indices"), values=node(dtype, [None], "values"), dense_shape=dense_shape
+            indices=node(dtypes.int64, [None, rank], "indices"),
+            values=node(dtype, [None], "values"),
+            dense_shape=dense_shape,
         )
     result.set_shape(known)
     return result
@@ -101,7 +105,9 @@ def check_sparse(indices: np.ndarray, shape: Sequence[int], ordered: bool) -> No
     outside = ((indices < 0) | (indices >= np.asarray(shape, np.int64))).any(-1)
     if outside.any():
         place = int(np.argmax(outside))
-        raise ValueError(f"indices[{place}] = {indices[place].tolist()} is out of bounds: need 0 <= index < {list(shape)}")
+        raise ValueError(
+            f"indices[{place}] = {indices[place].tolist()} is out of bounds: need 0 <= index < {list(shape)}"
+        )
     if not ordered or len(indices) < 2:
         return
     linear = linear_index(np, indices, shape)
@@ -129,10 +135,14 @@ def _as_matrix(indices: Any) -> Any:
     return indices.reshape(-1, 1) if np.ndim(indices) == 1 else indices
 
 
-def _to_dense(indices: Any, output_shape: Any, values: Any, default: Any, *, validate_indices: bool) -> np.ndarray:
+def _to_dense(
+    indices: Any, output_shape: Any, values: Any, default: Any, *, validate_indices: bool
+) -> np.ndarray:
     shape, indices = static_ints(output_shape), _as_matrix(np.asarray(indices))
     if indices.shape[1] != len(shape):
-        raise ValueError(f"output_shape has incorrect number of elements: {len(shape)} should be: {indices.shape[1]}")
+        raise ValueError(
+            f"output_shape has incorrect number of elements: {len(shape)} should be: {indices.shape[1]}"
+        )
     check_sparse(indices, shape, validate_indices)
     values = np.asarray(values)
     dense = np.empty(shape, values.dtype)
@@ -141,10 +151,16 @@ def _to_dense(indices: Any, output_shape: Any, values: Any, default: Any, *, val
     return dense
 
 
-def _to_dense_xla(indices: Any, output_shape: Any, values: Any, default: Any, *, validate_indices: bool) -> Any:
+def _to_dense_xla(
+    indices: Any, output_shape: Any, values: Any, default: Any, *, validate_indices: bool
+) -> Any:
     shape, indices = static_ints(output_shape), _as_matrix(indices)
     dense = jnp.full(shape, default)
-    return dense.at[tuple(indices[:, axis] for axis in range(len(shape)))].set(values) if shape else jnp.reshape(values, ())
+    return (
+        dense.at[tuple(indices[:, axis] for axis in range(len(shape)))].set(values)
+        if shape
+        else jnp.reshape(values, ())
+    )
 
 
 def _to_dense_gradient(call: Any, dy: Any) -> list[Any]:
@@ -232,7 +248,9 @@ def from_dense(tensor: Any, name: str | None = None) -> SparseTensor:
       [[0, 1], [1, 0]]
     """
     tensor = convert_to_tensor(tensor)
-    zero = convert_to_tensor(b"" if tensor.dtype is dtypes.string else False if tensor.dtype.is_bool else 0, tensor.dtype)
+    zero = convert_to_tensor(
+        b"" if tensor.dtype is dtypes.string else False if tensor.dtype.is_bool else 0, tensor.dtype
+    )
     indices = where(not_equal(tensor, zero))
     shape = execute("Shape", (tensor,), {"out_type": dtypes.int64})
     result = SparseTensor(indices, gather_nd(tensor, indices), shape)
@@ -264,7 +282,8 @@ def _reorder_gradient(call: Any, unused: Any, dy: Any) -> list[Any]:
 
 
 op(
-    "SparseReorder(input_indices: int64, input_values: T, input_shape: int64) -> (output_indices: int64, output_values: T)",
+    "SparseReorder(input_indices: int64, input_values: T, input_shape: int64)"
+    " -> (output_indices: int64, output_values: T)",
     _reorder,
     shape=lambda call: [call.shape(0), call.shape(1)],
     gradient=_reorder_gradient,
@@ -301,7 +320,9 @@ def _reshape(xp: Any, indices: Any, shape: Any, new_shape: Any) -> tuple[Any, An
     known = xp.prod(xp.where(new_shape == -1, 1, new_shape), dtype=np.int64)
     sizes = xp.where(new_shape == -1, total // xp.maximum(known, 1), new_shape).astype(np.int64)
     if xp is np and np.prod(sizes, dtype=np.int64) != total:
-        raise ValueError(f"Input to reshape is a tensor with {total} dense values, but the requested shape has {np.prod(sizes)}")
+        raise ValueError(
+            f"Input to reshape is a tensor with {total} dense values, but the requested shape has {np.prod(sizes)}"
+        )
     linear = linear_index(xp, indices, shape)
     if not len(sizes):
         return xp.zeros((len(indices), 0), np.int64), sizes
@@ -310,7 +331,8 @@ def _reshape(xp: Any, indices: Any, shape: Any, new_shape: Any) -> tuple[Any, An
 
 
 op(
-    "SparseReshape(input_indices: int64, input_shape: int64, new_shape: int64) -> (output_indices: int64, output_shape: int64)",
+    "SparseReshape(input_indices: int64, input_shape: int64, new_shape: int64)"
+    " -> (output_indices: int64, output_shape: int64)",
     _reshape,
     shape=lambda call: [TensorShape([call.shape(0)[0], call.shape(2)[0]]), call.shape(2)],
     gradient=stops,
@@ -330,7 +352,9 @@ def reshape(sp_input: Any, shape: Any, name: str | None = None) -> SparseTensor:
       [[3]]
     """
     sp_input = as_sparse(sp_input)
-    target = convert_to_tensor(shape, dtypes.int64) if not isinstance(shape, Tensor) else cast(shape, dtypes.int64)
+    target = (
+        convert_to_tensor(shape, dtypes.int64) if not isinstance(shape, Tensor) else cast(shape, dtypes.int64)
+    )
     static = target._as_shape()
     given = sp_input.shape
     if static.rank is not None and given.num_elements() is not None:
@@ -339,11 +363,18 @@ def reshape(sp_input: Any, shape: Any, name: str | None = None) -> SparseTensor:
         value = constant_value(target)
         if value is not None and dims.count(None) == 1 and known:
             static = TensorShape([given.num_elements() // known if dim is None else dim for dim in dims])
-        if thread.graph is not None and static.is_fully_defined() and static.num_elements() != given.num_elements():
+        if (
+            thread.graph is not None
+            and static.is_fully_defined()
+            and static.num_elements() != given.num_elements()
+        ):
             raise ValueError(
-                f"Cannot reshape a tensor with {given.num_elements()} elements to shape {list(dims)} ({known} elements)."
+                f"Cannot reshape a tensor with {given.num_elements()} elements to shape {list(dims)} "
+                f"({known} elements)."
             )
-    indices, dense_shape = execute("SparseReshape", (sp_input.indices, sp_input.dense_shape, target), None, name)
+    indices, dense_shape = execute(
+        "SparseReshape", (sp_input.indices, sp_input.dense_shape, target), None, name
+    )
     return _like(SparseTensor(indices, sp_input.values, dense_shape), static)
 
 
@@ -411,7 +442,9 @@ def reset_shape(sp_input: Any, new_shape: Any = None) -> SparseTensor:
     """
     sp_input = as_sparse(sp_input)
     if new_shape is None:
-        tight = execute("Maximum", (reduce_max(sp_input.indices, 0) + 1, zeros([sp_input.shape.rank], dtypes.int64)))
+        tight = execute(
+            "Maximum", (reduce_max(sp_input.indices, 0) + 1, zeros([sp_input.shape.rank], dtypes.int64))
+        )
         return SparseTensor(sp_input.indices, sp_input.values, tight)
     target = cast(convert_to_tensor(new_shape), dtypes.int64)
     static, given = target._as_shape(), sp_input.shape
@@ -420,7 +453,9 @@ def reset_shape(sp_input: Any, new_shape: Any = None) -> SparseTensor:
             raise ValueError(f"Dimensions {given.rank} and {static.rank} are not compatible")
         for old, new in zip(given.as_list(), static.as_list(), strict=True):
             if old is not None and new is not None and new < old:
-                raise ValueError(f"Requested shape should have dimension sizes >= sp_input.shape. Found: {static}, sp_input: {given}")
+                raise ValueError(
+                    f"Requested shape should have dimension sizes >= sp_input.shape. Found: {static}, sp_input: {given}"
+                )
     return SparseTensor(sp_input.indices, sp_input.values, target)
 
 
@@ -437,7 +472,9 @@ def eye(
     count = execute("Minimum", (rows, columns))
     diagonal = range_(count)
     return SparseTensor(
-        stack([diagonal, diagonal], 1), ones(execute("Reshape", (count, index_vector([1]))), dtype), stack([rows, columns])
+        stack([diagonal, diagonal], 1),
+        ones(execute("Reshape", (count, index_vector([1]))), dtype),
+        stack([rows, columns]),
     )
 
 
@@ -462,7 +499,9 @@ def merge(
     columns = [dense_reshape(cast(each.values, dtypes.int64), [-1, 1]) for each in ids]
     last = [dense_reshape(cast(convert_to_tensor(size), dtypes.int64), [1]) for size in sizes]
     result = SparseTensor(
-        concat([ids[0].indices[:, :-1], *columns], 1), sp_values.values, concat([ids[0].dense_shape[:-1], *last], 0)
+        concat([ids[0].indices[:, :-1], *columns], 1),
+        sp_values.values,
+        concat([ids[0].dense_shape[:-1], *last], 0),
     )
     return result if already_sorted else reorder(result)
 
@@ -470,5 +509,3 @@ def merge(
 def is_sparse(value: Any) -> bool:
     """Whether `value` is a sparse tensor."""
     return isinstance(value, (SparseTensor, SparseTensorValue))
-
-

@@ -28,7 +28,13 @@ _KINDS: dict[str, tuple[np.ufunc, str]] = {"Sum": (np.add, "add"), "Max": (np.ma
 
 
 def _lowest(dtype: Any) -> Any:
-    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else np.asarray(-np.inf, dtype)
+    return (
+        -np.inf
+        if dtype.kind == "f"
+        else np.iinfo(dtype).min
+        if dtype.kind in "iu"
+        else np.asarray(-np.inf, dtype)
+    )
 
 
 def _reduce(kind: str, xp: Any, indices: Any, values: Any, shape: Any, axes: Any, keep_dims: bool) -> Any:
@@ -36,7 +42,9 @@ def _reduce(kind: str, xp: Any, indices: Any, values: Any, shape: Any, axes: Any
     reduced = normalize_axes(axes, len(sizes)) if np.size(axes) else tuple(range(len(sizes)))
     kept = [axis for axis in range(len(sizes)) if axis not in reduced]
     out_shape = tuple(sizes[axis] for axis in kept)
-    full_shape = tuple(1 if axis in reduced else size for axis, size in enumerate(sizes)) if keep_dims else out_shape
+    full_shape = (
+        tuple(1 if axis in reduced else size for axis, size in enumerate(sizes)) if keep_dims else out_shape
+    )
     columns = tuple(indices[:, axis] for axis in kept)
     function, method = _KINDS[kind]
     start = 0 if kind == "Sum" else _lowest(values.dtype)
@@ -49,7 +57,13 @@ def _reduce(kind: str, xp: Any, indices: Any, values: Any, shape: Any, axes: Any
             out = np.where(seen, out, np.zeros((), values.dtype))
         return out.reshape(full_shape)
     if not kept:
-        total = xp.sum(values) if kind == "Sum" else xp.max(values, initial=start) if len(values) else xp.zeros((), values.dtype)
+        total = (
+            xp.sum(values)
+            if kind == "Sum"
+            else xp.max(values, initial=start)
+            if len(values)
+            else xp.zeros((), values.dtype)
+        )
         return total.astype(values.dtype).reshape(full_shape)
     out = getattr(jnp.full(out_shape, start, values.dtype).at[columns], method)(values)
     if kind == "Max":
@@ -78,12 +92,16 @@ def _sum_gradient(call: Any, dy: Any) -> list[Any]:
     return [None, gather_nd(reshape(dy, kept_shape), indices * kept), None, None]
 
 
-def _reduce_sparse(kind: str, indices: Any, values: Any, shape: Any, axes: Any, keep_dims: bool) -> tuple[Any, Any, Any]:
+def _reduce_sparse(
+    kind: str, indices: Any, values: Any, shape: Any, axes: Any, keep_dims: bool
+) -> tuple[Any, Any, Any]:
     sizes = [int(each) for each in shape]
     reduced = normalize_axes(axes, len(sizes)) if np.size(axes) else tuple(range(len(sizes)))
     kept = [axis for axis in range(len(sizes)) if axis not in reduced]
     kept_indices, kept_sizes = indices[:, kept], [sizes[axis] for axis in kept]
-    _, first, group = np.unique(linear_index(np, kept_indices, kept_sizes), return_index=True, return_inverse=True)
+    _, first, group = np.unique(
+        linear_index(np, kept_indices, kept_sizes), return_index=True, return_inverse=True
+    )
     function, _ = _KINDS[kind]
     out = np.full(len(first), 0 if kind == "Sum" else _lowest(values.dtype), values.dtype)
     function.at(out, group.reshape(-1), values)
@@ -95,7 +113,9 @@ def _reduce_sparse(kind: str, indices: Any, values: Any, shape: Any, axes: Any, 
 
 
 def _define(kind: str) -> None:
-    inputs = "input_indices: int64, input_values: T, input_shape: int64, reduction_axes: int32; keep_dims=False"
+    inputs = (
+        "input_indices: int64, input_values: T, input_shape: int64, reduction_axes: int32; keep_dims=False"
+    )
 
     def dense(xp: Any, indices: Any, values: Any, shape: Any, axes: Any, *, keep_dims: bool) -> Any:
         return _reduce(kind, xp, indices, values, shape, np.asarray(axes), keep_dims)
@@ -123,7 +143,9 @@ def _axes_tensor(axis: Any, rank: int | None) -> Tensor:
     return reshape(axes, [1]) if axes.shape.rank == 0 else axes
 
 
-def _call(kind: str, sp_input: Any, axis: Any, keepdims: Any, output_is_sparse: bool, name: str | None) -> Any:
+def _call(
+    kind: str, sp_input: Any, axis: Any, keepdims: Any, output_is_sparse: bool, name: str | None
+) -> Any:
     sp_input = as_sparse(sp_input)
     axes = _axes_tensor(axis, sp_input.shape.rank)
     op_type = f"SparseReduce{kind}Sparse" if output_is_sparse else f"SparseReduce{kind}"
@@ -133,7 +155,11 @@ def _call(kind: str, sp_input: Any, axis: Any, keepdims: Any, output_is_sparse: 
 
 @export("sparse.reduce_sum", v1=[])
 def reduce_sum(
-    sp_input: Any, axis: Any = None, keepdims: bool | None = None, output_is_sparse: bool = False, name: str | None = None
+    sp_input: Any,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    output_is_sparse: bool = False,
+    name: str | None = None,
 ) -> Any:
     """The sum along axes (all by default), dense or sparse.
 
@@ -147,7 +173,11 @@ def reduce_sum(
 
 @export("sparse.reduce_max", v1=[])
 def reduce_max(
-    sp_input: Any, axis: Any = None, keepdims: bool | None = None, output_is_sparse: bool = False, name: str | None = None
+    sp_input: Any,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    output_is_sparse: bool = False,
+    name: str | None = None,
 ) -> Any:
     """The maximum of the given elements along axes (all by default); zero where there is none."""
     return _call("Max", sp_input, axis, keepdims, output_is_sparse, name)
@@ -155,7 +185,11 @@ def reduce_max(
 
 def _v1(kind: str, sparse: bool, *names: str) -> None:
     def function(
-        sp_input: Any, axis: Any = None, keepdims: Any = None, reduction_axes: Any = None, keep_dims: Any = None
+        sp_input: Any,
+        axis: Any = None,
+        keepdims: Any = None,
+        reduction_axes: Any = None,
+        keep_dims: Any = None,
     ) -> Any:
         axis = reduction_axes if axis is None else axis
         return _call(kind, sp_input, axis, keep_dims if keepdims is None else keepdims, sparse, None)
@@ -187,7 +221,9 @@ def _matmul(
     rows, columns = (indices[:, 1], indices[:, 0]) if adjoint_a else (indices[:, 0], indices[:, 1])
     inner, count = (sizes[0], sizes[1]) if adjoint_a else (sizes[1], sizes[0])
     if np.shape(b)[0] != inner:
-        raise ValueError(f"Cannot multiply A and B because inner dimension does not match: {inner} vs. {np.shape(b)[0]}")
+        raise ValueError(
+            f"Cannot multiply A and B because inner dimension does not match: {inner} vs. {np.shape(b)[0]}"
+        )
     terms = (xp.conj(values) if adjoint_a else values)[:, None] * b[columns]
     if xp is not np:
         return jnp.zeros((count, np.shape(b)[1]), terms.dtype).at[rows].add(terms)
@@ -219,7 +255,12 @@ def _matmul_gradient(call: Any, dy: Any) -> list[Any]:
     if values.dtype.is_complex:
         other = execute("Conj", (other,))
     d_values = execute("Sum", (mine * other, index_vector([1])))
-    return [None, execute("Conj", (d_values,)) if adjoint_a and values.dtype.is_complex else d_values, None, db]
+    return [
+        None,
+        execute("Conj", (d_values,)) if adjoint_a and values.dtype.is_complex else d_values,
+        None,
+        db,
+    ]
 
 
 def _transposed(matrix: Tensor) -> Tensor:
@@ -236,7 +277,10 @@ op(
 )
 
 
-@export("sparse.sparse_dense_matmul", v1=["sparse.sparse_dense_matmul", "sparse.matmul", "sparse_tensor_dense_matmul"])
+@export(
+    "sparse.sparse_dense_matmul",
+    v1=["sparse.sparse_dense_matmul", "sparse.matmul", "sparse_tensor_dense_matmul"],
+)
 def sparse_dense_matmul(
     sp_a: Any, b: Any, adjoint_a: bool = False, adjoint_b: bool = False, name: str | None = None
 ) -> Tensor:

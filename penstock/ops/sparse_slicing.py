@@ -39,7 +39,9 @@ def like_sparse(call: ShapeCall) -> list[TensorShape]:
 def _slice(indices: Any, values: Any, shape: Any, start: Any, size: Any) -> tuple[Any, Any, Any]:
     start, shape = np.asarray(start), np.asarray(shape)
     if (start < 0).any() or (size < 0).any():
-        raise ValueError(f"start and size must not be negative, got {start.tolist()} and {np.asarray(size).tolist()}")
+        raise ValueError(
+            f"start and size must not be negative, got {start.tolist()} and {np.asarray(size).tolist()}"
+        )
     stop = np.minimum(start + size, shape)
     inside = ((indices >= start) & (indices < stop)).all(-1)
     return indices[inside] - start, values[inside], np.maximum(stop - start, 0)
@@ -54,7 +56,9 @@ def _slice_gradient(call: Any, unused: Any, dy: Any, also_unused: Any) -> list[A
 def _slice_values_gradient(dy: Any, indices: Any, start: Any, output_indices: Any) -> Any:
     shape = np.maximum(indices.max(0, initial=0), (output_indices + start).max(0, initial=0)) + 1
     result = np.zeros(len(indices), dy.dtype)
-    places = np.searchsorted(linear_index(np, indices, shape), linear_index(np, output_indices + start, shape))
+    places = np.searchsorted(
+        linear_index(np, indices, shape), linear_index(np, output_indices + start, shape)
+    )
     result[places] = dy
     return result
 
@@ -67,7 +71,8 @@ op(
     gradient=_slice_gradient,
 )
 op(
-    "SparseSliceGrad(backprop_val_grad: T, input_indices: int64, input_start: int64, output_indices: int64) -> val_grad: T",
+    "SparseSliceGrad(backprop_val_grad: T, input_indices: int64, input_start: int64, output_indices: int64)"
+    " -> val_grad: T",
     numpy=_slice_values_gradient,
     shape=lambda call: call.shape(1)[:1],
 )
@@ -99,7 +104,9 @@ def _concat(xp: Any, indices: list, values: list, shapes: list, *, concat_dim: i
     if not 0 <= axis < rank:
         raise ValueError(f"Concat dimension must be in range [{-rank}, {rank}), got {concat_dim}")
     others = [each for each in range(rank) if each != axis]
-    if xp is np and any((np.asarray(shape)[others] != np.asarray(shapes[0])[others]).any() for shape in shapes):
+    if xp is np and any(
+        (np.asarray(shape)[others] != np.asarray(shapes[0])[others]).any() for shape in shapes
+    ):
         raise ValueError(
             f"Input shapes must match except in the concat dimension {axis}: got "
             f"{[np.asarray(shape).tolist() for shape in shapes]}"
@@ -125,7 +132,9 @@ def _concat_gradient(call: Any, unused: Any, dy: Any, also_unused: Any) -> list[
     for size in sizes:
         places.append(execute("Range", (total, execute("AddV2", (total, size)), index_vector(1))))
         total = execute("AddV2", (total, size))
-    _, order, _ = execute("SparseConcat", (list(indices), places, list(shapes)), {"concat_dim": call.attrs["concat_dim"]})
+    _, order, _ = execute(
+        "SparseConcat", (list(indices), places, list(shapes)), {"concat_dim": call.attrs["concat_dim"]}
+    )
     in_order = gather(dy, execute("InvertPermutation", (order,)))
     split_sizes = execute("Pack", (sizes,), {"axis": 0})
     split = execute("SplitV", (in_order, split_sizes, index_vector(0)), {"num_split": count})
@@ -170,7 +179,9 @@ def concat(
     axis = int(constant_value(axis))
     shapes = [each.dense_shape for each in inputs]
     if expand_nonconcat_dims:
-        largest = execute("Max", (execute("Pack", (shapes,), {"axis": 0}), index_vector(0)), {"keep_dims": False})
+        largest = execute(
+            "Max", (execute("Pack", (shapes,), {"axis": 0}), index_vector(0)), {"keep_dims": False}
+        )
         rank = inputs[0].shape.rank
         here = convert_to_tensor([each == axis % rank for each in range(rank)])
         shapes = [execute("SelectV2", (here, each, largest)) for each in shapes]
@@ -221,7 +232,9 @@ def _split(split_dim: Any, indices: Any, values: Any, shape: Any, *, num_split: 
     if not 0 <= axis < len(shape):
         raise ValueError(f"Input split_dim should be between 0 and rank ({len(shape)}), got {int(split_dim)}")
     if not 0 < num_split <= shape[axis]:
-        raise ValueError(f"Input num_split should be between 1 and the splitting dimension size ({shape[axis]}), got {num_split}")
+        raise ValueError(
+            f"Input num_split should be between 1 and the splitting dimension size ({shape[axis]}), got {num_split}"
+        )
     base, extra = divmod(int(shape[axis]), num_split)
     found: list[tuple] = []
     begin = 0
@@ -311,7 +324,9 @@ def retain(sp_input: Any, to_retain: Any) -> SparseTensor:
 def _fill(indices: Any, values: Any, shape: Any, default: Any) -> tuple[Any, ...]:
     rows = int(shape[0])
     if len(indices) and (indices[:, 0].min() < 0 or indices[:, 0].max() >= rows):
-        raise ValueError(f"indices must be rows of a tensor of shape {np.asarray(shape).tolist()}, got {indices[:, 0].tolist()}")
+        raise ValueError(
+            f"indices must be rows of a tensor of shape {np.asarray(shape).tolist()}, got {indices[:, 0].tolist()}"
+        )
     empty = np.ones(rows, np.bool_)
     empty[indices[:, 0]] = False
     added = np.zeros((int(empty.sum()), indices.shape[1]), np.int64)
@@ -361,7 +376,9 @@ op(
 
 
 @export("sparse.fill_empty_rows", v1=["sparse.fill_empty_rows", "sparse_fill_empty_rows"])
-def fill_empty_rows(sp_input: Any, default_value: Any, name: str | None = None) -> tuple[SparseTensor, Tensor]:
+def fill_empty_rows(
+    sp_input: Any, default_value: Any, name: str | None = None
+) -> tuple[SparseTensor, Tensor]:
     """Puts an element `default_value` at the start of each row that has none.
 
     Returns:
@@ -386,7 +403,9 @@ def mask(a: Any, mask_indices: Any, name: str | None = None) -> Any:
     """The slices of an `IndexedSlices` whose indices are not in `mask_indices`."""
     from penstock.types.indexed_slices import IndexedSlices
 
-    kept, positions = execute("ListDiff", (convert_to_tensor(a.indices), convert_to_tensor(mask_indices, a.indices.dtype)), {"out_idx": dtypes.int32})
+    kept, positions = execute(
+        "ListDiff",
+        (convert_to_tensor(a.indices), convert_to_tensor(mask_indices, a.indices.dtype)),
+        {"out_idx": dtypes.int32},
+    )
     return IndexedSlices(gather(a.values, positions), kept, a.dense_shape)
-
-

@@ -39,7 +39,11 @@ class Template(Trackable):
                 yield
             return
         options: dict[str, Any] = {"custom_getter": self._custom_getter}
-        chosen = variable_scope(self._unique_name, **options) if self._unique_name else variable_scope(None, self._name, **options)
+        chosen = (
+            variable_scope(self._unique_name, **options)
+            if self._unique_name
+            else variable_scope(None, self._name, **options)
+        )
         with chosen as self._scope:
             yield
 
@@ -95,7 +99,11 @@ class Template(Trackable):
     @property
     def trainable_variables(self) -> list:
         """The trainable ones."""
-        return self._store.trainable_variables() if self._store is not None else self._collection(GraphKeys.TRAINABLE_VARIABLES)
+        return (
+            self._store.trainable_variables()
+            if self._store is not None
+            else self._collection(GraphKeys.TRAINABLE_VARIABLES)
+        )
 
     trainable_weights = trainable_variables
 
@@ -111,10 +119,15 @@ class Template(Trackable):
         """The local ones."""
         return self._collection(GraphKeys.LOCAL_VARIABLES)
 
-    def _trackable_children(self, save_type: str = "checkpoint", cache: Any = None, **kwargs: Any) -> dict[str, Any]:
+    def _trackable_children(
+        self, save_type: str = "checkpoint", cache: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
         children = super()._trackable_children(save_type, cache=cache, **kwargs)
         prefix = (self.variable_scope_name or "") + "/"
-        return {**children, **{each.name.rpartition(":")[0].removeprefix(prefix): each for each in self.variables}}
+        return {
+            **children,
+            **{each.name.rpartition(":")[0].removeprefix(prefix): each for each in self.variables},
+        }
 
 
 @export(v1=["make_template"])
@@ -138,10 +151,10 @@ def make_template(
 
     Example:
       >>> import penstock as tf
-      >>> scale = tf.compat.v1.make_template("scale", lambda x: x * tf.compat.v1.get_variable("s", [], initializer=tf.ones))
+      >>> def scaled(x):
+      ...     return x * tf.compat.v1.get_variable("s", [], initializer=tf.ones)
+      >>> scale = tf.compat.v1.make_template("scale", scaled)
       >>> [float(scale(2.0)), len(scale.variables)]
       [2.0, 1]
     """
     return Template(name_, func_, create_scope_now_, unique_name_, custom_getter_, kwargs)
-
-

@@ -99,7 +99,9 @@ class VariableMetaclass(type):
         if expected is None:
             return super().__call__(*args, **kwargs)
         if len(args) > len(expected):
-            raise TypeError(f"{cls.__name__} takes {len(expected)} positional arguments but {len(args)} were given")
+            raise TypeError(
+                f"{cls.__name__} takes {len(expected)} positional arguments but {len(args)} were given"
+            )
         arguments = dict(expected)
         arguments.update(zip(expected, args))
         for name, value in kwargs.items():

@@ -134,7 +134,9 @@ def is_variable_initialized(variable: Any) -> Tensor:
 
 
 @export(v1=["report_uninitialized_variables"])
-def report_uninitialized_variables(var_list: Any = None, name: str = "report_uninitialized_variables") -> Tensor:
+def report_uninitialized_variables(
+    var_list: Any = None, name: str = "report_uninitialized_variables"
+) -> Tensor:
     """The names of the variables that have no value yet, as a vector of strings.
 
     Args:

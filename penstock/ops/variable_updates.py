@@ -21,7 +21,9 @@ class SparseUpdates:
     def sparse_read(self, indices: Any, name: str | None = None) -> Tensor:
         """The rows of the value at `indices`; in a gradient they are an `IndexedSlices`."""
         self._accessed()
-        return execute("ResourceGather", (self._handle, _indices(indices)), {"dtype": self._dtype}, name or "Gather")
+        return execute(
+            "ResourceGather", (self._handle, _indices(indices)), {"dtype": self._dtype}, name or "Gather"
+        )
 
     def gather_nd(self, indices: Any, name: str | None = None) -> Tensor:
         """The elements or slices of the value at `indices`, whose last dimension is a place in the value."""
@@ -31,9 +33,13 @@ class SparseUpdates:
 
     def _scatter(self, op_type: str, sparse_delta: Any, name: str | None) -> Any:
         if not isinstance(sparse_delta, IndexedSlices):
-            raise TypeError(f"Argument `sparse_delta` must be a `tf.IndexedSlices`. Received arg: {sparse_delta}")
+            raise TypeError(
+                f"Argument `sparse_delta` must be a `tf.IndexedSlices`. Received arg: {sparse_delta}"
+            )
         updates = convert_to_tensor(sparse_delta.values, self._dtype)
-        return self._assigned(execute(op_type, (self._handle, _indices(sparse_delta.indices), updates), None, name))
+        return self._assigned(
+            execute(op_type, (self._handle, _indices(sparse_delta.indices), updates), None, name)
+        )
 
     def scatter_update(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
         """Sets rows: `v[indices] = values` of an `IndexedSlices`."""
@@ -63,13 +69,17 @@ class SparseUpdates:
         """Sets rows to the elementwise maximum of what they are and the values."""
         return self._scatter("ResourceScatterMax", sparse_delta, name)
 
-    def batch_scatter_update(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
+    def batch_scatter_update(
+        self, sparse_delta: Any, use_locking: bool = False, name: str | None = None
+    ) -> Any:
         """Sets rows of each matrix of a batch: `v[i, indices[i, j], ...] = values[i, j, ...]`.
 
         The dimensions of `indices` before the last are those of a batch, which the variable has too.
         """
         if not isinstance(sparse_delta, IndexedSlices):
-            raise TypeError(f"Argument `sparse_delta` must be a `tf.IndexedSlices`. Received arg: {sparse_delta}")
+            raise TypeError(
+                f"Argument `sparse_delta` must be a `tf.IndexedSlices`. Received arg: {sparse_delta}"
+            )
         indices = _indices(sparse_delta.indices)
         updates = convert_to_tensor(sparse_delta.values, self._dtype)
         dims = indices.shape.as_list()

@@ -14,7 +14,7 @@ from penstock.types.indexed_slices import IndexedSlices
 class _VariableV1Metaclass(VariableMetaclass):
     """Every variable counts as a v1 variable: there is one class of variables."""
 
-    def __instancecheck__(cls, instance: object) -> bool:
+    def __instancecheck__(self, instance: object) -> bool:
         return isinstance(instance, Variable)
 
 
@@ -56,7 +56,11 @@ class VariableV1(Variable, metaclass=_VariableV1Metaclass):
 
 @export(v1=["assign"])
 def assign(
-    ref: Any, value: Any, validate_shape: bool | None = None, use_locking: bool | None = None, name: str | None = None
+    ref: Any,
+    value: Any,
+    validate_shape: bool | None = None,
+    use_locking: bool | None = None,
+    name: str | None = None,
 ) -> Any:
     """Sets a variable and returns it as it is afterwards.
 
@@ -89,7 +93,9 @@ def count_up_to(ref: Any, limit: int, name: str | None = None) -> Any:
 def _rows(method: str, summary: str, use_locking: bool = False) -> Callable:
     """A v1 function over a method of variables that takes IndexedSlices."""
 
-    def function(ref: Any, indices: Any, updates: Any, use_locking: bool = use_locking, name: str | None = None) -> Any:
+    def function(
+        ref: Any, indices: Any, updates: Any, use_locking: bool = use_locking, name: str | None = None
+    ) -> Any:
         return getattr(ref, method)(IndexedSlices(updates, indices), use_locking=use_locking, name=name)
 
     function.__name__ = function.__qualname__ = method
@@ -110,7 +116,9 @@ batch_scatter_update = _rows("batch_scatter_update", "Sets rows of each matrix o
 def _places(method: str, summary: str, use_locking: bool = False) -> Callable:
     """A v1 function over a method of variables that takes places."""
 
-    def function(ref: Any, indices: Any, updates: Any, use_locking: bool = use_locking, name: str | None = None) -> Any:
+    def function(
+        ref: Any, indices: Any, updates: Any, use_locking: bool = use_locking, name: str | None = None
+    ) -> Any:
         return getattr(ref, method)(indices, updates, name=name)
 
     function.__name__ = function.__qualname__ = method

@@ -49,8 +49,8 @@ class Module(AutoTrackable):
             name = _snake_case(type(self).__name__)
         elif not _IDENTIFIER.match(name):
             raise ValueError(
-                f"{name!r} is not a valid module name. Module names must be valid Python identifiers (e.g. a valid class "
-                "name)."
+                f"{name!r} is not a valid module name. Module names must be valid Python identifiers "
+                "(e.g. a valid class name)."
             )
         self._name = name
         with name_scope(name) as scope:
@@ -94,7 +94,9 @@ class Module(AutoTrackable):
         with_path: bool = False,
         expand_composites: bool = False,
     ) -> Iterator[Any]:
-        """The leaves of the attributes, each once (unless paths are wanted): first the module's own, sorted by attribute, then its submodules'.
+        """The leaves of the attributes, each once unless paths are wanted.
+
+        The module's own come first, sorted by attribute, then those of its submodules.
 
         Args:
           recursive: whether to go into modules.
@@ -104,7 +106,9 @@ class Module(AutoTrackable):
           expand_composites: whether to look into composite tensors.
         """
         wanted = predicate or (lambda leaf: True)
-        return _leaves(self, recursive, wanted, attribute_traversal_key, with_path, expand_composites, (), {id(self)})
+        return _leaves(
+            self, recursive, wanted, attribute_traversal_key, with_path, expand_composites, (), {id(self)}
+        )
 
     @classmethod
     def with_name_scope(cls, method: Callable) -> Callable:

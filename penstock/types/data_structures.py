@@ -65,7 +65,9 @@ class TrackableDataStructure(Trackable):
         """The elements with the names of their dependencies."""
         raise NotImplementedError
 
-    def _trackable_children(self, save_type: str = "checkpoint", cache: Any = None, **kwargs: Any) -> dict[str, Any]:
+    def _trackable_children(
+        self, save_type: str = "checkpoint", cache: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
         children = super()._trackable_children(save_type, cache=cache, **kwargs)
         for name, value in self._elements():
             value = wrap_or_unwrap(value)
@@ -113,7 +115,9 @@ class TrackableDataStructure(Trackable):
     @property
     def trainable_weights(self) -> list[Any]:
         """The trainable variables in the container and in its layers."""
-        return self._weights("trainable_weights", lambda variable: variable.trainable) if self.trainable else []
+        return (
+            self._weights("trainable_weights", lambda variable: variable.trainable) if self.trainable else []
+        )
 
     @property
     def non_trainable_weights(self) -> list[Any]:
@@ -177,7 +181,9 @@ class ListWrapper(TrackableDataStructure, list):
             self._storage[key] = [wrap_or_unwrap(each) for each in value]
         else:
             position = key.__index__()
-            self._storage[key] = self._added(str(position % len(self._storage) if self._storage else position), value)
+            self._storage[key] = self._added(
+                str(position % len(self._storage) if self._storage else position), value
+            )
         self._refresh()
 
     def __delitem__(self, key: Any) -> None:
@@ -414,7 +420,7 @@ class _TupleWrapper(TrackableDataStructure, tuple):
     __hash__ = tuple.__hash__
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _namedtuple_wrapper(kind: type) -> type:
     """The wrapper class of a namedtuple class: made from its fields, as that is."""
     methods = {"_elements": _TupleWrapper._elements, "__hash__": tuple.__hash__}

@@ -99,7 +99,9 @@ class IndexedSlices(CompositeTensor):
         indices_shape = TensorShape(shape)[:1]
         values_shape = TensorShape(shape)
         dense_shape_dtype = None if self._dense_shape is None else self._dense_shape.dtype
-        return IndexedSlicesSpec(values_shape, self.dtype, self._indices.dtype, dense_shape_dtype, indices_shape)
+        return IndexedSlicesSpec(
+            values_shape, self.dtype, self._indices.dtype, dense_shape_dtype, indices_shape
+        )
 
     def __neg__(self) -> IndexedSlices:
         return IndexedSlices(-self._values, self._indices, self._dense_shape)
@@ -143,12 +145,21 @@ class IndexedSlicesSpec(TypeSpec):
         return IndexedSlices
 
     def _serialize(self) -> tuple:
-        return (self._shape, self._values_dtype, self._indices_dtype, self._dense_shape_dtype, self._indices_shape)
+        return (
+            self._shape,
+            self._values_dtype,
+            self._indices_dtype,
+            self._dense_shape_dtype,
+            self._indices_shape,
+        )
 
     @property
     def _component_specs(self) -> tuple:
         values_shape = self._indices_shape.concatenate(self._shape[1:])
-        specs = (TensorSpec(values_shape, self._values_dtype), TensorSpec(self._indices_shape, self._indices_dtype))
+        specs = (
+            TensorSpec(values_shape, self._values_dtype),
+            TensorSpec(self._indices_shape, self._indices_dtype),
+        )
         if self._dense_shape_dtype is None:
             return specs
         return (*specs, TensorSpec([self._shape.rank], self._dense_shape_dtype))

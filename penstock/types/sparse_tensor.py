@@ -90,7 +90,9 @@ class SparseTensor(CompositeTensor):
         """The shape as far as it is known."""
         shape = self._dense_shape._as_shape()
         if shape.rank is None:
-            shape = TensorShape([None] * self._dense_shape.shape[0] if self._dense_shape.shape[0] is not None else None)
+            shape = TensorShape(
+                [None] * self._dense_shape.shape[0] if self._dense_shape.shape[0] is not None else None
+            )
         return shape.merge_with(self._known_shape)
 
     def get_shape(self) -> TensorShape:
@@ -146,7 +148,9 @@ class SparseTensor(CompositeTensor):
         return SparseTensorSpec(shape, self.dtype)
 
     def __str__(self) -> str:
-        return f"SparseTensor(indices={self._indices}, values={self._values}, dense_shape={self._dense_shape})"
+        return (
+            f"SparseTensor(indices={self._indices}, values={self._values}, dense_shape={self._dense_shape})"
+        )
 
     __repr__ = __str__
 
@@ -201,7 +205,11 @@ class SparseTensorSpec(BatchableTypeSpec):
     @property
     def _component_specs(self) -> list:
         rank = self._shape.rank
-        return [TensorSpec([None, rank], dtypes.int64), TensorSpec([None], self._dtype), TensorSpec([rank], dtypes.int64)]
+        return [
+            TensorSpec([None, rank], dtypes.int64),
+            TensorSpec([None], self._dtype),
+            TensorSpec([rank], dtypes.int64),
+        ]
 
     def _to_components(self, value: Any) -> list:
         if isinstance(value, SparseTensorValue):

@@ -70,7 +70,8 @@ class Trackable:
         self._maybe_initialize_trackable()
         if not isinstance(trackable, Trackable):
             raise TypeError(
-                f"Trackable._track_trackable() can only be used to track objects of type Trackable. Got type {type(trackable)}."
+                "Trackable._track_trackable() can only be used to track objects of type Trackable. "
+                f"Got type {type(trackable)}."
             )
         dependencies = self.__dict__["_self_dependencies"]
         current = dependencies.get(name)
@@ -111,7 +112,9 @@ class Trackable:
     def _checkpoint_dependencies(self) -> list[TrackableReference]:
         return self._unconditional_checkpoint_dependencies
 
-    def _trackable_children(self, save_type: str = "checkpoint", cache: Any = None, **kwargs: Any) -> dict[str, Any]:
+    def _trackable_children(
+        self, save_type: str = "checkpoint", cache: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
         """The objects that this one holds, by name. `save_type` is "checkpoint" or "savedmodel"."""
         self._maybe_initialize_trackable()
         return dict(self.__dict__["_self_dependencies"])
@@ -157,7 +160,9 @@ class Trackable:
         """The children that must exist before this object can be loaded."""
         return {}
 
-    def _export_to_saved_model_graph(self, object_map: Any, tensor_map: Any, options: Any, **kwargs: Any) -> list:
+    def _export_to_saved_model_graph(
+        self, object_map: Any, tensor_map: Any, options: Any, **kwargs: Any
+    ) -> list:
         """Makes this object's counterpart in the graph of a SavedModel; returns the resources it maps."""
         return []
 
@@ -180,7 +185,9 @@ class Trackable:
         """Makes a variable with `getter`, and tracks it under `name`."""
         self._maybe_initialize_trackable()
         if not overwrite and self._lookup_dependency(name) is not None:
-            raise ValueError(f"A variable named '{name}' already exists in this Trackable: names must be unique.")
+            raise ValueError(
+                f"A variable named '{name}' already exists in this Trackable: names must be unique."
+            )
         variable = getter(name=name, shape=shape, dtype=dtype, initializer=initializer, **kwargs_for_getter)
         if isinstance(variable, Trackable):
             return self._track_trackable(variable, name, overwrite=overwrite)
@@ -212,7 +219,7 @@ def no_automatic_dependency_tracking_scope(obj: Any) -> Iterator[None]:
 class AutoTrackable(Trackable):
     """A Trackable whose attributes are its dependencies: `obj.name = trackable` declares one, `del obj.name` ends it.
 
-    Lists, tuples and dicts that are assigned become wrappers (`penstock.types.data_structures`) that track what is in them.
+    Lists, tuples and dicts become wrappers that track what is in them: `penstock.types.data_structures`.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -243,13 +250,19 @@ class AutoTrackable(Trackable):
     def _add_trackable_child(self, name: str, value: Any) -> None:
         setattr(self, name, value)
 
-    def _trackable_children(self, save_type: str = "checkpoint", cache: Any = None, **kwargs: Any) -> dict[str, Any]:
+    def _trackable_children(
+        self, save_type: str = "checkpoint", cache: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
         children = super()._trackable_children(save_type, cache=cache, **kwargs)
         if save_type != "savedmodel":
             return children
         functions = {}
         for name in dir(self):
-            if name.startswith("__") or name in children or isinstance(getattr(type(self), name, None), property):
+            if (
+                name.startswith("__")
+                or name in children
+                or isinstance(getattr(type(self), name, None), property)
+            ):
                 continue
             value = getattr(self, name, None)
             # tf.function objects and concrete functions are what a SavedModel keeps beside the objects.
