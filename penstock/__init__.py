@@ -14,8 +14,8 @@ _namespaces.load()
 
 
 def __getattr__(name: str) -> Any:
-    """Keras, which is loaded when it is first asked for."""
+    """Keras, which is loaded when it is first asked for, and names that TensorFlow 1 had."""
     if name == "keras" or name in _KERAS_SHORTCUTS:
         keras = _keras_package()
         return keras if name == "keras" else getattr(keras, name)
-    raise AttributeError(f"module 'penstock' (TensorFlow {__version__}'s interface) has no attribute {name!r}")
+    return _namespaces.of_the_other_era("", name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import operator
 import pkgutil
 import sys
 from types import ModuleType
@@ -15,7 +16,20 @@ from typing import Any
 from penstock.engine.export import EXPORTS
 
 # Packages whose modules define public names; every module in them is imported, in this order.
-_PACKAGES = ("types", "engine", "graph", "ops", "autodiff", "runtime", "tracing", "io", "data", "train", "distribute", "compat")
+_PACKAGES = (
+    "types",
+    "engine",
+    "graph",
+    "ops",
+    "autodiff",
+    "runtime",
+    "tracing",
+    "io",
+    "data",
+    "train",
+    "distribute",
+    "compat",
+)
 
 _modules: dict[str, ModuleType] = {}
 _PREFIX = {"v2": "", "v1": "compat.v1"}
@@ -33,24 +47,35 @@ def load() -> None:
         for entry in pkgutil.iter_modules(found.__path__):
             if not entry.name.startswith("_"):
                 importlib.import_module(f"penstock.{package}.{entry.name}")
+    importlib.import_module("penstock.ops.composite_dispatch").install()
     for version, prefix in _PREFIX.items():
         for name, thing in EXPORTS[version].items():
             _place(f"{prefix}.{name}" if prefix else name, thing)
     for name, namespace in _modules.items():
-        if name == "compat.v1" or name.startswith("compat.v1."):
-            namespace.__getattr__ = functools.partial(_from_v2, name)  # type: ignore[method-assign]
+        if name:
+            namespace.__getattr__ = functools.partial(of_the_other_era, name)  # type: ignore[method-assign]
 
 
-def _from_v2(namespace: str, name: str) -> Any:
-    """A name that `tf.compat.v1` lacks and TensorFlow 2 has (`tf.keras` among them), for programs that mix the two."""
-    # These three are Keras in TensorFlow 2, and something else in TensorFlow 1.
-    other = namespace == "compat.v1" and name in ("initializers", "losses", "metrics")
-    v2 = None if other or name.startswith("__") else sys.modules["penstock"]
-    for part in [*namespace.split(".")[2:], name]:
-        v2 = getattr(v2, part, None)
-    if v2 is None:
-        raise AttributeError(f"module 'tensorflow.{namespace}' has no attribute {name!r}")
-    return v2
+def of_the_other_era(namespace: str, name: str) -> Any:
+    """A name that this namespace lacks and its counterpart in TF 1 or TF 2 has, for programs that mix the two.
+
+    Raises:
+      AttributeError: neither has it.
+    """
+    from_v1 = namespace.split(".")[:2] == ["compat", "v1"]
+    inner = namespace.split(".")[2:] if from_v1 else namespace.split(".")
+    wanted = ".".join([*filter(None, inner), name])
+    version = "v2" if from_v1 else "v1"
+    if wanted in EXPORTS[version]:
+        return EXPORTS[version][wanted]
+    found = _modules.get(".".join(filter(None, [_PREFIX[version], wanted])))
+    if found is None and from_v1 and wanted.split(".")[0] == "keras":
+        return operator.attrgetter(wanted)(sys.modules["penstock"])
+    if found is None:
+        raise AttributeError(
+            f"module {'.'.join(filter(None, ['tensorflow', namespace]))!r} has no attribute {name!r}"
+        )
+    return found
 
 
 def _place(name: str, thing: object) -> None:

@@ -21,8 +21,8 @@ Runs a program as python would, with `import tensorflow` meaning Penstock: a FIL
 __main__.py), a module with -m, or CODE with -c. All that follows belongs to the program."""
 
 EPILOG = """\
---api auto reads the program first: one that uses names which only TensorFlow 1 had (tf.Session, tf.placeholder, ...)
-runs with the v1 namespace and in graph mode; the choice is reported on stderr."""
+--api auto reads the program first: one that was written for graph mode (tf.Session, tf.placeholder, ...) runs with the
+v1 namespace and in graph mode; the choice is reported on stderr."""
 
 USAGE = "penstock run [--api auto|v1|v2] (FILE | -m MODULE | -c CODE) [ARGUMENT ...]"
 

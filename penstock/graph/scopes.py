@@ -55,7 +55,7 @@ class name_scope:  # noqa: N801
             thread.name_scope = self._outer
 
 
-@export(v1=["name_scope", "keras.backend.name_scope"])
+@export(v1=["name_scope"])
 class name_scope_v1(name_scope):  # noqa: N801
     """TF 1's `name_scope(name, default_name=None, values=None)`."""
 

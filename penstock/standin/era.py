@@ -1,8 +1,9 @@
 """Tells a TensorFlow 1 program from a TensorFlow 2 one by reading it, without running it.
 
-A program that uses a name which only TensorFlow 1 had (`tf.Session`, `tf.placeholder`, ...) was written for TensorFlow
-1, and can only run where `tf` means that. The names are data: `tf1_only_names.txt`, made by `tools/tf1_only_names.py`.
-Called by `penstock run` with `--api auto`.
+A program that uses names which only make sense in graph mode (`tf.Session`, `tf.placeholder`, ...; the table is
+`graph_names.txt`) was written for TensorFlow 1, unless it also shows a sign of TensorFlow 2: `tf.function`, a
+`tf.GradientTape`, a Keras model. Programs that mix the two run with the TensorFlow 2 namespace, which has the names
+of TensorFlow 1 too. Called by `penstock run` with `--api auto`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+# Names that a program for graph mode does not use. (tf.keras.datasets and tf.keras.utils are of both eras.)
+TF2_NAMES = frozenset(
+    """
+    function GradientTape keras.Model keras.Sequential keras.models keras.applications
+    enable_eager_execution enable_v2_behavior compat.v1.enable_eager_execution compat.v1.enable_v2_behavior
+    """.split()
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A use of a name that only TensorFlow 1 had."""
+    """A use of a name that belongs to one era."""
 
     name: str
     file: str
@@ -28,14 +38,14 @@ class Evidence:
 
 
 @functools.cache
-def tf1_only_names() -> frozenset[str]:
-    """Public names of TensorFlow 1 that TensorFlow 2 does not have, without the leading `tf.`."""
-    text = importlib.resources.files("penstock.standin").joinpath("tf1_only_names.txt").read_text("utf-8")
-    return frozenset(line for line in text.split() if not line.startswith("#"))
+def graph_names() -> frozenset[str]:
+    """Public names of TensorFlow 1 that only make sense in graph mode, without the leading `tf.`."""
+    text = importlib.resources.files("penstock.standin").joinpath("graph_names.txt").read_text("utf-8")
+    return frozenset(name for line in text.splitlines() if not line.startswith("#") for name in line.split())
 
 
 def find_evidence(source: str | bytes, file: str = "<string>", folder: Path | None = None) -> Evidence | None:
-    r"""The first use of a TensorFlow 1 name in a program, or None for a program of TensorFlow 2.
+    r"""The first use of a name that shows a program of TensorFlow 1, or None for any other program.
 
     Args:
       source: the program's text. One that is no valid Python has no evidence: running it will say what is wrong.
@@ -51,32 +61,32 @@ def find_evidence(source: str | bytes, file: str = "<string>", folder: Path | No
     """
     waiting: list[tuple[str | bytes, str]] = [(source, file)]
     seen: set[Path] = set()
+    first: Evidence | None = None
     while waiting:
         source, file = waiting.pop(0)
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError):
             continue
-        uses = _uses(tree, file)
-        if uses:
-            return uses[0]
-        if folder is None:
-            continue
-        for path in _own_modules(tree, folder):
+        for use in _uses(tree, file):
+            if use.name in TF2_NAMES:
+                return None
+            first = first or use
+        for path in _own_modules(tree, folder) if folder is not None else ():
             if path not in seen:
                 seen.add(path)
                 waiting.append((path.read_bytes(), str(path)))
-    return None
+    return first
 
 
 def _uses(tree: ast.Module, file: str) -> list[Evidence]:
-    """Every use of a TensorFlow 1 name, in the order of the text."""
+    """Every use of a name that belongs to one era, in the order of the text."""
     aliases = _aliases(tree)
     guarded = _guarded_nodes(tree, set(aliases))
     uses = []
     for node in ast.walk(tree):
         if node not in guarded:
-            names = filter(None, map(_tf1_part, _names_of(node, aliases)))
+            names = filter(None, map(_telling_part, _names_of(node, aliases)))
             uses += [Evidence(name, file, getattr(node, "lineno", 0)) for name in names]
     return sorted(uses, key=lambda use: use.line)
 
@@ -86,36 +96,39 @@ def _names_of(node: ast.AST, aliases: dict[str, str]) -> list[str]:
     if isinstance(node, ast.Attribute):
         return [_dotted_name(node, aliases)]
     if isinstance(node, ast.Import):
-        names = [alias.name for alias in node.names]
+        imported = [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom) and node.level == 0:
-        names = [f"{node.module}.{alias.name}" for alias in node.names]
+        imported = [f"{node.module}.{alias.name}" for alias in node.names]
     else:
         return []
-    return [name.removeprefix("tensorflow.") for name in names if name.startswith("tensorflow.")]
+    return [name for name in map(_below_tensorflow, imported) if name]
 
 
-def _tf1_part(name: str) -> str:
-    """The shortest leading part of a name that only TensorFlow 1 had ("app" of "app.flags"), or ""."""
+def _below_tensorflow(module: str) -> str | None:
+    """A module's name below `tensorflow`: "" for itself, "keras..." for the Keras package, None for others."""
+    package, _, rest = module.partition(".")
+    return {"tensorflow": rest, "keras": module}.get(package)
+
+
+def _telling_part(name: str) -> str:
+    """The shortest leading part of a name that belongs to one era ("layers" of "layers.dense"), or ""."""
     parts = name.split(".")
     leading = (".".join(parts[:length]) for length in range(1, len(parts) + 1))
-    return next((part for part in leading if part in tf1_only_names()), "")
+    return next((part for part in leading if part in graph_names() or part in TF2_NAMES), "")
 
 
 def _aliases(tree: ast.Module) -> dict[str, str]:
-    """What the program calls `tensorflow` and the modules below it: `{"tf": "", "layers": "layers"}`."""
+    """What the program calls `tensorflow` and what is below it: `{"tf": "", "layers": "keras.layers"}`."""
     aliases: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                package, _, rest = alias.name.partition(".")
-                if package == "tensorflow":
-                    aliases[alias.asname or package] = rest if alias.asname else ""
+                module = alias.name if alias.asname else alias.name.partition(".")[0]
+                aliases[alias.asname or module] = _below_tensorflow(module)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            package, _, rest = (node.module or "").partition(".")
-            if package == "tensorflow":
-                for alias in node.names:
-                    aliases[alias.asname or alias.name] = f"{rest}.{alias.name}" if rest else alias.name
-    return aliases
+            for alias in node.names:
+                aliases[alias.asname or alias.name] = _below_tensorflow(f"{node.module}.{alias.name}")
+    return {name: module for name, module in aliases.items() if module is not None}
 
 
 def _dotted_name(node: ast.Attribute, aliases: dict[str, str]) -> str:
@@ -159,10 +172,10 @@ def _asks_for_version(test: ast.expr, aliases: set[str]) -> bool:
 
 
 def _expects_missing_name(handler: ast.ExceptHandler) -> bool:
-    if handler.type is None:
-        return True
-    names = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
-    return bool(names & {"AttributeError", "ImportError", "ModuleNotFoundError", "Exception"})
+    names = (
+        {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)} if handler.type else set()
+    )
+    return bool(names & {"AttributeError", "ImportError", "ModuleNotFoundError"})
 
 
 def _own_modules(tree: ast.Module, folder: Path) -> Iterator[Path]:

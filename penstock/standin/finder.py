@@ -116,10 +116,12 @@ class TensorFlowFinder:
         if parts and parts[0] in internals.ROOTS:
             return internals.module(rest)
         namespaces = importlib.import_module("penstock.namespaces")
-        found = None
+        # A namespace that only the other era had is there too, as its names are.
+        own, other = rest, ".".join(filter(None, ["compat.v1", rest]))
         if version == "v1":
-            found = namespaces.module(f"compat.v1.{rest}" if rest else "compat.v1")
-        return found if found is not None else namespaces.module(rest)
+            own, other = other, own
+        found = namespaces.module(own)
+        return found if found is not None else namespaces.module(other)
 
     def find_distributions(self, context: DistributionFinder.Context | None = None) -> Iterator[Distribution]:
         """Answers `importlib.metadata.version("tensorflow")`, which libraries ask before they import it."""

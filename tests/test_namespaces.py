@@ -1,0 +1,46 @@
+"""The namespaces of both eras, and what each takes from the other."""
+
+from __future__ import annotations
+
+import pytest
+
+import penstock as tf
+from penstock import namespaces
+
+v1 = tf.compat.v1
+
+
+def test_a_name_of_both_eras_keeps_its_own_meaning():
+    assert tf.gradients is not None
+    assert v1.argmax is not tf.argmax
+
+
+def test_old_names_resolve_in_the_new_namespace():
+    assert tf.log is v1.log
+    assert tf.Session is v1.Session
+    assert tf.math.log is v1.log
+
+
+def test_new_names_resolve_in_the_old_namespace():
+    assert v1.random.set_seed is tf.random.set_seed
+    assert v1.keras.Model is tf.keras.Model
+    assert v1.keras.layers.Dense is tf.keras.layers.Dense
+
+
+@pytest.mark.parametrize("name", ["losses", "metrics"])
+def test_what_is_keras_now_is_not_taken_for_what_it_was(name):
+    assert getattr(v1, name, None) is not getattr(tf.keras, name)
+
+
+@pytest.mark.parametrize("name", ["ops", "engine", "standin", "cli", "no_such_name"])
+def test_our_own_packages_are_no_public_names(name):
+    with pytest.raises(AttributeError, match=f"'tensorflow.compat.v1' has no attribute '{name}'"):
+        getattr(v1, name)
+
+
+@pytest.mark.parametrize("namespace", ["", "math", "nn", "compat.v1.train"])
+def test_a_missing_name_says_which_namespace_lacks_it(namespace):
+    with pytest.raises(
+        AttributeError, match=f"'{'.'.join(filter(None, ['tensorflow', namespace]))}' has no attribute 'x'"
+    ):
+        namespaces.module(namespace).x
