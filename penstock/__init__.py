@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from penstock import namespaces as _namespaces
-from penstock.release import TENSORFLOW_VERSION as __version__  # noqa: F401 - programs ask for it
+from penstock import release as _release
 from penstock.standin import KERAS_SHORTCUTS as _KERAS_SHORTCUTS
 from penstock.standin import install as install
 from penstock.standin import keras_package as _keras_package
+
+__version__ = _release.TENSORFLOW_VERSION  # what programs compare with the version they need
 
 _namespaces.load()
 

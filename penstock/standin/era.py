@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-
 # Names that a program for graph mode does not use. (tf.keras.datasets and tf.keras.utils are of both eras.)
 TF2_NAMES = frozenset(
     """
