@@ -9,6 +9,7 @@ import pytest
 
 from penstock.types import dtypes
 from penstock.types.dtypes import DType, as_dtype, dtype_of_array
+from tests.ids import stable_id
 
 # name, enum, NumPy scalar type, size; from tf.dtypes in TensorFlow 2.21.
 FACTS = [
@@ -80,7 +81,7 @@ def test_as_dtype_accepts_every_way_to_say_a_type(name, enum, scalar, size):
         (np.array([1]), dtypes.int64),
         (np.dtype([("qint8", "i1")]), dtypes.qint8),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_as_dtype_of_other_spellings(value, expected):
     assert as_dtype(value) is expected
@@ -89,7 +90,7 @@ def test_as_dtype_of_other_spellings(value, expected):
 @pytest.mark.parametrize(
     "value",
     [int, str, bytes, complex, "int", "foo", "str", "DT_FLOAT", None, [1], 57, np.dtype("M8[s]"), type],
-    ids=str,
+    ids=stable_id,
 )
 def test_as_dtype_refuses_what_tensorflow_refuses(value):
     with pytest.raises(
@@ -110,7 +111,7 @@ def test_an_unknown_number_is_refused():
 
 
 @pytest.mark.parametrize(
-    "other", [None, "foo", 2, dtypes.float64, dtypes.float32_ref, np.float64, [1], object()], ids=str
+    "other", [None, "foo", 2, dtypes.float64, dtypes.float32_ref, np.float64, [1], object()], ids=stable_id
 )
 def test_inequality_with_what_means_another_type_or_none(other):
     assert dtypes.float32 != other

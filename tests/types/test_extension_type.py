@@ -23,6 +23,7 @@ from penstock.types.extension_type import BatchableExtensionType, ExtensionType,
 from penstock.types.shapes import TensorShape
 from penstock.types.specs import TensorSpec, type_spec_from_value
 from penstock.types.tensors import Tensor
+from tests.ids import stable_id
 
 I, F, B = dtypes.int32, dtypes.float32, dtypes.bool  # noqa: E741
 
@@ -246,7 +247,7 @@ OLD_SPELLINGS = [typing.List[int], typing.Tuple, typing.Dict[str, int], typing.M
         typing.ClassVar[int],
     ]
     + [TensorSpec, TensorSpec([None]), *OLD_SPELLINGS],
-    ids=str,
+    ids=stable_id,
 )
 def test_annotations_that_are_refused(annotation):
     with pytest.raises(TypeError, match="In field 'x': Unsupported type annotation"):
@@ -358,7 +359,7 @@ def test_a_spec_with_a_constructor_of_its_own():
 
 
 @pytest.mark.parametrize(
-    "value", [Mixed(1), Nested(Masked([1], [True])), Rich((1,), z={"k": [1.0]})], ids=repr
+    "value", [Mixed(1), Nested(Masked([1], [True])), Rich((1,), z={"k": [1.0]})], ids=stable_id
 )
 def test_serializing_and_pickling_a_spec(value):
     spec = value._type_spec

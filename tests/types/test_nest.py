@@ -16,6 +16,7 @@ from penstock.types.composite import CompositeTensor
 from penstock.types.shapes import TensorShape
 from penstock.types.specs import TensorSpec
 from penstock.types.type_spec import TypeSpec
+from tests.ids import stable_id
 
 
 class Point(NamedTuple):
@@ -118,7 +119,7 @@ WALKS = [
 ]
 
 
-@pytest.mark.parametrize(("structure", "leaves", "negated"), WALKS, ids=str)
+@pytest.mark.parametrize(("structure", "leaves", "negated"), WALKS, ids=stable_id)
 def test_flatten_map_and_pack(structure, leaves, negated):
     assert nest.flatten(structure) == leaves
     mapped = nest.map_structure(lambda x: -x, structure)
@@ -128,7 +129,7 @@ def test_flatten_map_and_pack(structure, leaves, negated):
 
 
 @pytest.mark.parametrize(
-    "leaf", [None, "abc", b"abc", {1, 2}, np.zeros(2), TensorShape([1, 2]), Point, 3.0], ids=str
+    "leaf", [None, "abc", b"abc", {1, 2}, np.zeros(2), TensorShape([1, 2]), Point, 3.0], ids=stable_id
 )
 def test_leaves(leaf):
     assert not nest.is_nested(leaf)
@@ -178,7 +179,7 @@ def test_attrs_classes():
         ([1], 5, TypeError),
         ([1, [2]], np.array([3, 4]), TypeError),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_pack_sequence_as_refuses(structure, flat, error):
     with pytest.raises(error):
@@ -204,7 +205,7 @@ def test_the_message_of_a_wrong_count():
         (Point(1, 2), SamePoint(3, 4)),
         (Labelled(1, 2, "p"), Labelled(1, 2, "q")),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_structures_that_agree(a, b):
     nest.assert_same_structure(a, b)
@@ -225,14 +226,14 @@ def test_structures_that_agree(a, b):
         ({"a": 1}.values(), [1], TypeError),
         (Labelled(1, 2), [1, 2], TypeError),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_structures_that_differ(a, b, error):
     with pytest.raises(error, match="The two structures don't have the same nested structure"):
         nest.assert_same_structure(a, b)
 
 
-@pytest.mark.parametrize(("a", "b"), [([1], (1,)), ({"a": 1}, {"b": 1}), (Labelled(1, 2), [1, 2])], ids=str)
+@pytest.mark.parametrize(("a", "b"), [([1], (1,)), ({"a": 1}, {"b": 1}), (Labelled(1, 2), [1, 2])], ids=stable_id)
 def test_classes_and_keys_do_not_matter_without_check_types(a, b):
     nest.assert_same_structure(a, b, check_types=False)
 
@@ -323,7 +324,7 @@ def test_map_structure_with_paths():
         (Point(0, 0), SamePoint([1], 2), [[1], 2]),
         ([0, {"a": 0}], [[1, 2], {"a": (3,)}], [[1, 2], (3,)]),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_flatten_up_to(shallow, structure, expected):
     assert nest.flatten_up_to(shallow, structure) == expected
@@ -337,7 +338,7 @@ def test_flatten_up_to(shallow, structure, expected):
         ([0, 0], (1, 2), TypeError, "The two structures don't have the same sequence type"),
         ({"a": 0}, {"b": 1}, ValueError, r"following keys that are not in the input_tree: \['a'\]"),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_shallow_structures_that_do_not_fit(shallow, structure, error, message):
     with pytest.raises(error, match=message):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from penstock.types import shapes
 from penstock.types.shapes import Dimension, TensorShape, as_shape, broadcast_shape, unknown_shape
+from tests.ids import stable_id
 
 partial_dims = st.none() | st.lists(st.none() | st.integers(0, 4), max_size=4)
 
@@ -29,13 +30,13 @@ partial_dims = st.none() | st.lists(st.none() | st.integers(0, 4), max_size=4)
         (iter([1, 2]), "TensorShape([1, 2])"),
         (np.int64(3), "TensorShape([3])"),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_construction(dims, expected):
     assert repr(TensorShape(dims)) == expected
 
 
-@pytest.mark.parametrize("dims", ["3", ["a"], [2.5], [[1]], 3.0, [np.nan]], ids=str)
+@pytest.mark.parametrize("dims", ["3", ["a"], [2.5], [[1]], 3.0, [np.nan]], ids=stable_id)
 def test_what_is_no_integer_is_refused(dims):
     with pytest.raises(TypeError):
         TensorShape(dims)
@@ -47,7 +48,7 @@ def test_negative_dimensions_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("dims", "text"), [(None, "<unknown>"), ([1, None], "(1, None)"), ([3], "(3,)"), ([], "()")], ids=str
+    ("dims", "text"), [(None, "<unknown>"), ([1, None], "(1, None)"), ([3], "(3,)"), ([], "()")], ids=stable_id
 )
 def test_str(dims, text):
     assert str(TensorShape(dims)) == text
@@ -140,13 +141,13 @@ def test_index_out_of_range():
 
 
 @pytest.mark.parametrize(
-    "other", [[1, None], (1, None), TensorShape([1, None]), (Dimension(1), None)], ids=str
+    "other", [[1, None], (1, None), TensorShape([1, None]), (Dimension(1), None)], ids=stable_id
 )
 def test_equality_with_what_makes_a_shape(other):
     assert TensorShape([1, None]) == other
 
 
-@pytest.mark.parametrize("other", [None, "12", [1], object(), 1], ids=str)
+@pytest.mark.parametrize("other", [None, "12", [1], object(), 1], ids=stable_id)
 def test_inequality(other):
     assert TensorShape([1, 2]) != other
 

@@ -17,6 +17,7 @@ from penstock.types.specs import (
     type_spec_from_value,
 )
 from penstock.types.type_spec import TypeSpec
+from tests.ids import stable_id
 
 
 class Two:
@@ -113,7 +114,7 @@ def test_names_and_classes_tell_specs_apart():
         (TwoSpec([1, 2], F), TwoSpec([1, 2], I), False),
         (TwoSpec([1, 2], F), 5, False),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_is_compatible_with(spec, other, expected):
     assert spec.is_compatible_with(other) is expected
@@ -136,7 +137,7 @@ def test_is_compatible_with(spec, other, expected):
         (TwoSpec([1], F), TwoSpec([None], F), True),
         (TwoSpec([None], F), TwoSpec([1], F), False),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_is_subtype_of(spec, other, expected):
     assert spec.is_subtype_of(other) is expected
@@ -164,7 +165,7 @@ def test_is_subtype_of(spec, other, expected):
         ([TwoSpec([1, 2], F), TwoSpec([3, 2], F)], TwoSpec([None, 2], F)),
         ([TwoSpec([1, 2], F), TwoSpec([1, 2], I)], None),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_most_specific_common_supertype(specs, expected):
     assert specs[0].most_specific_common_supertype(specs[1:]) == expected
@@ -249,13 +250,13 @@ def test_a_list_of_wrong_tensors_is_refused():
         (np.array(["a"]), TensorSpec([1], dtypes.string)),
         (None, NoneTensorSpec()),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_type_spec_from_value(value, expected):
     assert type_spec_from_value(value) == expected
 
 
-@pytest.mark.parametrize("value", [TensorSpec([1]), object(), {"a": 1}], ids=str)
+@pytest.mark.parametrize("value", [TensorSpec([1]), object(), {"a": 1}], ids=stable_id)
 def test_values_without_spec(value):
     with pytest.raises(TypeError, match=r"Could not build a TypeSpec for .* of unsupported type"):
         type_spec_from_value(value)
