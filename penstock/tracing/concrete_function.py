@@ -111,7 +111,7 @@ class ConcreteFunction:
         by_name = {each.op.name: each for each in placeholders}
         positional = placeholders[: len(given)]
         named = {name: value for name, value in kwargs.items()}
-        flat = [convert_to_tensor(value, each.dtype) for value, each in zip(given, positional)]
+        flat = [_as_given(value, each.dtype) for value, each in zip(given, positional)]
         for each in placeholders[len(given) :]:
             name = each.op.name
             user_name = getattr(each.op, "_user_name", name)
@@ -120,7 +120,7 @@ class ConcreteFunction:
                     f"{self.name} expected argument {user_name!r} ({each.dtype.name}{each.shape}); it was not given. "
                     f"Its arguments are {sorted(by_name)}."
                 )
-            flat.append(convert_to_tensor(named.pop(user_name if user_name in named else name), each.dtype))
+            flat.append(_as_given(named.pop(user_name if user_name in named else name), each.dtype))
         if len(given) > len(placeholders) or named:
             raise TypeError(
                 f"{self.name} takes {len(placeholders)} arguments: got {len(given)} positional ones and {sorted(kwargs)}."
@@ -140,7 +140,7 @@ class ConcreteFunction:
         specs = nest.flatten((expected_args, expected_kwargs))
         for spec, value in zip(specs, nest.flatten((tuple(bound_args), dict(bound_kwargs))), strict=True):
             if isinstance(spec, TensorSpec):
-                flat.append(convert_to_tensor(value, None if isinstance(value, Tensor) else spec.dtype))
+                flat.append(_as_given(value, spec.dtype))
             elif hasattr(spec, "_to_components"):
                 flat.extend(nest.flatten(spec._to_components(value), expand_composites=True))
             elif isinstance(value, Tensor) or not _same_python(spec, value):
@@ -223,6 +223,11 @@ class ConcreteFunction:
 
     def __repr__(self) -> str:
         return f"<ConcreteFunction {self.pretty_printed_signature()}>"
+
+
+def _as_given(value: Any, dtype: Any) -> Any:
+    """An argument as a tensor; one that is a tensor already keeps its dtype, to be checked with its shape."""
+    return convert_to_tensor(value, None if isinstance(value, Tensor) else dtype)
 
 
 def _same_python(a: Any, b: Any) -> bool:

@@ -15,6 +15,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
 from penstock.graph.func_graph import FuncGraph, set_outputs
 from penstock.graph.lifting import init_scope
+from penstock.tracing.autograph.tracebacks import show_user_code
 from penstock.tracing.concrete_function import ConcreteFunction
 from penstock.tracing.signatures import (
     Binder, accepts, decode, encode, relaxed_shape, tensor_keys, without_shapes,
@@ -112,7 +113,10 @@ class Function:
             with self._lock:
                 found = self._traces.get(key)
                 if found is None:
-                    found = self._find_or_trace(key, args, kwargs, leaves)
+                    try:
+                        found = self._find_or_trace(key, args, kwargs, leaves)
+                    except Exception as error:
+                        raise show_user_code(error)
                     self._traces[key] = found
         return found.concrete, leaves
 
@@ -224,7 +228,7 @@ class Function:
                 )
                 placeholders.append(placeholder)
             filled = iter(placeholders)
-            traced_args = decode(args, filled)
+            traced_args = decode(args, filled, self._input_signature)
             traced_kwargs = decode(kwargs, filled)
             with variable_creator_scope(_creator(created, self._name)):
                 result = self._converted()(*traced_args, **traced_kwargs)

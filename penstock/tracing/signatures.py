@@ -95,8 +95,11 @@ def encode(value: Any, leaves: list[Tensor]) -> Any:
     return (kind, ByIdentity(value))
 
 
-def decode(value: Any, replacements: Any) -> Any:
-    """`value` with its tensors replaced, in order, by the items of the iterator `replacements`."""
+def decode(value: Any, replacements: Any, signature: Any = None) -> Any:
+    """`value` with its tensors replaced, in order, by the items of the iterator `replacements`.
+
+    Where `signature`, a structure like `value`, has the spec of a composite, the composite is built as that spec says.
+    """
     if isinstance(value, Tensor):
         return next(replacements)
     if isinstance(value, (np.ndarray, np.generic)):
@@ -106,16 +109,20 @@ def decode(value: Any, replacements: Any) -> Any:
     if isinstance(value, _BY_VALUE):
         return value
     if isinstance(value, dict):
-        found = {key: decode(value[key], replacements) for key in _sorted_keys(value)}
+        specs = signature if isinstance(signature, dict) else {}
+        found = {key: decode(value[key], replacements, specs.get(key)) for key in _sorted_keys(value)}
         ordered = {key: found[key] for key in value}
         if isinstance(value, collections.defaultdict):
             return type(value)(value.default_factory, ordered)
         return ordered if type(value) is dict else type(value)(ordered)
     if type(value) is tuple or type(value) is list:
-        return type(value)(decode(each, replacements) for each in value)
+        specs = list(signature) if isinstance(signature, (tuple, list)) else []
+        specs.extend([None] * (len(value) - len(specs)))
+        return type(value)(decode(each, replacements, spec) for each, spec in zip(value, specs))
     if getattr(value, "_type_spec", None) is not None and not hasattr(value, "handle"):
-        parts = nest.flatten(value, expand_composites=True)
-        return nest.pack_sequence_as(value, [decode(each, replacements) for each in parts], expand_composites=True)
+        parts = [decode(each, replacements) for each in nest.flatten(value, expand_composites=True)]
+        structure = signature if isinstance(signature, TypeSpec) else value
+        return nest.pack_sequence_as(structure, parts, expand_composites=True)
     if nest.is_nested(value):
         return nest.pack_sequence_as(value, [decode(each, replacements) for each in nest.flatten(value)])
     if callable(getattr(value, "__array__", None)) and not hasattr(value, "handle"):
