@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 from penstock.data.dataset import AUTOTUNE, Dataset
+from penstock.ops.random_stream import carried
 
 # AUTOTUNE: elements that take at least this long (seconds) are worth a thread that computes ahead.
 _WORTH_A_THREAD = 200e-6
@@ -95,7 +96,7 @@ def _ahead(elements: Iterator, size: int) -> Iterator[list]:
                 except queue.Full:
                     continue
 
-    threading.Thread(target=produce, name="tf_data_prefetch", daemon=True).start()
+    threading.Thread(target=carried(produce), name="tf_data_prefetch", daemon=True).start()
     try:
         while True:
             element = ready.get()

@@ -13,6 +13,7 @@ from penstock.data.options import Options
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
+from penstock.ops.random_stream import new_states
 from penstock.runtime.executor import to_raw
 from penstock.types import dtypes
 from penstock.types.tensors import EagerTensor, Tensor
@@ -334,8 +335,9 @@ class Dataset:
         state = to_structure(initial_state)
         layout, function = with_stable_state(state, self._layout, reduce_func)
         flat = layout.flatten(state)
-        for element in self._iterate():
-            flat = function.run([*flat, *element])
+        with new_states():
+            for element in self._iterate():
+                flat = function.run([*flat, *element])
         return layout.pack(flat)
 
     def get_single_element(self, name: str | None = None) -> Any:
@@ -347,10 +349,11 @@ class Dataset:
         from penstock.types import errors
 
         found = []
-        for element in self._iterate():
-            found.append(element)
-            if len(found) > 1:
-                raise errors.InvalidArgumentError(None, None, "Dataset had more than one element.")
+        with new_states():
+            for element in self._iterate():
+                found.append(element)
+                if len(found) > 1:
+                    raise errors.InvalidArgumentError(None, None, "Dataset had more than one element.")
         if not found:
             raise errors.InvalidArgumentError(None, None, "Dataset was empty.")
         return self._layout.pack(found[0])

@@ -26,6 +26,7 @@ class IteratorState:
     def __init__(self, dataset: Dataset):
         self.dataset = dataset
         self._elements = dataset._iterate()
+        self._random_states: dict = {}  # random ops in functions of elements start anew with each iterator
         self._lock = threading.Lock()
 
     def get_next(self) -> list:
@@ -35,7 +36,11 @@ class IteratorState:
           OutOfRangeError: there is none.
         """
         with self._lock:
-            element = next(self._elements, None)
+            outer, thread.random_states = thread.random_states, self._random_states
+            try:
+                element = next(self._elements, None)
+            finally:
+                thread.random_states = outer
         if element is None:
             raise errors.OutOfRangeError(None, None, "End of sequence")
         return element

@@ -11,6 +11,7 @@ from typing import Any
 
 from penstock.data.dataset import AUTOTUNE, INFINITE, UNKNOWN, Dataset
 from penstock.data.element import ElementFunction, Layout, leaves, spec_of
+from penstock.ops.random_stream import carried
 from penstock.types import dtypes
 from penstock.types.tensors import Tensor
 
@@ -49,6 +50,7 @@ class Map(Dataset):
 
 def _in_threads(run: Callable, elements: Iterator, workers: int) -> Iterator[list]:
     """Results in order, with up to `workers` calls running."""
+    run = carried(run)
     with ThreadPoolExecutor(workers, thread_name_prefix="tf_data_map") as pool:
         running: collections.deque = collections.deque()
         try:

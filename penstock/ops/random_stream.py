@@ -2,15 +2,17 @@
 
 In a graph each operation owns a stream (its hidden attribute `_stream`). Eager calls of equal ops (same type, dtypes
 and seeds) share one, so that a second call goes on where the first ended, as TensorFlow's cached kernels do. A v1
-session starts every stream anew, and so does `tf.random.set_seed` for everything outside sessions.
+session and an iterator over a dataset start every stream anew, and so does `tf.random.set_seed` for everything else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -52,22 +54,48 @@ class RandomStream(State):
 
     @property
     def value(self) -> Any:
-        """The state vector in the session that runs, or outside sessions."""
-        session = thread.resources
-        if session is not None:
-            if self.name not in session:
-                session[self.name] = self._start()
-            return session[self.name]
+        """The state vector in the iterator or session that runs, or outside both."""
+        states = _states()
+        if states is not None:
+            if self.name not in states:
+                states[self.name] = self._start()
+            return states[self.name]
         if self._epoch != _epoch():
             self._value, self._epoch = self._start(), _epoch()
         return self._value
 
     @value.setter
     def value(self, value: Any) -> None:
-        if thread.resources is not None:
-            thread.resources[self.name] = value
+        states = _states()
+        if states is not None:
+            states[self.name] = value
         else:
             self._value, self._epoch = value, _epoch()
+
+
+def _states() -> dict[str, Any] | None:
+    return thread.resources if thread.random_states is None else thread.random_states
+
+
+@contextlib.contextmanager
+def new_states() -> Iterator[None]:
+    """Streams used inside start anew, and go on afterwards where they were before."""
+    outer, thread.random_states = thread.random_states, {}
+    try:
+        yield
+    finally:
+        thread.random_states = outer
+
+
+def carried(function: Callable) -> Callable:
+    """`function` for another thread, where its streams are those of this thread's iterator."""
+    states = thread.random_states
+
+    def run(*args: Any) -> Any:
+        thread.random_states = states
+        return function(*args)
+
+    return run
 
 
 def _epoch() -> int:

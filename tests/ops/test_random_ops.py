@@ -388,3 +388,17 @@ def test_dropped_numbers_of_forward_and_backward_are_the_same():
         with tf.GradientTape() as tape:
             y = scale()
         np.testing.assert_array_equal(tape.gradient(y, x), y)
+
+
+# Datasets.
+
+
+def test_each_iterator_starts_streams_anew():
+    drawn = tf.data.Dataset.range(3).map(lambda x: random.uniform([], seed=5))
+    first = [each.numpy() for each in drawn]
+    np.testing.assert_array_equal(first, np.float32([0.38831127, 0.31686926, 0.42907262]))
+    assert [each.numpy() for each in drawn] == first
+    assert [each.numpy() for each in drawn.prefetch(2)] == first
+    assert drawn.reduce(0.0, tf.add).numpy() == pytest.approx(sum(first))
+    assert [each.numpy() for each in drawn.repeat(2)][3:] != first  # one iterator
+    assert random.uniform([], seed=5).numpy() == first[0]  # eager streams are others
