@@ -13,10 +13,10 @@ from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall, like_input
 from penstock.engine.static_value import static
 from penstock.engine.xla import jax, jnp
+from penstock.ops.arguments import renamed
 from penstock.ops.broadcasting import shape_of
 from penstock.ops.casting import cast
 from penstock.ops.dtype_sets import REAL
-from penstock.ops.windows import renamed
 from penstock.types import dtypes
 from penstock.types.errors import OutOfRangeError
 from penstock.types.shapes import TensorShape

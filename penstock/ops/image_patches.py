@@ -13,10 +13,11 @@ from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
+from penstock.ops.arguments import renamed
 from penstock.ops.broadcasting import shape_of
 from penstock.ops.dtype_sets import BOOL, NUMBERS, REAL
 from penstock.ops.nn_conv_ops import known_dims
-from penstock.ops.windows import Layout, Windows, layout, renamed, spatial_windows
+from penstock.ops.windows import Layout, Windows, layout, spatial_windows
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
 

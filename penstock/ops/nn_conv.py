@@ -14,8 +14,8 @@ import numpy as np
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.arguments import matching
-from penstock.ops.windows import Layout, channels_format, layout, padding_attrs, renamed, sequence_for
+from penstock.ops.arguments import matching, renamed
+from penstock.ops.windows import Layout, channels_format, layout, padding_attrs, sequence_for
 from penstock.types import dtypes
 from penstock.types.tensors import Tensor
 

@@ -12,9 +12,9 @@ from typing import Any
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.arguments import index_vector, matching
+from penstock.ops.arguments import index_vector, matching, renamed
 from penstock.ops.nn_conv import window_attrs, with_height
-from penstock.ops.windows import channels_format, layout, renamed
+from penstock.ops.windows import channels_format, layout
 from penstock.types import dtypes
 from penstock.types.tensors import Tensor
 

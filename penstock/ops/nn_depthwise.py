@@ -7,9 +7,9 @@ from typing import Any
 
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.arguments import index_vector, matching
+from penstock.ops.arguments import index_vector, matching, renamed
 from penstock.ops.nn_conv import conv2d, window_attrs
-from penstock.ops.windows import layout, renamed
+from penstock.ops.windows import layout
 from penstock.types.tensors import Tensor
 
 

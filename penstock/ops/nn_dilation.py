@@ -18,10 +18,10 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall, like_input
 from penstock.engine.xla import jnp, lax
-from penstock.ops.arguments import matching
+from penstock.ops.arguments import matching, renamed
 from penstock.ops.dtype_sets import REAL
 from penstock.ops.nn_conv_ops import known_dims
-from penstock.ops.windows import Windows, layout, renamed, spatial_windows
+from penstock.ops.windows import Windows, layout, spatial_windows
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
 

@@ -9,10 +9,9 @@ from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import scalar
-from penstock.ops.arguments import matching, unary
+from penstock.ops.arguments import matching, renamed, unary
 from penstock.ops.dtype_sets import FLOATS
 from penstock.ops.nn_activations import zeros_like
-from penstock.ops.windows import renamed
 from penstock.types import dtypes
 from penstock.types.dtypes import DType
 from penstock.types.tensors import Tensor

@@ -7,9 +7,8 @@ from typing import Any
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.arguments import index_vector
+from penstock.ops.arguments import index_vector, renamed
 from penstock.ops.reshaping import squeeze
-from penstock.ops.windows import renamed
 from penstock.types import dtypes
 from penstock.types.dtypes import DType
 from penstock.types.tensors import Tensor

@@ -7,8 +7,9 @@ from typing import Any
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
+from penstock.ops.arguments import renamed
 from penstock.ops.nn_conv import with_space_to_batch
-from penstock.ops.windows import Layout, channels_format, layout, padding_attrs, renamed, sequence_for
+from penstock.ops.windows import Layout, channels_format, layout, padding_attrs, sequence_for
 from penstock.types.tensors import Tensor
 
 _OPS = {("MAX", 2): "MaxPool", ("MAX", 3): "MaxPool3D", ("AVG", 2): "AvgPool", ("AVG", 3): "AvgPool3D"}

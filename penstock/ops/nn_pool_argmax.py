@@ -12,9 +12,10 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall, like_input
 from penstock.engine.xla import jnp, lax
+from penstock.ops.arguments import renamed
 from penstock.ops.dtype_sets import INDICES, REAL
 from penstock.ops.nn_pool_ops import attrs_of, first_maxima, pool_shape, pool_windows, reduce_windows
-from penstock.ops.windows import layout, padding_attrs, renamed, sequence_for
+from penstock.ops.windows import layout, padding_attrs, sequence_for
 from penstock.types import dtypes
 from penstock.types.dtypes import as_dtype
 from penstock.types.shapes import TensorShape

@@ -12,8 +12,8 @@ from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
+from penstock.ops.arguments import renamed
 from penstock.ops.dtype_sets import FLOATS
-from penstock.ops.windows import renamed
 from penstock.types.errors import InvalidArgumentError
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor

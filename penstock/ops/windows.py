@@ -242,14 +242,3 @@ def channels_format(data_format: str | None, spatial: int) -> str:
     """The name for `spatial` spatial dimensions of a format that starts with "NC", or has its channels last."""
     first = data_format is not None and data_format.startswith("NC")
     return (CHANNELS_FIRST if first else CHANNELS_LAST)[spatial]
-
-
-def renamed(new: Any, old: Any, names: str) -> Any:
-    """The value of a TF 1 argument that has two names.
-
-    Raises:
-      ValueError: both are given.
-    """
-    if new is not None and old is not None:
-        raise ValueError(f"Cannot specify both {names}: they are names of one argument")
-    return old if new is None else new
