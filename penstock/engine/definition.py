@@ -55,7 +55,7 @@ class Signature:
 
     __slots__ = (
         "type", "inputs", "outputs", "attrs", "has_list_inputs", "single_output", "type_pairs", "opaque_outputs",
-        "takes_resource",
+        "takes_resource", "generic_outputs", "dtype_attrs",
     )  # fmt: skip
 
     def __init__(self, text: str):
@@ -75,6 +75,11 @@ class Signature:
         self.opaque_outputs = any(
             isinstance(output.type, DType) and not output.type.is_numpy_compatible for output in self.outputs
         )
+        # Nor do they tell quantized integers from plain ones: those come from the inputs, or from attributes.
+        bound = {argument.type for argument in self.inputs}
+        letters = [output.type for output in self.outputs if isinstance(output.type, str)]
+        self.generic_outputs = any(letter in bound for letter in letters)
+        self.dtype_attrs = tuple(letter for letter in letters if letter not in bound and letter in self.attrs)
 
     def _type_pairs(self) -> tuple[tuple[int, int], ...]:
         """Pairs of inputs that must have the same dtype."""

@@ -91,7 +91,7 @@ def _host_values(inputs: Sequence[Any]) -> list[Any] | None:
             if process.accelerator:
                 return None
             value = tensor.host()
-        if getattr(value, "size", LARGE) >= LARGE:  # a resource has no size
+        if getattr(value, "size", LARGE) >= LARGE or tensor._dtype.is_quantized:  # a resource has no size
             return None
         values.append(value)
     return values
@@ -110,6 +110,9 @@ def _execute_plain(definition: OpDef, inputs: Sequence[EagerTensor], values: lis
     except _KERNEL_ERRORS as error:
         raise explain(definition, inputs, attrs, error) from error
     output = EagerTensor(result, dtype_of_array(result)) if type(result) is np.ndarray else _tensor(result)
+    for name in definition.signature.dtype_attrs:
+        if getattr(attrs[name], "is_quantized", False):
+            output._dtype = attrs[name]
     if thread.tapes:
         record(definition, inputs, attrs, [output])
     return output
@@ -193,10 +196,20 @@ def _wrap(definition: OpDef, results: Any, flat: Sequence[Any], attrs: dict) -> 
         results = (results,)
     elif results is None:
         return []
-    if definition.signature.opaque_outputs:
+    if definition.signature.opaque_outputs or _needs_labels(definition, flat, attrs):
         dtypes = definition.output_dtypes(flat, attrs)
         return [_tensor(value, dtype) for value, dtype in zip(results, dtypes, strict=True)]
     return [_tensor(value) for value in results]
+
+
+def _needs_labels(definition: OpDef, flat: Sequence[Any], attrs: dict) -> bool:
+    """Whether an output has a dtype that its array does not tell: a quantized one, a resource or a variant."""
+    signature = definition.signature
+    if signature.generic_outputs:
+        for tensor in flat:
+            if tensor._dtype.is_quantized or tensor._dtype.np_dtype is None:
+                return True
+    return any(getattr(attrs[name], "is_quantized", False) for name in signature.dtype_attrs)
 
 
 def _tensor(value: Any, dtype: DType | None = None) -> EagerTensor:
