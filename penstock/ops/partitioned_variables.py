@@ -68,7 +68,7 @@ class PartitionedVariable:
 
     def _apply(self, method: str, value: Any, use_locking: bool, name: str | None, read_value: bool) -> Any:
         if isinstance(value, (list, tuple, PartitionedVariable)) and len(value) == len(self._variable_list):
-            parts = list(value)
+            parts: Any = list(value)  # type: ignore[arg-type]
         else:
             axis = (self._axes() or [0])[0]
             sizes = [variable.shape[axis] for variable in self._variable_list]

@@ -86,13 +86,13 @@ def reduce(kind: str, value: RaggedTensor, axis: Any = None, keepdims: bool = Fa
     Without an axis all values are reduced. Reducing a ragged dimension removes it; the result is a tensor where no
     ragged dimension is left.
     """
+    result: Any = value
     if axis is None:
         result = _plain(kind)(value.flat_values)
         if keepdims:
             for _ in range(value.shape.rank):
                 result = result[None]
         return result
-    result: Any = value
     axes = _axes(value, axis)
     for each in axes:
         if isinstance(result, RaggedTensor):

@@ -27,7 +27,8 @@ class RaggedTensorValue:
             raise TypeError(f"row_splits must be a numpy array with dtype int32 or int64, got {row_splits!r}")
         if not isinstance(values, (np.ndarray, np.generic, RaggedTensorValue)):
             raise TypeError(f"values must be a numpy array or a RaggedTensorValue, got {values!r}")
-        self.values, self.row_splits = values, row_splits
+        self.values: Any = values
+        self.row_splits: Any = row_splits
 
     @property
     def flat_values(self) -> Any:

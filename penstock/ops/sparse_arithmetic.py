@@ -121,18 +121,16 @@ def maximum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTensor:
       [0, 5]
     """
     sp_a, sp_b = as_sparse(sp_a), as_sparse(sp_b)
-    return SparseTensor(
-        *execute("SparseSparseMaximum", (*parts(sp_a), *parts(sp_b)), None, name), sp_a.dense_shape
-    )
+    indices, values = execute("SparseSparseMaximum", (*parts(sp_a), *parts(sp_b)), None, name)
+    return SparseTensor(indices, values, sp_a.dense_shape)
 
 
 @export("sparse.minimum", v1=["sparse.minimum", "sparse_minimum"])
 def minimum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTensor:
     """The elementwise minimum; elements that are not given count as zero."""
     sp_a, sp_b = as_sparse(sp_a), as_sparse(sp_b)
-    return SparseTensor(
-        *execute("SparseSparseMinimum", (*parts(sp_a), *parts(sp_b)), None, name), sp_a.dense_shape
-    )
+    indices, values = execute("SparseSparseMinimum", (*parts(sp_a), *parts(sp_b)), None, name)
+    return SparseTensor(indices, values, sp_a.dense_shape)
 
 
 # A sparse tensor and a dense one.

@@ -303,3 +303,30 @@ def sparse_dense_matmul(
     dense = convert_to_tensor(b, sp_a.dtype)
     attrs = {"adjoint_a": adjoint_a, "adjoint_b": adjoint_b}
     return execute("SparseTensorDenseMatMul", (*parts(sp_a), dense), attrs, name)
+
+
+@export("sparse.sampled_addmm", v1=[])
+def sampled_addmm(
+    indices: Any,
+    values: Any,
+    dense_shape: Any,
+    mat1: Any,
+    mat2: Any,
+    beta: float = 1.0,
+    alpha: float = 1.0,
+    output_type: Any = dtypes.float32,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`alpha * (mat1 @ mat2) + beta * values`, only at the indices of a sparse matrix (or batch of them).
+
+    Returns:
+      The indices, the new values, and the dense shape.
+    """
+    indices = convert_to_tensor(indices)
+    values = convert_to_tensor(values, output_type)
+    mat1, mat2 = convert_to_tensor(mat1, output_type), convert_to_tensor(mat2, output_type)
+    rank = mat2.shape.rank
+    swapped = execute("Transpose", (mat2, index_vector([*range(rank - 2), rank - 1, rank - 2])))
+    columns = execute("ConcatV2", ([indices[..., :-2], indices[..., -1:]], index_vector(-1)))
+    products = gather_nd(mat1, indices[..., :-1]) * gather_nd(swapped, columns)
+    sampled = execute("Sum", (products, index_vector([-1])))
+    return indices, sampled * alpha + values * beta, convert_to_tensor(dense_shape)

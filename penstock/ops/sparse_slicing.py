@@ -398,6 +398,59 @@ def fill_empty_rows(
     return result, empty
 
 
+def _fill_ragged(rowids: Any, values: Any, rows: Any, default: Any) -> tuple[Any, ...]:
+    indices, filled, empty, reverse = _fill(np.asarray(rowids)[:, None], values, [rows], default)
+    return indices[:, 0], filled, empty, reverse
+
+
+def _fill_ragged_gradient(call: Any, unused: Any, dy: Any, *also_unused: Any) -> list[Any]:
+    d_values, d_default = execute("RaggedFillEmptyRowsGrad", (call.outputs[3], dy))
+    return [None, d_values, None, d_default]
+
+
+op(
+    "RaggedFillEmptyRows(value_rowids: int64, values: T, nrows: int64, default_value: T)"
+    " -> (output_value_rowids: int64, output_values: T, empty_row_indicator: bool, reverse_index_map: int64)",
+    numpy=_fill_ragged,
+    shape=lambda call: [TensorShape([None])] * 3 + [call.shape(0)],
+    gradient=_fill_ragged_gradient,
+)
+op(
+    "RaggedFillEmptyRowsGrad(reverse_index_map: int64, grad_values: T) -> (d_values: T, d_default_value: T)",
+    numpy=_fill_values_gradient,
+    shape=lambda call: [call.shape(0), TensorShape([])],
+)
+
+
+@export("ragged_fill_empty_rows")
+def ragged_fill_empty_rows(
+    value_rowids: Any, values: Any, nrows: Any, default_value: Any, name: str | None = None
+) -> list[Tensor]:
+    """Puts `default_value` into each empty row of a ragged tensor given by row ids.
+
+    Returns:
+      The new row ids and values, a bool vector that says which rows were empty, and where each value went.
+    """
+    values = convert_to_tensor(values)
+    rows = convert_to_tensor(nrows, dtypes.int64)
+    inputs = (
+        convert_to_tensor(value_rowids, dtypes.int64),
+        values,
+        rows,
+        convert_to_tensor(default_value, values.dtype),
+    )
+    return execute("RaggedFillEmptyRows", inputs, None, name)
+
+
+@export("ragged_fill_empty_rows_grad")
+def ragged_fill_empty_rows_grad(
+    reverse_index_map: Any, grad_values: Any, name: str | None = None
+) -> list[Tensor]:
+    """The gradients of `ragged_fill_empty_rows` for the values and the default value."""
+    inputs = (convert_to_tensor(reverse_index_map, dtypes.int64), convert_to_tensor(grad_values))
+    return execute("RaggedFillEmptyRowsGrad", inputs, None, name)
+
+
 @export("sparse.mask", v1=["sparse.mask", "sparse_mask"])
 def mask(a: Any, mask_indices: Any, name: str | None = None) -> Any:
     """The slices of an `IndexedSlices` whose indices are not in `mask_indices`."""

@@ -30,7 +30,7 @@ def wrap_or_unwrap(value: Any) -> Any:
         return value.value
     if isinstance(value, Trackable):
         return value
-    kind = type(value)
+    kind: Any = type(value)
     if kind is list:
         return ListWrapper(value)
     if kind is dict or kind is collections.OrderedDict or kind is collections.defaultdict:
@@ -421,7 +421,7 @@ class _TupleWrapper(TrackableDataStructure, tuple):
 
 
 @functools.cache
-def _namedtuple_wrapper(kind: type) -> type:
+def _namedtuple_wrapper(kind: Any) -> type:
     """The wrapper class of a namedtuple class: made from its fields, as that is."""
     methods = {"_elements": _TupleWrapper._elements, "__hash__": tuple.__hash__}
     methods["__reduce_ex__"] = lambda self, protocol: (kind, tuple(self))
