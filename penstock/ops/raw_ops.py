@@ -29,12 +29,27 @@ class _RawOps(ModuleType):
         return sorted(REGISTRY)
 
 
+# Op type -> keyword in Python -> name in the registry, where TensorFlow has two.
+_REDUCTION = {"axis": "reduction_indices"}
+_KEYWORDS: dict[str, dict[str, str]] = {
+    **dict.fromkeys(("All", "Any", "EuclideanNorm", "Max", "Mean", "Min", "Prod", "Sum"), _REDUCTION),
+    "ExpandDims": {"axis": "dim"},
+    "Select": {"x": "t", "y": "e"},
+    "Split": {"axis": "split_dim"},
+    "SplitV": {"axis": "split_dim"},
+    "Squeeze": {"axis": "squeeze_dims"},
+    "Where": {"condition": "input"},
+}
+
+
 def _function(definition: OpDef) -> Callable:
     signature = definition.signature
     names = [argument.name for argument in signature.inputs]
+    renamed = _KEYWORDS.get(definition.type, {})
 
     def raw_op(**kwargs: Any) -> Any:
         name = kwargs.pop("name", None)
+        kwargs = {renamed.get(key, key): value for key, value in kwargs.items()}
         missing = [each for each in names if each not in kwargs]
         if missing:
             raise TypeError(f"{definition.type}() missing required arguments: {missing}")
@@ -56,18 +71,34 @@ def _function(definition: OpDef) -> Callable:
         return results
 
     raw_op.__name__ = raw_op.__qualname__ = definition.type
-    raw_op.__doc__ = f"The op {definition.type}: inputs {names}, attributes {list(signature.attrs)}; all by keyword."
+    raw_op.__doc__ = (
+        f"The op {definition.type}: inputs {names}, attributes {list(signature.attrs)}; all by keyword."
+    )
     return raw_op
 
 
-_TYPE_ATTRS = {"T", "Tidx", "Tshape", "Tindices", "Tparams", "Index", "N", "Tpaddings", "Tperm", "Taxis", "out_idx"}
+_TYPE_ATTRS = {
+    "T",
+    "Tidx",
+    "Tshape",
+    "Tindices",
+    "Tparams",
+    "Index",
+    "N",
+    "Tpaddings",
+    "Tperm",
+    "Taxis",
+    "out_idx",
+}
 
 
 def _converted(value: Any, kind: DType | str, dtypes: dict[str, DType]) -> Any:
     if isinstance(kind, DType):
         return convert_to_tensor(value, kind if not hasattr(value, "dtype") else None)
     known = dtypes.get(kind)
-    tensor = convert_to_tensor(value, None, dtype_hint=known) if known is not None else convert_to_tensor(value)
+    tensor = (
+        convert_to_tensor(value, None, dtype_hint=known) if known is not None else convert_to_tensor(value)
+    )
     dtypes.setdefault(kind, tensor.dtype)
     return tensor
 

@@ -132,3 +132,19 @@ def test_gradients_of_broadcasting_with_unknown_shapes(shapes):
     dx, dy = gradients(x, y)
     np.testing.assert_array_equal(dx, [[1, 2, 3], [1, 2, 3]])
     np.testing.assert_array_equal(dy, [5, 7, 9])
+
+
+@pytest.mark.parametrize(
+    ("op_type", "arguments"),
+    [
+        ("Sum", {"input": [1.0, 2.0], "axis": 0}),
+        ("Any", {"input": [True], "axis": [0], "keep_dims": True}),
+        ("Squeeze", {"input": [[1.0]], "axis": [0]}),
+        ("ExpandDims", {"input": [1.0], "axis": 0}),
+        ("Where", {"condition": [True, False]}),
+        ("Select", {"condition": [True], "x": [1], "y": [2]}),
+    ],
+)
+def test_raw_ops_take_the_keywords_of_python(op_type, arguments):
+    """A few arguments have another name in `tf.raw_ops` than in the registry."""
+    getattr(tf.raw_ops, op_type)(**arguments)
