@@ -1,4 +1,4 @@
-"""Cases of `ops.creation`, `ops.ranges` and `ops.shapes_of_tensors`."""
+"""Cases of `ops.creation`, `ops.ranges`, `ops.shapes_of_tensors` and `ops.placeholders`."""
 
 import ml_dtypes
 import numpy as np
@@ -41,6 +41,7 @@ CASES = [
     Case("Size", [floats(2, 0)]),
     Case("Size", [floats(2, 3)], {"out_type": np.int64}),
     Case("Rank", [floats(2, 3, 4)]),
+    Case("GuaranteeConst", [floats(2)], grad=True),
     Case("BroadcastArgs", [[2, 1], [1, 3]]),
     Case("BroadcastArgs", [np.array([3], np.int64), np.array([5, 1, 1], np.int64)]),
     Case("BroadcastArgs", [[2], [3]], raises="InvalidArgumentError"),

@@ -1,0 +1,113 @@
+"""Products of matrices: the ways to ask for them, and what is refused."""
+
+import numpy as np
+import pytest
+
+import penstock as tf
+
+A = tf.constant([[1.0, 2.0], [3.0, 4.0]])
+C = tf.constant([[1 + 1j, 2.0], [3.0, 4j]])
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: tf.matmul(A, A), [[7.0, 10.0], [15.0, 22.0]]),
+        (lambda: A @ A, [[7.0, 10.0], [15.0, 22.0]]),
+        (lambda: tf.matmul(A, [[1, 2], [3, 4]]), [[7.0, 10.0], [15.0, 22.0]]),
+        (lambda: tf.matmul(A, A, transpose_a=True), [[10.0, 14.0], [14.0, 20.0]]),
+        (lambda: tf.matmul(A, A, a_is_sparse=True), [[7.0, 10.0], [15.0, 22.0]]),
+        (lambda: tf.matmul(C, C, adjoint_a=True), [[11, 2 + 10j], [2 - 10j, 20]]),
+        (lambda: tf.matmul(C, C, transpose_b=True), [[4 + 2j, 3 + 11j], [3 + 11j, -7]]),
+        (lambda: tf.linalg.matvec(A, [1.0, 2.0]), [5.0, 11.0]),
+        (lambda: tf.linalg.matvec(A, [1.0, 2.0], transpose_a=True), [7.0, 10.0]),
+    ],
+)
+def test_products(call, expected):
+    np.testing.assert_allclose(call(), expected, rtol=1e-6)
+
+
+def test_integers_that_would_overflow_take_an_output_type():
+    a = tf.constant([[1, 2], [3, 100]], tf.int8)
+    product = tf.matmul(a, a, output_type=tf.int32)
+    assert product.dtype == tf.int32
+    assert product.numpy().tolist() == [[7, 202], [303, 10006]]
+
+
+def test_batches_broadcast():
+    assert tf.matmul(tf.zeros([1, 2, 3]), tf.zeros([7, 1, 3, 4])).shape == [7, 1, 2, 4]
+
+
+@pytest.mark.parametrize("flag", ["a", "b"])
+def test_transposed_and_adjoint_at_once_is_refused(flag):
+    with pytest.raises(ValueError, match=f"transpose_{flag}"):
+        tf.matmul(A, A, **{f"transpose_{flag}": True, f"adjoint_{flag}": True})
+
+
+def test_a_mismatch_says_what_would_help():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="transpose_a=True would make them agree"):
+        tf.matmul(tf.zeros([64, 32]), tf.zeros([64, 10]))
+
+
+def test_unknown_batch_size_keeps_the_rest():
+    product = tf.function(tf.matmul).get_concrete_function(tf.TensorSpec([None, 3]), tf.TensorSpec([3, 4]))
+    assert product.outputs[0].shape.as_list() == [None, 4]
+
+
+def test_sparse_product_of_bfloat16_is_float32():
+    a = tf.cast(A, tf.bfloat16)
+    result = tf.raw_ops.SparseMatMul(a=a, b=A)
+    assert result.dtype == tf.float32
+    assert result.numpy().tolist() == [[7.0, 10.0], [15.0, 22.0]]
+
+
+def test_gradient_of_the_sparse_product():
+    a = tf.cast(A, tf.bfloat16)
+    with tf.GradientTape() as tape:
+        tape.watch([a, A])
+        y = tf.reduce_sum(tf.raw_ops.SparseMatMul(a=a, b=A, transpose_b=True))
+    of_a, of_b = tape.gradient(y, [a, A])
+    assert of_a.dtype == tf.bfloat16
+    np.testing.assert_allclose(tf.cast(of_a, tf.float32), [[4.0, 6.0], [4.0, 6.0]])
+    np.testing.assert_allclose(of_b, [[4.0, 6.0], [4.0, 6.0]])
+
+
+@pytest.mark.parametrize(
+    ("axes", "expected"),
+    [
+        (1, [[7.0, 10.0], [15.0, 22.0]]),
+        (2, 30.0),
+        ([[0, 1], [1, 0]], 29.0),
+        ([1, 0], [[7.0, 10.0], [15.0, 22.0]]),
+        ([[-1], [-1]], [[5.0, 11.0], [11.0, 25.0]]),
+    ],
+)
+def test_tensordot(axes, expected):
+    np.testing.assert_allclose(tf.tensordot(A, A, axes), expected)
+
+
+@pytest.mark.parametrize("axes", [3, -1, [[0], [0, 1]], [[2], [0]], [0, 1, 2]])
+def test_tensordot_refuses_axes_that_do_not_fit(axes):
+    with pytest.raises(ValueError):
+        tf.tensordot(A, A, axes)
+
+
+@pytest.mark.parametrize(
+    ("equation", "count", "error"),
+    [
+        ("ij,jk->iz", 2, ValueError),
+        ("i->ii", 1, ValueError),
+        ("ij,jk", 1, ValueError),
+        ("i.j->ij", 1, ValueError),
+        ("ijk->i", 1, tf.errors.InvalidArgumentError),
+        ("...->", 1, tf.errors.InvalidArgumentError),
+    ],
+)
+def test_einsum_refuses(equation, count, error):
+    with pytest.raises(error):
+        tf.einsum(equation, *[A] * count)
+
+
+def test_einsum_keeps_an_unknown_batch_size():
+    f = tf.function(lambda x: tf.einsum("...ij,jk->...ik", x, tf.zeros([3, 5])))
+    assert f.get_concrete_function(tf.TensorSpec([None, 7, 3])).outputs[0].shape.as_list() == [None, 7, 5]
