@@ -47,6 +47,10 @@ class Words:
         high = self.word() & 0xFFFFF
         return (high << 32 | self.word()) * 2.0**-52
 
+    def below(self, n: int) -> int:
+        """An integer in [0, n), from 32 bits."""
+        return _below(n, self.word, 32)
+
 
 def _below(n: int, draw: Callable[[], int], bits: int) -> int:
     """An integer in [0, n), all equally likely: draws that would favour the small ones are rejected."""

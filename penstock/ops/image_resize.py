@@ -201,7 +201,7 @@ def _resize_with_pad(
 
 
 def _fitted_numbers(sizes: list, targets: list) -> tuple[list, list]:
-    """The size with the old aspect ratio that fits into the target, and the padding before it, by float32 arithmetic."""
+    """The size with the old aspect ratio that fits into the target, and the padding before it, in float32."""
     current, wanted = np.array(sizes, np.float32), np.array(targets, np.float32)
     fitted = current / np.max(current / wanted)
     before = np.maximum(np.floor((wanted - fitted) / np.float32(2)), 0)

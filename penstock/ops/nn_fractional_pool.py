@@ -6,6 +6,7 @@ go into their gradients.
 
 from __future__ import annotations
 
+import itertools
 import math
 import secrets
 from collections.abc import Callable, Sequence
@@ -34,7 +35,7 @@ def _pseudo_random_steps(size: int, count: int, words: Words) -> list[int]:
     limit = min((least + 2) / alpha - 1, (size + 1 - least) / alpha - (count - 1))
     shift = words.unit_double() * limit
     places = [1, *(math.ceil(alpha * (i + shift)) for i in range(1, count)), size + 1]
-    return [after - before for before, after in zip(places, places[1:])]
+    return [after - before for before, after in itertools.pairwise(places)]
 
 
 def _random_steps(size: int, count: int, words: Words) -> list[int]:
@@ -63,7 +64,7 @@ def _boundaries(
 def _spans(boundaries: np.ndarray, size: int, overlapping: bool) -> list[slice]:
     """The windows along an axis; overlapping ones share their border."""
     more = 1 if overlapping else 0
-    return [slice(int(a), min(int(b) + more, size)) for a, b in zip(boundaries, boundaries[1:])]
+    return [slice(int(a), min(int(b) + more, size)) for a, b in itertools.pairwise(boundaries)]
 
 
 def _ratios(pooling_ratio: Sequence[float]) -> list[float]:
