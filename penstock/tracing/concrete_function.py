@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -200,7 +201,7 @@ class ConcreteFunction:
             for variable in self.graph.variables:
                 target.watch_variable(variable)
         values = {id(old): target.as_input(new) for old, new in zip(self.graph.inputs, tensors, strict=True)}
-        with target.name_scope(self.name.split("/")[-1].replace("<lambda>", "lambda") or "call"):
+        with target.name_scope(_scope_name(self.name)):
             copy_operations(self.graph, target, values)
         return [values[id(each)] for each in self.graph.outputs]
 
@@ -223,6 +224,11 @@ class ConcreteFunction:
 
     def __repr__(self) -> str:
         return f"<ConcreteFunction {self.pretty_printed_signature()}>"
+
+
+def _scope_name(function_name: str) -> str:
+    """The scope of an inlined body: the function's name without what a scope name may not hold or begin with."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "", function_name.split("/")[-1]).lstrip("_-") or "call"
 
 
 def _as_given(value: Any, dtype: Any) -> Any:

@@ -344,3 +344,16 @@ def test_random_numbers_differ_between_calls_and_repeat_with_a_seed():
     assert not np.array_equal(a, b)
     np.testing.assert_array_equal(a, c)
     np.testing.assert_array_equal(b, d)
+
+
+@pytest.mark.parametrize(
+    ("name", "scope"), [("_conv", "conv/"), ("<lambda>", "lambda/"), ("größe", "gre/"), ("_", "call/")]
+)
+def test_inlined_bodies_get_scopes_that_are_valid_names(name, scope):
+    def inner(x):
+        return tf.tanh(x)
+
+    inner.__name__ = name
+    inner = tf.function(inner)
+    outer = tf.function(lambda x: inner(x)).get_concrete_function(tf.TensorSpec([]))
+    assert [op.name for op in outer.graph.get_operations() if op.type == "Tanh"] == [f"{scope}Tanh"]
