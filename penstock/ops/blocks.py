@@ -65,7 +65,9 @@ def _depth_to_space(xp: Any, x: Any, *, block_size: int, data_format: Any) -> An
         x = x.reshape((n, h, w, b, b, c // (b * b))).transpose((0, 1, 3, 2, 4, 5))
         return x.reshape((n, h * b, w * b, c // (b * b)))
     n, c, h, w, *four = x.shape
-    x = x.reshape((n, b, b, c // (b * b), h, w, *four)).transpose((0, 3, 4, 1, 5, 2, *range(6, 6 + len(four))))
+    x = x.reshape((n, b, b, c // (b * b), h, w, *four)).transpose(
+        (0, 3, 4, 1, 5, 2, *range(6, 6 + len(four)))
+    )
     return x.reshape((n, c // (b * b), h * b, w * b, *four))
 
 
@@ -139,7 +141,9 @@ def space_to_depth(input: Any, block_size: int, data_format: str = "NHWC", name:
 
 
 @export(v1=["nn.space_to_depth", "space_to_depth"])
-def space_to_depth_v1(input: Any, block_size: int, name: str | None = None, data_format: str = "NHWC") -> Tensor:
+def space_to_depth_v1(
+    input: Any, block_size: int, name: str | None = None, data_format: str = "NHWC"
+) -> Tensor:
     """TF 1's `space_to_depth`; as `tf.nn.space_to_depth`."""
     return space_to_depth(input, block_size, data_format, name)
 
@@ -166,7 +170,9 @@ def depth_to_space(input: Any, block_size: int, data_format: str = "NHWC", name:
 
 
 @export(v1=["nn.depth_to_space", "depth_to_space"])
-def depth_to_space_v1(input: Any, block_size: int, name: str | None = None, data_format: str = "NHWC") -> Tensor:
+def depth_to_space_v1(
+    input: Any, block_size: int, name: str | None = None, data_format: str = "NHWC"
+) -> Tensor:
     """TF 1's `depth_to_space`; as `tf.nn.depth_to_space`."""
     return depth_to_space(input, block_size, data_format, name)
 
@@ -174,7 +180,9 @@ def depth_to_space_v1(input: Any, block_size: int, name: str | None = None, data
 # SpaceToBatchND and BatchToSpaceND.
 
 
-def _block_arguments(x: Any, block_shape: Any, margins: Any, name: str) -> tuple[tuple[int, ...], list[list[int]]]:
+def _block_arguments(
+    x: Any, block_shape: Any, margins: Any, name: str
+) -> tuple[tuple[int, ...], list[list[int]]]:
     blocks, pairs = static_ints(block_shape), static(margins)
     if pairs.shape != (len(blocks), 2):
         raise ValueError(f"{name} should have shape [{len(blocks)}, 2] instead of {list(pairs.shape)}")
@@ -388,7 +396,9 @@ def _batch_to_space_nd(input: Any, block_shape: Any, crops: Any, name: str | Non
     return execute("BatchToSpaceND", inputs, None, name)
 
 
-batch_to_space = export("batch_to_space", v1=["batch_to_space_nd", "manip.batch_to_space_nd"])(_batch_to_space_nd)
+batch_to_space = export("batch_to_space", v1=["batch_to_space_nd", "manip.batch_to_space_nd"])(
+    _batch_to_space_nd
+)
 
 
 @export(v1=["batch_to_space"])

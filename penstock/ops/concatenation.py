@@ -23,7 +23,9 @@ from penstock.types.tensors import Tensor
 
 def _axis(axis: int, rank: int, what: str) -> int:
     if not -rank <= axis < rank:
-        raise ValueError(f"{what} : Expected concatenating dimensions in the range [{-rank}, {rank}), but got {axis}")
+        raise ValueError(
+            f"{what} : Expected concatenating dimensions in the range [{-rank}, {rank}), but got {axis}"
+        )
     return axis % rank
 
 
@@ -88,8 +90,16 @@ def _concat_gradient(op: Any, dy: Any) -> list:
     if position is not None and rank is not None and all(each.shape.rank is not None for each in values):
         sizes = [each.shape[position % rank] for each in values]
         if None not in sizes:
-            return [*execute("SplitV", (convert_to_tensor(dy), index_vector(sizes), axis), {"num_split": len(sizes)}), None]
-    sizes = [execute("GatherV2", (shape_vector(each), _wrapped(axis, each), convert_to_tensor(0))) for each in values]
+            return [
+                *execute(
+                    "SplitV", (convert_to_tensor(dy), index_vector(sizes), axis), {"num_split": len(sizes)}
+                ),
+                None,
+            ]
+    sizes = [
+        execute("GatherV2", (shape_vector(each), _wrapped(axis, each), convert_to_tensor(0)))
+        for each in values
+    ]
     lengths = execute("Pack", (sizes,), {"axis": 0})
     return [*execute("SplitV", (convert_to_tensor(dy), lengths, axis), {"num_split": len(values)}), None]
 
@@ -154,7 +164,9 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Tensor:
     if not isinstance(values, (list, tuple)):
         values = [values]
     if not values:
-        raise errors.InvalidArgumentError(None, None, "ConcatV2: there must be at least one tensor to concatenate")
+        raise errors.InvalidArgumentError(
+            None, None, "ConcatV2: there must be at least one tensor to concatenate"
+        )
     tensors = matching(*values)
     if len(tensors) == 1:
         return execute("Identity", tensors, None, name)
@@ -171,7 +183,9 @@ def _check_one_dtype(op_type: str, tensors: Sequence[Tensor]) -> None:
 
 def raise_mixed(op_type: str, index: int, got: str, expected: str) -> None:
     """Says that a list of tensors mixes dtypes: as an op's error where eager, a TypeError while building a graph."""
-    text = f"{op_type}: cannot compute as input #{index} (zero-based) was expected to be a {expected} tensor but is a {got} tensor"
+    text = (
+        f"{op_type}: input #{index} (zero-based) was expected to be a {expected} tensor but is a {got} tensor"
+    )
     if thread.graph is not None:
         raise TypeError(text)
     raise errors.InvalidArgumentError(None, None, text)
@@ -348,8 +362,8 @@ def _split(xp: Any, split_dim: Any, value: Any, *, num_split: int) -> list:
     size = np.shape(value)[axis]
     if num_split < 1 or size % num_split:
         raise ValueError(
-            f"Number of ways to split should evenly divide the split dimension, but got split_dim {axis} (size = {size}) "
-            f"and num_split {num_split}"
+            f"Number of ways to split should evenly divide the split dimension, but got split_dim {axis} "
+            f"(size = {size}) and num_split {num_split}"
         )
     return _pieces(value, axis % rank, [size // num_split] * num_split)
 
@@ -372,7 +386,9 @@ def _split_shape(call: ShapeCall) -> list[TensorShape]:
     dims = given.as_list()
     if dims[position] is not None:
         if dims[position] % num:
-            raise call.error(f"dimension {position} of size {dims[position]} must be evenly divisible by {num}")
+            raise call.error(
+                f"dimension {position} of size {dims[position]} must be evenly divisible by {num}"
+            )
         dims[position] //= num
     return [TensorShape(dims)] * num
 
@@ -397,8 +413,8 @@ def _split_v(xp: Any, value: Any, size_splits: Any, split_dim: Any, *, num_split
         sizes[sizes.index(-1)] = total - sum(sizes) - 1
     if sum(sizes) != total or min(sizes) < 0:
         raise ValueError(
-            f"Determined shape must either match input shape along split_dim exactly if fully specified, or be less than "
-            f"the size of the input along split_dim if not fully specified.  Got: {sum(sizes)} for size {total}"
+            "Determined shape must either match input shape along split_dim exactly if fully specified, or be less "
+            f"than the size of the input along split_dim if not fully specified.  Got: {sum(sizes)} for size {total}"
         )
     return _pieces(value, axis % rank, sizes)
 

@@ -51,7 +51,10 @@ op(
     "Fill(dims: index_type, value: T) -> output: T",
     _fill,
     shape=_fill_shape,
-    gradient=lambda op, dy: [None, execute("Sum", (dy, execute("Range", _span(dy), None)), {"keep_dims": False})],
+    gradient=lambda op, dy: [
+        None,
+        execute("Sum", (dy, execute("Range", _span(dy), None)), {"keep_dims": False}),
+    ],
 )
 op(
     "Empty(shape: int32; dtype, init=False) -> output: dtype",
@@ -63,7 +66,9 @@ op(
 op(
     "ZerosLike(x: T) -> y: T",
     lambda xp, x: xp.zeros_like(x),
-    numpy=lambda x: _zeros_array(np.shape(x), dtypes.string) if getattr(x, "dtype", object) == object else np.zeros_like(x),
+    numpy=lambda x: (
+        np.full(np.shape(x), b"", object) if np.asarray(x).dtype.kind == "O" else np.zeros_like(x)
+    ),
     shape=unchanged,
     gradient=stops,
 )
@@ -273,7 +278,9 @@ def eye(
         if min(dims) >= 0 and (thread.graph is None or np.prod(dims) < _LARGEST_CONSTANT):
             value = np.broadcast_to(np.eye(*dims[-2:], dtype=dtype.np_dtype), dims)
             return constant(value, dtype, name=name)
-    rows, columns = (convert_to_tensor(size, dtype_of(size) or dtypes.int32) for size in (num_rows, num_columns))
+    rows, columns = (
+        convert_to_tensor(size, dtype_of(size) or dtypes.int32) for size in (num_rows, num_columns)
+    )
     diagonal = execute("Minimum", (rows, columns))
     lead = [] if batch_shape is None else [_shape_vector(batch_shape)]
     shape = execute("ConcatV2", ([*lead, _shape_vector(diagonal)], convert_to_tensor(0)))

@@ -1,4 +1,4 @@
-"""Diagonals of matrices: build a matrix from them, read them, replace them; band_part, trace, tensor_diag.
+"""Diagonals of matrices: build a matrix from them, read them, replace them.
 
 A range of diagonals `k = (lower, upper)` is packed into rows, the uppermost first, each aligned to one side and padded.
 All ops are one gather along an index map that follows from the sizes alone.
@@ -90,7 +90,9 @@ def _band(rows: int, columns: int, k: Any, align: Any) -> Band:
     lower, upper = _bounds(k)
     for name, diagonal in (("lower", lower), ("upper", upper)):
         if not -rows < diagonal < columns and not (diagonal == 0):
-            raise ValueError(f"{name}_diag_index is out of bound: {diagonal}. It must be between {-rows} and {columns}")
+            raise ValueError(
+                f"{name}_diag_index is out of bound: {diagonal}. It must be between {-rows} and {columns}"
+            )
     return Band(rows, columns, lower, upper, _alignment(align))
 
 
@@ -120,7 +122,8 @@ def _packed_shape(shape: tuple, lower: int, upper: int) -> tuple[tuple, int]:
         return shape[:-1], shape[-1]
     if len(shape) < 2 or shape[-2] != upper - lower + 1:
         raise ValueError(
-            "The number of diagonals provided in the input does not match the lower_diag_index and upper_diag_index range."
+            "The number of diagonals provided in the input does not match the lower_diag_index and upper_diag_index "
+            "range."
         )
     return shape[:-2], shape[-1]
 
@@ -128,7 +131,9 @@ def _packed_shape(shape: tuple, lower: int, upper: int) -> tuple[tuple, int]:
 # MatrixDiag: packed rows -> matrix.
 
 
-def _matrix_diag(xp: Any, diagonal: Any, k: Any, num_rows: Any, num_cols: Any, padding: Any, *, align: Any) -> Any:
+def _matrix_diag(
+    xp: Any, diagonal: Any, k: Any, num_rows: Any, num_cols: Any, padding: Any, *, align: Any
+) -> Any:
     lower, upper = _bounds(k)
     lead, longest = _packed_shape(np.shape(diagonal), lower, upper)
     rows, columns = _matrix_size(longest, lower, upper, static_int(num_rows), static_int(num_cols))
@@ -191,7 +196,9 @@ op(
 )
 op(
     "MatrixDiag(diagonal: T) -> output: T",
-    lambda xp, diagonal: _matrix_diag(xp, diagonal, 0, -1, -1, xp.zeros((), diagonal.dtype), align="LEFT_LEFT"),
+    lambda xp, diagonal: _matrix_diag(
+        xp, diagonal, 0, -1, -1, xp.zeros((), diagonal.dtype), align="LEFT_LEFT"
+    ),
     shape=lambda call: call.shape(0).concatenate(call.shape(0)[-1:]),
     gradient=lambda op, dy: execute("MatrixDiagPart", (convert_to_tensor(dy),)),
 )
@@ -286,8 +293,8 @@ def _matrix_set_diag(xp: Any, x: Any, diagonal: Any, k: Any, *, align: Any) -> A
     wanted = (*lead, *([] if band.lower == band.upper else [band.upper - band.lower + 1]), band.longest)
     if np.shape(diagonal) != wanted:
         raise ValueError(
-            "Either first dimensions of diagonal don't match input.shape[:-2], or diagonal.shape[:-1] is not equal to the "
-            f"longests diagonal in range [lower_diag_index:upper_diag_index]: it must be {list(wanted)}"
+            "Either first dimensions of diagonal don't match input.shape[:-2], or diagonal.shape[:-1] is not equal to "
+            f"the longests diagonal in range [lower_diag_index:upper_diag_index]: it must be {list(wanted)}"
         )
     return place(xp, diagonal, tuple(lead), band, x)
 
@@ -362,7 +369,7 @@ def diag(
       k: which diagonal (0 the main one, positive above it), or a pair (lowest, uppermost).
       num_rows, num_cols: the size of the matrices; by default the least that fits, and square.
       padding_value: what stands elsewhere.
-      align: the side to which diagonals above, and below, the main one are aligned in `diagonal` where they are shorter.
+      align: the side to which diagonals above, and below, the main one are aligned where they are shorter.
 
     Raises:
       InvalidArgumentError: the diagonals do not fit the size.
@@ -408,7 +415,9 @@ def diag_part(
       [1, 4]
     """
     x = convert_to_tensor(input)
-    return execute("MatrixDiagPartV3", (x, index_vector(k), _padding(padding_value, x)), {"align": align}, name)
+    return execute(
+        "MatrixDiagPartV3", (x, index_vector(k), _padding(padding_value, x)), {"align": align}, name
+    )
 
 
 @export("linalg.set_diag", v1=["linalg.set_diag", "matrix_set_diag"])
@@ -433,153 +442,3 @@ def set_diag(
     """
     x, diagonal = matching(input, diagonal)
     return execute("MatrixSetDiagV3", (x, diagonal, index_vector(k)), {"align": align}, name)
-
-
-# MatrixBandPart and trace.
-
-
-def _band_part(xp: Any, x: Any, num_lower: Any, num_upper: Any) -> Any:
-    if np.ndim(x) < 2:
-        raise ValueError(f"input must be at least 2-dim, received shape: {list(np.shape(x))}")
-    rows, columns = np.shape(x)[-2:]
-    if xp is np:
-        for name, count, size, what in (
-            ("num_lower", num_lower, rows, "rows"),
-            ("num_upper", num_upper, columns, "columns"),
-        ):
-            if count > size:
-                raise ValueError(f"{name} must be negative or less or equal to number of {what} ({size}) got: {count}")
-    below = np.arange(rows)[:, None] - np.arange(columns)
-    kept = ((num_lower < 0) | (below <= num_lower)) & ((num_upper < 0) | (-below <= num_upper))
-    return xp.where(kept, x, xp.zeros((), x.dtype))
-
-
-def _band_part_shape(call: ShapeCall) -> TensorShape:
-    if call.shape(0).rank is not None and call.shape(0).rank < 2:
-        raise call.error("input must be at least 2-dim")
-    return call.shape(0)
-
-
-op(
-    "MatrixBandPart(input: T, num_lower: Tindex, num_upper: Tindex) -> band: T",
-    _band_part,
-    shape=_band_part_shape,
-    gradient=lambda op, dy: [execute("MatrixBandPart", (convert_to_tensor(dy), *op.inputs[1:])), None, None],
-)
-
-
-@export("linalg.band_part", v1=["linalg.band_part", "matrix_band_part"])
-def band_part(input: Any, num_lower: Any, num_upper: Any, name: str | None = None) -> Tensor:
-    """Matrices with everything outside a band around the main diagonal set to zero.
-
-    Args:
-      input: a tensor of shape [..., rows, columns].
-      num_lower: how many diagonals below the main one to keep; negative for all.
-      num_upper: how many above it; negative for all.
-
-    Raises:
-      InvalidArgumentError: the matrix has not that many diagonals.
-
-    Example:
-      >>> import penstock as tf
-      >>> tf.linalg.band_part([[1, 2], [3, 4]], -1, 0).numpy().tolist()
-      [[1, 0], [3, 4]]
-    """
-    lower, upper = matching(num_lower, num_upper)
-    return execute("MatrixBandPart", (convert_to_tensor(input), lower, upper), None, name)
-
-
-@export("linalg.trace", v1=["linalg.trace", "trace"])
-def trace(x: Any, name: str | None = None) -> Tensor:
-    """The sum of the main diagonal of matrices.
-
-    Args:
-      x: a tensor of shape [..., rows, columns].
-
-    Returns:
-      A tensor of shape [...].
-
-    Example:
-      >>> import penstock as tf
-      >>> int(tf.linalg.trace([[1, 2], [3, 4]]))
-      5
-    """
-    return execute("Sum", (diag_part(x), convert_to_tensor([-1])), {"keep_dims": False}, name or "Trace")
-
-
-# Diag and DiagPart: a tensor of rank r on the diagonal of one of rank 2r.
-
-
-def _tensor_diag(xp: Any, x: Any) -> Any:
-    size = int(np.size(x)) if xp is np else x.size
-    eye = np.eye(size, dtype=bool)
-    flat = xp.reshape(x, (1, size))
-    return xp.reshape(xp.where(eye, flat, xp.zeros((), x.dtype)), np.shape(x) * 2)
-
-
-def _tensor_diag_part(xp: Any, x: Any) -> Any:
-    rank, shape = np.ndim(x), np.shape(x)
-    if rank % 2 or not rank:
-        raise ValueError(f"The rank of the tensor should be even and positive, got shape {list(shape)}")
-    half = shape[: rank // 2]
-    for i, size in enumerate(half):
-        if shape[i + rank // 2] != size:
-            raise ValueError(
-                f"Invalid shape {str(list(shape)).replace(' ', '')}: dimensions {i} and {i + rank // 2} do not match."
-            )
-    count = int(np.prod(half, dtype=np.int64))
-    return xp.reshape(xp.diagonal(xp.reshape(x, (count, count))), half)
-
-
-def _tensor_diag_part_shape(call: ShapeCall) -> TensorShape:
-    given = call.shape(0)
-    if given.rank is None:
-        return given
-    if given.rank % 2 or not given.rank:
-        raise call.error("the rank must be even and positive")
-    half = given.rank // 2
-    try:
-        return given[:half].merge_with(given[half:])
-    except ValueError:
-        raise call.error("the first and the second half of the dimensions must agree") from None
-
-
-op(
-    "Diag(diagonal: T) -> output: T",
-    _tensor_diag,
-    shape=lambda call: call.shape(0).concatenate(call.shape(0)),
-    gradient=lambda op, dy: execute("DiagPart", (convert_to_tensor(dy),)),
-)
-op(
-    "DiagPart(input: T) -> diagonal: T",
-    _tensor_diag_part,
-    shape=_tensor_diag_part_shape,
-    gradient=lambda op, dy: execute("Diag", (convert_to_tensor(dy),)),
-)
-
-
-@export("linalg.tensor_diag", v1=["linalg.tensor_diag", "diag"])
-def tensor_diag(diagonal: Any, name: str | None = None) -> Tensor:
-    """A tensor of twice the rank that has the given elements on its diagonal, and zeros elsewhere.
-
-    Example:
-      >>> import penstock as tf
-      >>> tf.linalg.tensor_diag([1, 2]).numpy().tolist()
-      [[1, 0], [0, 2]]
-    """
-    return execute("Diag", (convert_to_tensor(diagonal),), None, name)
-
-
-@export("linalg.tensor_diag_part", v1=["linalg.tensor_diag_part", "diag_part"])
-def tensor_diag_part(input: Any, name: str | None = None) -> Tensor:
-    """The diagonal of a tensor of even rank: the inverse of `tensor_diag`.
-
-    Raises:
-      InvalidArgumentError: the rank is odd, or the two halves of the shape differ.
-
-    Example:
-      >>> import penstock as tf
-      >>> tf.linalg.tensor_diag_part([[1, 2], [3, 4]]).numpy().tolist()
-      [1, 4]
-    """
-    return execute("DiagPart", (convert_to_tensor(input),), None, name)

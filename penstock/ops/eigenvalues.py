@@ -13,7 +13,8 @@ from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.xla import jnp, lax
 from penstock.ops import creation
-from penstock.ops.diagonals import band_part, diag, diag_part, set_diag
+from penstock.ops.band_part import band_part
+from penstock.ops.diagonals import diag, diag_part, set_diag
 from penstock.ops.linear_solvers import solve
 from penstock.ops.matmul import matmul
 from penstock.ops.matrix_factors import smaller
@@ -145,7 +146,9 @@ def _eig_gradient(op: Any, de: Any, dv: Any) -> Tensor:
     inner = diag(convert_to_tensor(de))
     if op.attrs["compute_v"]:
         along = matmul(adjoint_vectors, convert_to_tensor(dv))
-        real = execute("Cast", (execute("Real", (diag_part(along),), {"Tout": kind.real_dtype}),), {"DstT": kind})
+        real = execute(
+            "Cast", (execute("Real", (diag_part(along),), {"Tout": kind.real_dtype}),), {"DstT": kind}
+        )
         gram = matmul(adjoint_vectors, vectors)
         factors = execute("Conj", (_inverse_differences(values),))
         inner = inner + factors * (along - gram * execute("ExpandDims", (real, convert_to_tensor(-2))))
@@ -270,7 +273,9 @@ def _svd_gradient(op: Any, ds: Any, du: Any, dv: Any) -> Tensor:
     inner = inner + (from_u + adjoint(from_u)) * _row(s) + _column(s) * (from_v + adjoint(from_v))
     zero = creation.zeros_like(s)
     empty = execute("Equal", (s, zero), {"incompatible_shape_error": True})
-    inverse = execute("SelectV2", (empty, zero, execute("Reciprocal", (execute("SelectV2", (empty, zero + 1, s)),))))
+    inverse = execute(
+        "SelectV2", (empty, zero, execute("Reciprocal", (execute("SelectV2", (empty, zero + 1, s)),)))
+    )
     if x.dtype.is_complex:  # the phases of the columns of u and v turn together
         turn = diag_part(matmul(v, dv, adjoint_a=True))
         inner = inner + diag((execute("Conj", (turn,)) - turn) * inverse / 2)

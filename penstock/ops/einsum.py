@@ -65,11 +65,14 @@ def parse(equation: str, ranks: tuple[int, ...]) -> Terms:
     missing = sum(type(label) is int for label in output)
     if missing < longest:
         raise ValueError(
-            f"Output contains {longest} broadcasting dimension(s) but no ellipsis (...) was found in the output subscripts."
+            f"Output contains {longest} broadcasting dimension(s) but no ellipsis (...) was found in the output "
+            "subscripts."
         )
     for label in output:
         if type(label) is not int and not any(label in labels for labels in inputs):
-            raise ValueError(f"Output subscripts contain the label {label} not present in the input subscripts.")
+            raise ValueError(
+                f"Output subscripts contain the label {label} not present in the input subscripts."
+            )
     return Terms(tuple(inputs), output)
 
 
@@ -81,7 +84,10 @@ def _labels(subscript: str, extra: int) -> tuple:
 def _implicit(left: str, extra: int) -> tuple:
     """The output of an equation without `->`: `...` and the labels that come once, in alphabetical order."""
     letters = left.replace(",", "").replace(".", "")
-    return (*(range(-extra, 0) if "..." in left else ()), *sorted(x for x in set(letters) if letters.count(x) == 1))
+    return (
+        *(range(-extra, 0) if "..." in left else ()),
+        *sorted(x for x in set(letters) if letters.count(x) == 1),
+    )
 
 
 # The NumPy body.
@@ -111,7 +117,9 @@ def _diagonal(x: np.ndarray, labels: tuple) -> tuple[np.ndarray, tuple]:
             first = labels.index(label)
             second = labels.index(label, first + 1)
             if x.shape[first] != x.shape[second]:
-                raise ValueError(f"Expected dimension {x.shape[first]} at axis {second} of label {label}, got {x.shape[second]}")
+                raise ValueError(
+                    f"Expected dimension {x.shape[first]} at axis {second} of label {label}, got {x.shape[second]}"
+                )
             x = np.diagonal(x, axis1=first, axis2=second)
             labels = (*labels[:first], *labels[first + 1 : second], *labels[second + 1 :], label)
     return x, labels
@@ -186,10 +194,16 @@ def _einsum_xla(operands: list, *, equation: Any) -> Any:
     wanted = tuple(dict.fromkeys(terms.output))
     letters = _letters([*terms.inputs, wanted])
     parts = ["".join(letters[label] for label in labels) for labels in terms.inputs]
-    shapes = [dict(zip(labels, np.shape(x), strict=True)) for labels, x in zip(terms.inputs, operands, strict=True)]
+    shapes = [
+        dict(zip(labels, np.shape(x), strict=True)) for labels, x in zip(terms.inputs, operands, strict=True)
+    ]
     # A dimension of `...` that is 1 here and larger elsewhere is dropped here, which repeats it.
     dropped: list[set] = [
-        {label for label, size in shape.items() if type(label) is int and size == 1 and _largest(shapes, label) > 1}
+        {
+            label
+            for label, size in shape.items()
+            if type(label) is int and size == 1 and _largest(shapes, label) > 1
+        }
         for shape in shapes
     ]
     for i, (labels, gone) in enumerate(zip(terms.inputs, dropped, strict=True)):
@@ -233,7 +247,9 @@ def _einsum_shape(call: ShapeCall) -> TensorShape:
                 known = sizes.setdefault(label, one)
                 sizes[label] = broadcast_shape(known, one) if type(label) is int else known.merge_with(one)
             except ValueError:
-                raise call.error(f"the sizes of label {label} in {equation!r} differ: {known[0]} and {size}") from None
+                raise call.error(
+                    f"the sizes of label {label} in {equation!r} differ: {known[0]} and {size}"
+                ) from None
     return TensorShape([sizes[label][0] for label in terms.output])
 
 
@@ -254,7 +270,9 @@ def _einsum_gradient(op: Any, dy: Any) -> list:
         alone = tuple(dict.fromkeys(label for label in labels if label not in known))
         if alone:  # summed over x itself: every element gets the same
             shape = execute("Shape", (x,), {"out_type": _INT32})
-            sizes = execute("GatherV2", (shape, _vector([labels.index(label) for label in alone]), _scalar(0)))
+            sizes = execute(
+                "GatherV2", (shape, _vector([labels.index(label) for label in alone]), _scalar(0))
+            )
             factors.append((creation.ones(sizes, dy.dtype), alone))
         dots = tuple(label for label in terms.output if type(label) is int)
         gradients.append(_factor_gradient(x, labels, factors, dots, letters))
@@ -338,15 +356,21 @@ def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Tensor:
         inputs = tuple(inputs[0])
     text = equation.replace(" ", "")
     if re.fullmatch(r"[a-zA-Z.,]*(->[a-zA-Z.]*)?", text) is None or re.search(r"\.", text.replace("...", "")):
-        raise ValueError(f"Indices have incorrect format: {equation!r}. Labels are letters, and '...' may come once in each")
+        raise ValueError(
+            f"Indices have incorrect format: {equation!r}. Labels are letters, and '...' may come once in each"
+        )
     left, arrow, right = text.partition("->")
     if left.count(",") + 1 != len(inputs):
-        raise ValueError(f'Got {len(inputs)} inputs for equation "{equation}", expecting {left.count(",") + 1}')
+        raise ValueError(
+            f'Got {len(inputs)} inputs for equation "{equation}", expecting {left.count(",") + 1}'
+        )
     if any(right.count(label) > 1 for label in right.replace("...", "")):
         raise ValueError(f"Output subscripts contain a label appearing more than once: {equation}")
     for label in right.replace("...", ""):
         if label not in left:
-            raise ValueError(f"Output subscripts contain the label {label} not present in the input subscripts.")
+            raise ValueError(
+                f"Output subscripts contain the label {label} not present in the input subscripts."
+            )
     if not arrow:
         text = f"{left}->{'...' * ('...' in left)}{''.join(str(x) for x in _implicit(left, 0))}"
     return execute("Einsum", (matching(*inputs),), {"equation": text}, name or "einsum")
@@ -381,7 +405,9 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
     b_labels = [next(letters) for _ in range(ranks[1])]
     for i, j in zip(first, second, strict=True):
         b_labels[j] = a_labels[i]
-    kept = [x for i, x in enumerate(a_labels) if i not in first] + [x for j, x in enumerate(b_labels) if j not in second]
+    kept = [x for i, x in enumerate(a_labels) if i not in first] + [
+        x for j, x in enumerate(b_labels) if j not in second
+    ]
     equation = f"{''.join(a_labels)},{''.join(b_labels)}->{''.join(kept)}"
     return execute("Einsum", ([a, b],), {"equation": equation}, name or "Tensordot")
 

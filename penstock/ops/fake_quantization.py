@@ -60,7 +60,9 @@ def _args(xp: Any, x: Any, *, min: float, max: float, num_bits: int, narrow_rang
     return _quantize(xp, x, *_check_limits(min, max), num_bits, narrow_range)
 
 
-def _args_gradient(xp: Any, dy: Any, x: Any, *, min: float, max: float, num_bits: int, narrow_range: bool) -> Any:
+def _args_gradient(
+    xp: Any, dy: Any, x: Any, *, min: float, max: float, num_bits: int, narrow_range: bool
+) -> Any:
     inside = _masks(xp, x, *_check_limits(min, max), num_bits, narrow_range)[0]
     return xp.where(inside, dy, _F32(0))
 
@@ -168,7 +170,12 @@ def _floats(*values: Any) -> tuple[Tensor, ...]:
 
 @export("quantization.fake_quant_with_min_max_args", **_names("fake_quant_with_min_max_args"))
 def fake_quant_with_min_max_args(
-    inputs: Any, min: float = -6, max: float = 6, num_bits: int = 8, narrow_range: bool = False, name: str | None = None
+    inputs: Any,
+    min: float = -6,
+    max: float = 6,
+    num_bits: int = 8,
+    narrow_range: bool = False,
+    name: str | None = None,
 ) -> Tensor:
     """Rounds numbers to the steps of a range, which is moved a little so that 0 is one of them.
 
@@ -193,7 +200,9 @@ def fake_quant_with_min_max_args(
     return execute("FakeQuantWithMinMaxArgs", _floats(inputs), attrs, name)
 
 
-@export("quantization.fake_quant_with_min_max_args_gradient", **_names("fake_quant_with_min_max_args_gradient"))
+@export(
+    "quantization.fake_quant_with_min_max_args_gradient", **_names("fake_quant_with_min_max_args_gradient")
+)
 def fake_quant_with_min_max_args_gradient(
     gradients: Any,
     inputs: Any,
@@ -224,7 +233,8 @@ def fake_quant_with_min_max_vars(
 
 
 @export(
-    "quantization.fake_quant_with_min_max_vars_per_channel", **_names("fake_quant_with_min_max_vars_per_channel")
+    "quantization.fake_quant_with_min_max_vars_per_channel",
+    **_names("fake_quant_with_min_max_vars_per_channel"),
 )
 def fake_quant_with_min_max_vars_per_channel(
     inputs: Any, min: Any, max: Any, num_bits: int = 8, narrow_range: bool = False, name: str | None = None
@@ -248,7 +258,9 @@ FakeQuantWithMinMaxVarsPerChannelGradient = collections.namedtuple(
 )
 
 
-@export("quantization.fake_quant_with_min_max_vars_gradient", **_names("fake_quant_with_min_max_vars_gradient"))
+@export(
+    "quantization.fake_quant_with_min_max_vars_gradient", **_names("fake_quant_with_min_max_vars_gradient")
+)
 def fake_quant_with_min_max_vars_gradient(
     gradients: Any,
     inputs: Any,
@@ -279,5 +291,7 @@ def fake_quant_with_min_max_vars_per_channel_gradient(
 ) -> FakeQuantWithMinMaxVarsPerChannelGradient:
     """The gradients of `fake_quant_with_min_max_vars_per_channel` for the numbers and the limits."""
     attrs = {"num_bits": num_bits, "narrow_range": narrow_range}
-    found = execute("FakeQuantWithMinMaxVarsPerChannelGradient", _floats(gradients, inputs, min, max), attrs, name)
+    found = execute(
+        "FakeQuantWithMinMaxVarsPerChannelGradient", _floats(gradients, inputs, min, max), attrs, name
+    )
     return FakeQuantWithMinMaxVarsPerChannelGradient(*found)

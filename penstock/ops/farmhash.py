@@ -1,4 +1,4 @@
-"""FarmHash's Fingerprint64, the hash that TensorFlow calls "fast": the same number on every machine and in every release.
+"""FarmHash's Fingerprint64, the hash that TensorFlow calls "fast": the same number on every machine.
 
 Serves `tf.fingerprint` and the ops that hash strings into buckets. https://github.com/google/farmhash
 """
@@ -92,7 +92,11 @@ def _weak(s: bytes, at: int, a: int, b: int) -> tuple[int, int]:
 
 
 def _round(
-    s: bytes, at: int, state: tuple[int, int, int, tuple[int, int], tuple[int, int]], multiplier: int, final: int
+    s: bytes,
+    at: int,
+    state: tuple[int, int, int, tuple[int, int], tuple[int, int]],
+    multiplier: int,
+    final: int,
 ) -> tuple[int, int, int, tuple[int, int], tuple[int, int]]:
     """Stirs 64 bytes into the state; `final` is 9 for the last round, 1 before."""
     x, y, z, v, w = state

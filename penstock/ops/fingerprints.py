@@ -25,9 +25,7 @@ def _fingerprint(data: np.ndarray, method: Any) -> np.ndarray:
     rows = data.reshape(len(data), -1)
     if data.dtype == object:
         words = [[fingerprint64(each) for each in row] for row in rows]
-        hashes = [
-            row[0] if len(row) == 1 else fingerprint64(np.array(row, "<u8").tobytes()) for row in words
-        ]
+        hashes = [row[0] if len(row) == 1 else fingerprint64(np.array(row, "<u8").tobytes()) for row in words]
     else:
         hashes = [fingerprint64(row.tobytes()) for row in np.ascontiguousarray(rows)]
     return np.array(hashes, "<u8").view(np.uint8).reshape(len(data), 8)
@@ -60,4 +58,6 @@ def fingerprint(data: Any, method: str = "farmhash64", name: str | None = None) 
       >>> tf.fingerprint(["abc"]).numpy().tolist()
       [[105, 243, 231, 116, 160, 179, 165, 36]]
     """
-    return execute("Fingerprint", (convert_to_tensor(data), convert_to_tensor(method, dtypes.string)), None, name)
+    return execute(
+        "Fingerprint", (convert_to_tensor(data), convert_to_tensor(method, dtypes.string)), None, name
+    )

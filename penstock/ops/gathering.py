@@ -46,7 +46,9 @@ def _normalized(params: Any, indices: Any, axis: Any, batch_dims: int) -> tuple[
     if not 0 <= position < rank:
         raise ValueError(f"axis {static_int(axis)} must be in [{-rank}, {rank})")
     if not 0 <= batch <= min(position, index_rank):
-        raise ValueError(f"batch_dims ({batch}) must be at most the axis ({position}) and the rank of indices")
+        raise ValueError(
+            f"batch_dims ({batch}) must be at most the axis ({position}) and the rank of indices"
+        )
     if np.shape(params)[:batch] != np.shape(indices)[:batch]:
         raise ValueError(
             f"the first {batch} dimensions must agree: params is {list(np.shape(params))}, indices is "
@@ -111,7 +113,11 @@ def _gather_shape(call: ShapeCall) -> TensorShape:
 
 def _gather_gradient(op: Any, dy: Any) -> list:
     params, indices, axis = op.inputs
-    return [_params_gradient(params, indices, axis, op.attrs["batch_dims"], convert_to_tensor(dy)), None, None]
+    return [
+        _params_gradient(params, indices, axis, op.attrs["batch_dims"], convert_to_tensor(dy)),
+        None,
+        None,
+    ]
 
 
 def _params_gradient(params: Tensor, indices: Tensor, axis: Tensor, batch_dims: int, dy: Tensor) -> Any:
@@ -126,7 +132,9 @@ def _params_gradient(params: Tensor, indices: Tensor, axis: Tensor, batch_dims: 
             values = reshaping.reshape(dy, concatenation.concat([[count], shape[1:]], 0))
         return IndexedSlices(values, rows, shape)
     if rank is None or indices.shape.rank is None or position is None:
-        raise ValueError("the gradient of a gather needs its axis and the ranks of params and indices to be known")
+        raise ValueError(
+            "the gradient of a gather needs its axis and the ranks of params and indices to be known"
+        )
     batch = batch_dims + indices.shape.rank if batch_dims < 0 else batch_dims
     position %= rank
     inner = indices.shape.rank - batch
@@ -267,7 +275,9 @@ def check_index_depth(params: tuple, indices: tuple) -> int:
     if not indices:
         raise ValueError("indices must be at least a vector")
     if indices[-1] > len(params):
-        raise ValueError(f"index innermost dimension length must be <= params rank; saw: {indices[-1]} vs. {len(params)}")
+        raise ValueError(
+            f"index innermost dimension length must be <= params rank; saw: {indices[-1]} vs. {len(params)}"
+        )
     return indices[-1]
 
 
@@ -298,7 +308,11 @@ def _gather_nd(params: Any, indices: Any, *, bad_indices_policy: Any) -> Any:
     depth = check_index_depth(shape, indices.shape)
     bad = out_of_range(indices, shape)
     if bad is None:
-        return params[tuple(np.moveaxis(indices, -1, 0))] if depth else np.broadcast_to(params, indices.shape[:-1] + shape)
+        return (
+            params[tuple(np.moveaxis(indices, -1, 0))]
+            if depth
+            else np.broadcast_to(params, indices.shape[:-1] + shape)
+        )
     if wanted_policy(bad_indices_policy):
         raise bad_index(indices, bad, shape, "param shape")
     if 0 in shape[:depth]:

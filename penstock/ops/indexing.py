@@ -1,6 +1,7 @@
 """`tensor[...]`: Python indices into StridedSlice, with a fast path for eager tensors; iteration over a tensor.
 
-An index is an int, a slice, `...`, `tf.newaxis`, a scalar integer tensor, a tuple (or list) of these, or one boolean mask.
+An index is an int, a slice, `...`, `tf.newaxis`, a scalar integer tensor, a tuple (or list) of these, or one boolean
+mask.
 """
 
 from __future__ import annotations
@@ -36,7 +37,11 @@ def _is_basic(key: Any) -> bool:
 
 def getitem(tensor: Tensor, key: Any) -> Tensor:
     """`tensor[key]`; see the module."""
-    if type(tensor) is EagerTensor and thread.graph is None and (not thread.tapes or tensor._dtype.is_integer):
+    if (
+        type(tensor) is EagerTensor
+        and thread.graph is None
+        and (not thread.tapes or tensor._dtype.is_integer)
+    ):
         array = tensor._np
         keys = key if type(key) is tuple else (key,)
         if type(array) is np.ndarray and all(_is_basic(each) for each in keys):
@@ -94,7 +99,9 @@ def _mixes_dynamic(keys: list) -> bool:
     known either, and XLA needs the sizes.
     """
     known = any(
-        isinstance(key, slice) and not _is_dynamic(key) and (key.start, key.stop, key.step) != (None, None, None)
+        isinstance(key, slice)
+        and not _is_dynamic(key)
+        and (key.start, key.stop, key.step) != (None, None, None)
         for key in keys
     )
     return known and any(_is_dynamic(key) for key in keys)
@@ -114,7 +121,9 @@ def _slice(tensor: Any, keys: list, variable: Any) -> Tensor:
         bit = 1 << i
         bounds: tuple = (0, 0, 1)
         if isinstance(key, slice):
-            bounds = tuple(_bound(each, default) for each, default in zip((key.start, key.stop, key.step), (0, 0, 1)))
+            bounds = tuple(
+                _bound(each, default) for each, default in zip((key.start, key.stop, key.step), (0, 0, 1))
+            )
             masks["begin_mask"] |= bit * (key.start is None)
             masks["end_mask"] |= bit * (key.stop is None)
         elif key is ...:

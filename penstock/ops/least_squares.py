@@ -23,7 +23,9 @@ from penstock.types.tensors import Tensor
 
 def _lstsq(xp: Any, a: Any, b: Any, l2_regularizer: Any, *, fast: bool) -> Any:
     if a.ndim < 2 or a.ndim != b.ndim or a.shape[:-1] != b.shape[:-1]:
-        raise ValueError(f"matrix {list(a.shape)} and rhs {list(b.shape)} must agree in all dimensions but the last")
+        raise ValueError(
+            f"matrix {list(a.shape)} and rhs {list(b.shape)} must agree in all dimensions but the last"
+        )
     if np.ndim(l2_regularizer):
         raise ValueError("l2_regularizer must be a scalar")
     wide, right = widened(a), widened(b)
@@ -62,7 +64,9 @@ def _lstsq_gradient(op: Any, dx: Any) -> list:
     if rows is None or columns is None:
         raise ValueError("the gradient of lstsq needs matrices of known size")
     x, dx = op.outputs[0], convert_to_tensor(dx)
-    ridge = creation.eye(min(rows, columns), dtype=a.dtype) * execute("Cast", (l2_regularizer,), {"DstT": a.dtype})
+    ridge = creation.eye(min(rows, columns), dtype=a.dtype) * execute(
+        "Cast", (l2_regularizer,), {"DstT": a.dtype}
+    )
     if rows >= columns:
         z = solve(matmul(a, a, adjoint_a=True) + ridge, dx)
         through = matmul(a, z)
@@ -84,7 +88,9 @@ op(
 
 
 @export("linalg.lstsq", v1=["linalg.lstsq", "matrix_solve_ls"])
-def lstsq(matrix: Any, rhs: Any, l2_regularizer: Any = 0.0, fast: bool = True, name: str | None = None) -> Tensor:
+def lstsq(
+    matrix: Any, rhs: Any, l2_regularizer: Any = 0.0, fast: bool = True, name: str | None = None
+) -> Tensor:
     """The x that makes `||matrix @ x - rhs||^2 + l2_regularizer * ||x||^2` least.
 
     Args:

@@ -14,8 +14,9 @@ from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.xla import jnp, lax
 from penstock.ops import creation, gathering
 from penstock.ops.arguments import matching
+from penstock.ops.band_part import band_part
 from penstock.ops.broadcasting import sum_to_operands
-from penstock.ops.diagonals import Band, band_part, diag_part, place, set_diag
+from penstock.ops.diagonals import Band, diag_part, place, set_diag
 from penstock.ops.matmul import matmul
 from penstock.ops.matrix_shapes import (
     MATRIX_TYPES,
@@ -41,7 +42,9 @@ def _check_solve(a: Any, b: Any) -> None:
     if a.ndim != b.ndim:
         raise ValueError("All input tensors must have the same rank.")
     if a.shape[:-1] != b.shape[:-1]:
-        raise ValueError(f"matrix {list(a.shape)} and rhs {list(b.shape)} must agree in all dimensions but the last")
+        raise ValueError(
+            f"matrix {list(a.shape)} and rhs {list(b.shape)} must agree in all dimensions but the last"
+        )
 
 
 def _solve(a: np.ndarray, b: np.ndarray, *, adjoint: bool) -> np.ndarray:
@@ -134,7 +137,12 @@ def _triangular_solve_xla(a: Any, b: Any, *, lower: bool, adjoint: bool) -> Any:
     left = jnp.broadcast_to(widened(a), (*lead, *a.shape[-2:]))
     right = jnp.broadcast_to(widened(b), (*lead, *b.shape[-2:]))
     x = lax.linalg.triangular_solve(
-        left, right, left_side=True, lower=lower, transpose_a=adjoint, conjugate_a=adjoint and a.dtype.kind == "c"
+        left,
+        right,
+        left_side=True,
+        lower=lower,
+        transpose_a=adjoint,
+        conjugate_a=adjoint and a.dtype.kind == "c",
     )
     return x.astype(b.dtype)
 
@@ -321,12 +329,16 @@ def _take_rows(x: Tensor, order: Tensor) -> Tensor:
     if x.shape.rank == rank + 1:
         return gathering.gather(x, order, axis=rank - 1, batch_dims=rank - 1)
     lead = execute("Shape", (order,), {"out_type": dtypes.int32})[:-1]
-    target = execute("ConcatV2", ([lead, execute("Shape", (x,), {"out_type": dtypes.int32})[-2:]], convert_to_tensor(0)))
+    target = execute(
+        "ConcatV2", ([lead, execute("Shape", (x,), {"out_type": dtypes.int32})[-2:]], convert_to_tensor(0))
+    )
     return gathering.gather(execute("BroadcastTo", (x, target)), order, axis=rank - 1, batch_dims=rank - 1)
 
 
 @export("linalg.lu_reconstruct")
-def lu_reconstruct(lower_upper: Any, perm: Any, validate_args: bool = False, name: str | None = None) -> Tensor:
+def lu_reconstruct(
+    lower_upper: Any, perm: Any, validate_args: bool = False, name: str | None = None
+) -> Tensor:
     """The matrices whose LU decomposition is given.
 
     Args:
@@ -345,7 +357,9 @@ def lu_reconstruct(lower_upper: Any, perm: Any, validate_args: bool = False, nam
 
 
 @export("linalg.lu_matrix_inverse")
-def lu_matrix_inverse(lower_upper: Any, perm: Any, validate_args: bool = False, name: str | None = None) -> Tensor:
+def lu_matrix_inverse(
+    lower_upper: Any, perm: Any, validate_args: bool = False, name: str | None = None
+) -> Tensor:
     """The inverse of the matrices whose LU decomposition is given.
 
     Args:

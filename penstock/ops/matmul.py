@@ -19,6 +19,7 @@ from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape, broadcast_shape, unknown_shape
 from penstock.types.tensors import EagerTensor, Tensor
 
+
 def product(xp: Any, a: Any, b: Any) -> Any:
     """`a @ b`; NumPy has fast products of float32 and wider only, so narrow floats are widened for it."""
     if xp is np and a.dtype.itemsize == 2 and a.dtype.kind in "fV":
@@ -39,7 +40,14 @@ def _adjoint(xp: Any, x: Any) -> Any:
 
 
 def _mat_mul(
-    xp: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: bool, grad_a: bool = False, grad_b: bool = False
+    xp: Any,
+    a: Any,
+    b: Any,
+    *,
+    transpose_a: bool,
+    transpose_b: bool,
+    grad_a: bool = False,
+    grad_b: bool = False,
 ) -> Any:
     if a.ndim != 2 or b.ndim != 2:
         raise ValueError(f"In[{int(a.ndim == 2)}] ndims must be >= 2")
@@ -159,7 +167,10 @@ def _batch_mat_mul_gradient(op: Any, dy: Any) -> list:
     adj_x, adj_y = op.attrs["adj_x"], op.attrs["adj_y"]
 
     def times(a: Tensor, b: Tensor, adj_a: bool, adj_b: bool) -> Tensor:
-        a, b = (execute("Cast", (each,), {"DstT": dy.dtype}) if each.dtype != dy.dtype else each for each in (a, b))
+        a, b = (
+            execute("Cast", (each,), {"DstT": dy.dtype}) if each.dtype != dy.dtype else each
+            for each in (a, b)
+        )
         return execute("BatchMatMulV2", (a, b), {"adj_x": adj_a, "adj_y": adj_b})
 
     # The adjoint of the whole product, where one operand enters as its own adjoint.
@@ -236,18 +247,28 @@ def matmul(
     """
     if type(a) is not EagerTensor or type(b) is not EagerTensor:
         a, b = matching(a, b) if output_type is None else (convert_to_tensor(a), convert_to_tensor(b))
-    if not (transpose_a or transpose_b or adjoint_a or adjoint_b or a_is_sparse or b_is_sparse or output_type):
+    if not (
+        transpose_a or transpose_b or adjoint_a or adjoint_b or a_is_sparse or b_is_sparse or output_type
+    ):
         return execute("MatMul" if _are_matrices(a, b) else "BatchMatMulV2", (a, b), None, name)
     if transpose_a and adjoint_a:
-        raise ValueError(f"Only one of `transpose_a` and `adjoint_a` can be True. Received {transpose_a=}, {adjoint_a=}.")
+        raise ValueError(
+            f"Only one of `transpose_a` and `adjoint_a` can be True. Received {transpose_a=}, {adjoint_a=}."
+        )
     if transpose_b and adjoint_b:
-        raise ValueError(f"Only one of `transpose_b` and `adjoint_b` can be True. Received {transpose_b=}, {adjoint_b=}.")
+        raise ValueError(
+            f"Only one of `transpose_b` and `adjoint_b` can be True. Received {transpose_b=}, {adjoint_b=}."
+        )
     if output_type is None and _are_matrices(a, b):
         if (a_is_sparse or b_is_sparse) and {a.dtype, b.dtype} <= {dtypes.float32, dtypes.bfloat16}:
             attrs = {"transpose_a": transpose_a or adjoint_a, "transpose_b": transpose_b or adjoint_b}
             attrs |= {"a_is_sparse": a_is_sparse, "b_is_sparse": b_is_sparse}
             found = execute("SparseMatMul", (a, b), attrs, name)
-            return found if a.dtype == b.dtype == dtypes.float32 else execute("Cast", (found,), {"DstT": a.dtype})
+            return (
+                found
+                if a.dtype == b.dtype == dtypes.float32
+                else execute("Cast", (found,), {"DstT": a.dtype})
+            )
         a, b = _conj(a) if adjoint_a else a, _conj(b) if adjoint_b else b
         attrs = {"transpose_a": bool(transpose_a or adjoint_a), "transpose_b": bool(transpose_b or adjoint_b)}
         return execute("MatMul", (a, b), attrs, name)

@@ -13,7 +13,8 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.xla import jnp, lax
-from penstock.ops.diagonals import band_part, diag_part, set_diag
+from penstock.ops.band_part import band_part
+from penstock.ops.diagonals import diag_part, set_diag
 from penstock.ops.linear_solvers import triangular_solve
 from penstock.ops.matmul import matmul
 from penstock.ops.matrix_shapes import MATRIX_TYPES, check_square, matrix, square, widened

@@ -161,8 +161,6 @@ def _joined(lead: Tensor, rest: list[int]) -> Tensor:
     return execute("ConcatV2", ([lead, convert_to_tensor(np.array(rest, np.int32))], convert_to_tensor(0)))
 
 
-
-
 op("MatrixLogarithm(input: T) -> output: T", numpy=_logarithm, shape=square, types={"T": COMPLEX})
 op(
     "MatrixSquareRoot(input: T) -> output: T",

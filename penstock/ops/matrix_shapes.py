@@ -59,7 +59,9 @@ def broadcast_solution(call: ShapeCall) -> TensorShape:
         lead = broadcast_shape(left[:-2], right[:-2])
         rows = left[-1:].merge_with(right[-2:-1])
     except ValueError:
-        raise call.error("the batch dimensions must broadcast, and the rows of matrix and rhs agree") from None
+        raise call.error(
+            "the batch dimensions must broadcast, and the rows of matrix and rhs agree"
+        ) from None
     return lead.concatenate(rows).concatenate(right[-1:])
 
 

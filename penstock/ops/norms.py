@@ -85,7 +85,11 @@ def _spectral_norm(x: Tensor, axes: tuple[int, int]) -> Tensor:
 
 @export("norm", "linalg.norm", v1=[])
 def norm(
-    tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool | None = None, name: str | None = None
+    tensor: Any,
+    ord: Any = "euclidean",
+    axis: Any = None,
+    keepdims: bool | None = None,
+    name: str | None = None,
 ) -> Tensor:
     """The norm of vectors or matrices.
 

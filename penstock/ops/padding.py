@@ -97,7 +97,9 @@ def _unpadded(op: Any, dy: Any) -> Tensor:
 
 
 def _same(like: Tensor, *values: list[int]) -> list[Tensor]:
-    return [convert_to_tensor(each, like.dtype if like.dtype is dtypes.int64 else dtypes.int32) for each in values]
+    return [
+        convert_to_tensor(each, like.dtype if like.dtype is dtypes.int64 else dtypes.int32) for each in values
+    ]
 
 
 def _zero_of(x: Any) -> Any:
@@ -163,8 +165,9 @@ def _mirror_pad_grad(xp: Any, dy: Any, paddings: Any, *, mode: Any) -> Any:
         size = np.shape(dy)[axis] - before - after
         lead = (slice(None),) * axis
         inner = dy[(*lead, slice(before, before + size))]
-        for part, start, length in ((dy[(*lead, slice(0, before))], offset, before),
-                                    (dy[(*lead, slice(before + size, None))], size - offset - after, after)):  # fmt: skip
+        before_part, after_part = dy[(*lead, slice(0, before))], dy[(*lead, slice(before + size, None))]
+        margins = ((before_part, offset, before), (after_part, size - offset - after, after))
+        for part, start, length in margins:
             if length:
                 widths = [(0, 0)] * np.ndim(dy)
                 widths[axis] = (start, size - start - length)

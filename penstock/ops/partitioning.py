@@ -68,7 +68,9 @@ op(
 
 
 @export("dynamic_partition")
-def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str | None = None) -> list[Tensor]:
+def dynamic_partition(
+    data: Any, partitions: Any, num_partitions: int, name: str | None = None
+) -> list[Tensor]:
     """Sorts slices of a tensor into groups.
 
     Args:
@@ -101,7 +103,8 @@ def _row_shape(indices: Sequence[Any], data: Sequence[Any]) -> tuple:
     for i, (index, piece) in enumerate(zip(indices, data, strict=True)):
         if np.shape(piece)[: np.ndim(index)] != np.shape(index):
             raise ValueError(
-                f"data[{i}].shape = {list(np.shape(piece))} does not start with indices[{i}].shape = {list(np.shape(index))}"
+                f"data[{i}].shape = {list(np.shape(piece))} does not start with indices[{i}].shape = "
+                f"{list(np.shape(index))}"
             )
         shapes.append(np.shape(piece)[np.ndim(index) :])
         if shapes[-1] != shapes[0]:
@@ -128,7 +131,11 @@ def _dynamic_stitch(xp: Any, indices: list, data: list) -> Any:
     if found.all():
         return rows[last]
     mask = found.reshape((size, *(1,) * len(row)))
-    return xp.where(mask, rows[last], xp.zeros((), rows.dtype)) if rows.dtype != object else np.where(mask, rows[last], b"")
+    return (
+        xp.where(mask, rows[last], xp.zeros((), rows.dtype))
+        if rows.dtype != object
+        else np.where(mask, rows[last], b"")
+    )
 
 
 def _dynamic_stitch_shape(call: ShapeCall) -> TensorShape:
@@ -157,7 +164,9 @@ def _dynamic_stitch_gradient(op: Any, dy: Any) -> list:
     """
     indices = op.inputs[: len(op.inputs) // 2]
     dy = convert_to_tensor(dy)
-    return [None] * len(indices) + [execute("GatherV2", (dy, index, convert_to_tensor(0))) for index in indices]
+    return [None] * len(indices) + [
+        execute("GatherV2", (dy, index, convert_to_tensor(0))) for index in indices
+    ]
 
 
 for _name in ("DynamicStitch", "ParallelDynamicStitch"):

@@ -29,7 +29,13 @@ op(
     stateful=True,
     view=True,
 )
-op("GuaranteeConst(input: T) -> output: T", lambda xp, x: x, shape=unchanged, gradient=lambda op, dy: dy, view=True)
+op(
+    "GuaranteeConst(input: T) -> output: T",
+    lambda xp, x: x,
+    shape=unchanged,
+    gradient=lambda op, dy: dy,
+    view=True,
+)
 
 
 @export(v1=["placeholder_with_default"])

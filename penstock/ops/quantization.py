@@ -1,7 +1,7 @@
 """Real numbers as small integers and back: quantize, dequantize, quantized_concat.
 
-Three modes say how a range of reals maps to the integers: MIN_COMBINED and MIN_FIRST map the whole range to all integers,
-SCALED multiplies, so that 0 stays 0. https://www.tensorflow.org/api_docs/python/tf/quantization/quantize
+Three modes say how a range of reals maps to the integers: MIN_COMBINED and MIN_FIRST map the whole range to all
+integers, SCALED multiplies, so that 0 stays 0. https://www.tensorflow.org/api_docs/python/tf/quantization/quantize
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def along(xp: Any, values: Any, x: Any, axis: int) -> Any:
         return xp.reshape(values, ())
     if not 0 <= axis < np.ndim(x) or np.shape(values) != (np.shape(x)[axis],):
         raise ValueError(
-            f"a range for each slice of axis {axis} of shape {list(np.shape(x))} is needed, got shape {list(np.shape(values))}"
+            f"a range for each slice of axis {axis} of shape {list(np.shape(x))} is needed, got shape "
+            f"{list(np.shape(values))}"
         )
     return xp.reshape(values, [-1 if i == axis else 1 for i in range(np.ndim(x))])
 
@@ -201,7 +202,9 @@ def quantize(
     kind = as_dtype(T)
     if kind not in _QUANTIZED:
         raise errors.InvalidArgumentError(
-            None, None, f"QuantizeV2: T is {kind.name}: expected one of qint8, quint8, qint32, qint16, quint16"
+            None,
+            None,
+            f"QuantizeV2: T is {kind.name}: expected one of qint8, quint8, qint32, qint16, quint16",
         )
     attrs = {
         "T": kind,
@@ -239,7 +242,9 @@ def quantize_v2(
     ensure_minimum_range: float = 0.01,
 ) -> QuantizeV2:
     """TF 1's `quantize_v2`; as `tf.quantization.quantize`."""
-    return quantize(input, min_range, max_range, T, mode, round_mode, name, narrow_range, axis, ensure_minimum_range)
+    return quantize(
+        input, min_range, max_range, T, mode, round_mode, name, narrow_range, axis, ensure_minimum_range
+    )
 
 
 # Dequantize.
@@ -316,7 +321,11 @@ def dequantize(
       >>> tf.quantization.dequantize(values, -1.0, 1.0, mode="SCALED").numpy().tolist()
       [-1.0, 0.0, 1.0]
     """
-    attrs = {"mode": mode, "narrow_range": narrow_range, "axis": -1 if axis is None else _counted(axis, input)}
+    attrs = {
+        "mode": mode,
+        "narrow_range": narrow_range,
+        "axis": -1 if axis is None else _counted(axis, input),
+    }
     attrs["dtype"] = as_dtype(dtype)
     limits = (convert_to_tensor(each, dtypes.float32) for each in (min_range, max_range))
     return execute("Dequantize", (convert_to_tensor(input), *limits), attrs, name)
@@ -384,7 +393,9 @@ def quantized_concat(
       >>> tf.quantization.quantized_concat(0, [part, part], [0.0, 0.0], [1.0, 1.0]).output.numpy().tolist()
       [10, 20, 10, 20]
     """
-    mins, maxes = ([convert_to_tensor(each, dtypes.float32) for each in side] for side in (input_mins, input_maxes))
+    mins, maxes = (
+        [convert_to_tensor(each, dtypes.float32) for each in side] for side in (input_mins, input_maxes)
+    )
     tensors = [convert_to_tensor(each) for each in values]
     inputs = (convert_to_tensor(concat_dim, dtypes.int32), tensors, mins, maxes)
     return QuantizedConcat(*execute("QuantizedConcat", inputs, None, name))

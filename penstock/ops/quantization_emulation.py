@@ -1,4 +1,4 @@
-"""Quantization that stays in floating point: quantize_and_dequantize rounds numbers to those that a quantized dtype has.
+"""Quantization that stays in floating point: quantize_and_dequantize rounds numbers to those of a quantized dtype.
 
 Networks are trained with it, so that they stand the loss of precision; the gradient passes as if nothing was rounded.
 """
@@ -42,12 +42,17 @@ def _emulate(
     if not 0 < num_bits < (63 if signed_input else 64):
         raise ValueError(f"num_bits is out of range: {num_bits} with signed_input {signed_input}")
     if axis != -1 and not 0 <= axis < np.ndim(x):
-        raise ValueError(f"axis should be -1 or a dimension of the input, got {axis} for shape {list(np.shape(x))}")
+        raise ValueError(
+            f"axis should be -1 or a dimension of the input, got {axis} for shape {list(np.shape(x))}"
+        )
     low, high = _range(xp, x, input_min, input_max, range_given, axis)
     least = -(2 ** (num_bits - 1)) + int(narrow_range) if signed_input else 0
     most = 2 ** (num_bits - 1) - 1 if signed_input else 2**num_bits - 1
     kind = x.dtype.type
-    infinite, one = np.asarray(np.finfo(np.float32).max if x.dtype.itemsize < 8 else np.finfo(np.float64).max), kind(1)
+    infinite, one = (
+        np.asarray(np.finfo(np.float32).max if x.dtype.itemsize < 8 else np.finfo(np.float64).max),
+        kind(1),
+    )
     infinite = infinite.astype(np.float32 if x.dtype.itemsize <= 4 else np.float64)
     below = xp.where(least * low > 0, kind(least) / xp.where(low == 0, one, low), infinite)
     above = xp.where(most * high > 0, kind(most) / xp.where(high == 0, one, high), infinite)
@@ -55,7 +60,9 @@ def _emulate(
     scale = xp.where(from_below, below, above)
     size = xp.where(from_below, low / kind(least or 1), high / kind(most))
     if range_given:
-        x_in = xp.clip(x, xp.where(from_below, low, kind(least) * size), xp.where(from_below, kind(most) * size, high))
+        x_in = xp.clip(
+            x, xp.where(from_below, low, kind(least) * size), xp.where(from_below, kind(most) * size, high)
+        )
     else:
         x_in = x
     scaled = x_in * scale
@@ -103,8 +110,8 @@ op(
     types={"T": FLOATS},
 )
 op(
-    "QuantizeAndDequantizeV3(input: T, input_min: T, input_max: T, num_bits: int32; signed_input=True, range_given=True, "
-    "narrow_range=False, axis=-1) -> output: T",
+    "QuantizeAndDequantizeV3(input: T, input_min: T, input_max: T, num_bits: int32; signed_input=True, "
+    "range_given=True, narrow_range=False, axis=-1) -> output: T",
     lambda xp, x, low, high, num_bits, **attrs: _emulate(
         xp, x, low, high, num_bits=static_int(num_bits), round_mode="HALF_TO_EVEN", **attrs
     ),

@@ -32,7 +32,9 @@ def _range(xp: Any, start: Any, limit: Any, delta: Any) -> np.ndarray:
         raise ValueError("Requires delta != 0: 0")
     if (delta > 0 and start > limit) or (delta < 0 and start < limit):
         sign = "<=" if delta > 0 else ">="
-        raise ValueError(f"Requires start {sign} limit when delta {'>' if delta > 0 else '<'} 0: {start}/{limit}")
+        raise ValueError(
+            f"Requires start {sign} limit when delta {'>' if delta > 0 else '<'} 0: {start}/{limit}"
+        )
     if start.dtype.kind == "V":  # bfloat16 and the like
         return np.arange(float(start), float(limit), float(delta)).astype(start.dtype)
     return np.arange(start[()], limit[()], delta[()], dtype=start.dtype)
@@ -62,7 +64,9 @@ _HIERARCHY = (dtypes.int32, dtypes.int64, dtypes.float16, dtypes.bfloat16, dtype
 
 
 @export("range")
-def range_(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = "range") -> Tensor:
+def range_(
+    start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = "range"
+) -> Tensor:
     """Numbers from `start` up to, but not including, `limit` in steps of `delta`.
 
     Args:
@@ -87,7 +91,9 @@ def range_(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, nam
         found = {each.dtype.base_dtype for each in values}
         known = [each for each in _HIERARCHY if each in found]
         foreign = found - set(known)
-        tensor_kinds = {each.dtype for each, given in zip(values, (start, limit, delta), strict=True) if dtype_of(given)}
+        tensor_kinds = {
+            each.dtype for each, given in zip(values, (start, limit, delta), strict=True) if dtype_of(given)
+        }
         hint = next(iter(tensor_kinds & foreign), None) or (known[-1] if known else next(iter(found)))
     values = [_cast(each, hint) for each in values]
     return execute("Range", values, None, name)
@@ -269,7 +275,9 @@ def one_hot(
 
 
 @export("sequence_mask")
-def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, name: str | None = None) -> Tensor:
+def sequence_mask(
+    lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, name: str | None = None
+) -> Tensor:
     """For each length n, a row whose first n entries are true.
 
     Args:
@@ -294,7 +302,9 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
     else:
         maxlen = convert_to_tensor(maxlen, None if dtype_of(maxlen) else kind)
     if maxlen.shape.rank not in (None, 0):
-        raise ValueError(f"Argument `maxlen` must be scalar for sequence_mask, received `maxlen` = {maxlen!r}")
+        raise ValueError(
+            f"Argument `maxlen` must be scalar for sequence_mask, received `maxlen` = {maxlen!r}"
+        )
     maxlen = _cast(maxlen, kind)
     positions = execute("Range", (convert_to_tensor(0, kind), maxlen, convert_to_tensor(1, kind)))
     ends = execute("ExpandDims", (lengths, convert_to_tensor(-1)))

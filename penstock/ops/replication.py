@@ -84,7 +84,9 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
 def _tile(xp: Any, x: Any, multiples: Any) -> Any:
     counts = static_ints(multiples)
     if len(counts) != np.ndim(x):
-        raise ValueError(f"Expected multiples argument to be a vector of length {np.ndim(x)} but got length {len(counts)}")
+        raise ValueError(
+            f"Expected multiples argument to be a vector of length {np.ndim(x)} but got length {len(counts)}"
+        )
     for axis, count in enumerate(counts):
         if count < 0:
             raise ValueError(f"Expected multiples[{axis}] >= 0, but got {count}")
@@ -114,7 +116,9 @@ def _tile_gradient(op: Any, dy: Any) -> list:
         split = index_vector([size for pair in pairs for size in pair])
         axes = index_vector(list(range(0, 2 * shape.rank, 2)))
     else:
-        sizes = execute("Pack", ([execute("Cast", (multiples,), {"DstT": dtypes.int32}), shape_vector(x)],), {"axis": 1})
+        sizes = execute(
+            "Pack", ([execute("Cast", (multiples,), {"DstT": dtypes.int32}), shape_vector(x)],), {"axis": 1}
+        )
         split = reshape(sizes, [-1])
         limit = execute("Size", (split,), {"out_type": dtypes.int32})
         axes = execute("Range", (convert_to_tensor(0), limit, convert_to_tensor(2)))

@@ -1,4 +1,4 @@
-"""Ops that give a tensor another shape over the same elements: reshape, expand_dims, squeeze, ensure_shape, transpose."""
+"""Other shapes over the same elements: reshape, expand_dims, squeeze, ensure_shape, transpose."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def _reshape(xp: Any, x: Any, shape: Any) -> Any:
         size = math.prod(x.shape)
         known = math.prod(dim for dim in dims if dim != -1)
         wanted = f"requires a multiple of {known}" if -1 in dims else f"has {known}"
-        raise ValueError(f"Input to reshape is a tensor with {size} values, but the requested shape {wanted}") from None
+        raise ValueError(
+            f"Input to reshape is a tensor with {size} values, but the requested shape {wanted}"
+        ) from None
 
 
 def _reshape_shape(call: ShapeCall) -> TensorShape:
@@ -56,7 +58,9 @@ def _reshape_shape(call: ShapeCall) -> TensorShape:
         total = 0
     if None not in dims:
         if total is not None and total != known:
-            raise call.error(f"Cannot reshape a tensor with {total} elements to shape {dims} ({known} elements)")
+            raise call.error(
+                f"Cannot reshape a tensor with {total} elements to shape {dims} ({known} elements)"
+            )
         return TensorShape(dims)
     if total is None or known == 0:
         return TensorShape(dims)
@@ -254,7 +258,9 @@ def squeeze_v1(input: Any, axis: Any = None, name: str | None = None, squeeze_di
 
 def _ensure_shape(xp: Any, x: Any, *, shape: TensorShape) -> Any:
     if not TensorShape(np.shape(x)).is_compatible_with(shape):
-        raise ValueError(f"Shape of tensor input {list(np.shape(x))} is not compatible with expected shape {shape}.")
+        raise ValueError(
+            f"Shape of tensor input {list(np.shape(x))} is not compatible with expected shape {shape}."
+        )
     return x
 
 
@@ -299,7 +305,9 @@ def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Tensor:
 def _permutation(x: Any, perm: Any) -> tuple[int, ...]:
     axes, rank = static_ints(perm), np.ndim(x)
     if len(axes) != rank:
-        raise ValueError(f"transpose expects a vector of size {rank}. But input(1) is a vector of size {len(axes)}")
+        raise ValueError(
+            f"transpose expects a vector of size {rank}. But input(1) is a vector of size {len(axes)}"
+        )
     for axis in axes:
         if not -rank <= axis < rank:
             raise ValueError(f"{axis} is out of range [0 .. {rank})")
@@ -317,9 +325,13 @@ def _transpose_shape(call: ShapeCall) -> TensorShape:
         return unknown_shape(rank)
     if len(axes) != rank:
         raise call.error(f"perm {axes} must have {rank} entries")
-    if sorted(axis % rank for axis in axes) != list(range(rank)) or any(not -rank <= axis < rank for axis in axes):
+    if sorted(axis % rank for axis in axes) != list(range(rank)) or any(
+        not -rank <= axis < rank for axis in axes
+    ):
         raise call.error(f"perm {axes} must hold each of 0 .. {rank - 1} once")
-    return unknown_shape(rank) if given.rank is None else TensorShape([given.as_list()[axis] for axis in axes])
+    return (
+        unknown_shape(rank) if given.rank is None else TensorShape([given.as_list()[axis] for axis in axes])
+    )
 
 
 def _inverse(perm: Tensor) -> Tensor:
@@ -340,7 +352,10 @@ op(
     "ConjugateTranspose(x: T, perm: Tperm) -> y: T",
     lambda xp, x, perm: xp.conj(xp.transpose(x, _permutation(x, perm))),
     shape=_transpose_shape,
-    gradient=lambda op, dy: [execute("ConjugateTranspose", (convert_to_tensor(dy), _inverse(op.inputs[1]))), None],
+    gradient=lambda op, dy: [
+        execute("ConjugateTranspose", (convert_to_tensor(dy), _inverse(op.inputs[1]))),
+        None,
+    ],
 )
 
 
@@ -400,7 +415,9 @@ def matrix_transpose(a: Any, name: str | None = "matrix_transpose", conjugate: b
     a = convert_to_tensor(a)
     rank = a.shape.rank
     if rank is not None and rank < 2:
-        raise ValueError(f"Argument `a` should be a (batch) matrix with rank >= 2. Received `a` with shape: {a.shape}")
+        raise ValueError(
+            f"Argument `a` should be a (batch) matrix with rank >= 2. Received `a` with shape: {a.shape}"
+        )
     if rank is not None:
         return transpose(a, [*range(rank - 2), rank - 1, rank - 2], conjugate, name)
     dynamic = execute("Rank", (a,))

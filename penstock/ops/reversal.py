@@ -84,10 +84,14 @@ def reverse(tensor: Any, axis: Any, name: str | None = None) -> Tensor:
 def _reverse_sequence(xp: Any, x: Any, seq_lengths: Any, *, seq_dim: int, batch_dim: int) -> Any:
     rank, shape = np.ndim(x), np.shape(x)
     if not -rank <= seq_dim < rank or not -rank <= batch_dim < rank or (seq_dim - batch_dim) % rank == 0:
-        raise ValueError(f"seq_dim {seq_dim} and batch_dim {batch_dim} must be two dimensions of a tensor of rank {rank}")
+        raise ValueError(
+            f"seq_dim {seq_dim} and batch_dim {batch_dim} must be two dimensions of a tensor of rank {rank}"
+        )
     seq_dim, batch_dim = seq_dim % rank, batch_dim % rank
     if np.shape(seq_lengths) != (shape[batch_dim],):
-        raise ValueError(f"Length of seq_lens != input.dims({batch_dim}), ({np.shape(seq_lengths)} vs. {shape[batch_dim]})")
+        raise ValueError(
+            f"Length of seq_lens != input.dims({batch_dim}), ({np.shape(seq_lengths)} vs. {shape[batch_dim]})"
+        )
     if xp is np and seq_lengths.size:
         for i, length in enumerate(seq_lengths.tolist()):
             if length < 0 or length > shape[seq_dim]:
@@ -105,7 +109,11 @@ def _reverse_sequence_shape(call: ShapeCall) -> TensorShape:
     given, lengths, batch = call.shape(0), call.shape(1), call.attrs["batch_dim"]
     if lengths.rank not in (None, 1):
         raise call.error("seq_lengths must be a vector")
-    if given.rank is not None and lengths.rank is not None and not given[batch : batch + 1 or None].is_compatible_with(lengths):
+    if (
+        given.rank is not None
+        and lengths.rank is not None
+        and not given[batch : batch + 1 or None].is_compatible_with(lengths)
+    ):
         raise call.error(f"seq_lengths must have one entry for each of dimension {batch}")
     return given
 
@@ -125,7 +133,11 @@ op(
 
 @export("reverse_sequence", v1=[])
 def reverse_sequence(
-    input: Any, seq_lengths: Any, seq_axis: int | None = None, batch_axis: int | None = None, name: str | None = None
+    input: Any,
+    seq_lengths: Any,
+    seq_axis: int | None = None,
+    batch_axis: int | None = None,
+    name: str | None = None,
 ) -> Tensor:
     """Reverses the first `seq_lengths[i]` elements of each sequence i; the rest stays.
 
@@ -161,7 +173,9 @@ def reverse_sequence_v1(
 ) -> Tensor:
     """TF 1's `reverse_sequence`; `seq_dim` and `batch_dim` are the old names of the axes."""
     seq_axis = one_of("seq_axis", seq_axis, "seq_dim", seq_dim)
-    return reverse_sequence(input, seq_lengths, seq_axis, one_of("batch_axis", batch_axis, "batch_dim", batch_dim), name)
+    return reverse_sequence(
+        input, seq_lengths, seq_axis, one_of("batch_axis", batch_axis, "batch_dim", batch_dim), name
+    )
 
 
 # Roll.

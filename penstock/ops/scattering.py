@@ -30,8 +30,8 @@ def _check_updates(shape: tuple, indices: tuple, updates: tuple) -> int:
         raise ValueError(f"Updates shape must have rank at least one. Found:{list(updates)}")
     if indices[:-1] + shape[depth:] != updates:
         raise ValueError(
-            f"updates of shape {list(updates)} must have shape indices.shape[:-1] + shape[indices.shape[-1]:], which is "
-            f"{list(indices[:-1] + shape[depth:])}"
+            f"updates of shape {list(updates)} must have shape indices.shape[:-1] + shape[indices.shape[-1]:], which "
+            f"is {list(indices[:-1] + shape[depth:])}"
         )
     return depth
 
@@ -63,7 +63,9 @@ def _accumulate(function: np.ufunc) -> Callable:
         if out.dtype.kind in "fiucb":
             function.at(out, index, updates)
         else:  # bfloat16 and the like, which `ufunc.at` does not take
-            flat = np.ravel_multi_index(index, out.shape[: len(index)]).reshape(-1) if index is not ... else [0]
+            flat = (
+                np.ravel_multi_index(index, out.shape[: len(index)]).reshape(-1) if index is not ... else [0]
+            )
             rows = out.reshape((-1, *out.shape[len(index) :])) if index is not ... else out[None]
             for row, update in zip(flat, np.reshape(updates, (len(flat), *rows.shape[1:])), strict=True):
                 rows[row] = function(rows[row], update)
@@ -78,7 +80,11 @@ def _scatter_xla(out: Any, indices: Any, updates: Any, method: str) -> Any:
         return jnp.asarray(out)
     if not depth:
         updates = jnp.reshape(updates, (-1, *np.shape(out)))
-        folded = {"set": lambda: updates[-1], "add": lambda: updates.sum(0), "subtract": lambda: updates.sum(0)}
+        folded = {
+            "set": lambda: updates[-1],
+            "add": lambda: updates.sum(0),
+            "subtract": lambda: updates.sum(0),
+        }
         folded |= {"min": lambda: updates.min(0), "max": lambda: updates.max(0)}
         return getattr(jnp.asarray(out).at[...], method)(folded[method]().astype(out.dtype))
     place = jnp.asarray(out).at[index]
@@ -240,7 +246,9 @@ op(
 )
 
 
-def _tensor_scatter(kind: str, tensor: Any, indices: Any, updates: Any, policy: str, name: str | None) -> Tensor:
+def _tensor_scatter(
+    kind: str, tensor: Any, indices: Any, updates: Any, policy: str, name: str | None
+) -> Tensor:
     tensor, updates = matching(tensor, updates)
     attrs = {"bad_indices_policy": policy}
     return execute(f"TensorScatter{kind}", (tensor, index_vector(indices), updates), attrs, name)

@@ -53,10 +53,14 @@ op("SelectV2(condition: bool, t: T, e: T) -> output: T", _select, shape=broadcas
 def _select_rows(xp: Any, condition: Any, t: Any, e: Any) -> Any:
     shape = np.shape(t)
     if np.shape(e) != shape:
-        raise ValueError(f"'then' and 'else' must have the same size.  but received: {list(shape)} vs. {list(np.shape(e))}")
+        raise ValueError(
+            f"'then' and 'else' must have the same size.  but received: {list(shape)} vs. {list(np.shape(e))}"
+        )
     given = np.shape(condition)
     if given not in ((), shape) and (len(given) != 1 or not shape or given[0] != shape[0]):
-        raise ValueError(f"condition of shape {list(given)} must be a scalar, of shape {list(shape)}, or one for each row")
+        raise ValueError(
+            f"condition of shape {list(given)} must be a scalar, of shape {list(shape)}, or one for each row"
+        )
     if given != shape and given:
         condition = xp.reshape(condition, given + (1,) * (len(shape) - 1))
     return xp.where(condition, t, e)
@@ -72,7 +76,9 @@ def _select_rows_shape(call: ShapeCall) -> TensorShape:
         rows = TensorShape([None] * shape.rank) if given.rank == shape.rank else None
         fits = given.is_compatible_with(shape if rows is not None else shape[:1])
         if not fits:
-            raise call.error("condition must be a scalar, have the shape of t, or one entry for each row of it")
+            raise call.error(
+                "condition must be a scalar, have the shape of t, or one entry for each row of it"
+            )
         if given.rank == shape.rank:
             return shape.merge_with(given)
     return shape

@@ -19,7 +19,7 @@ from penstock.types.composite import CompositeTensor
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.indexed_slices import IndexedSlices
 from penstock.types.shapes import TensorShape, broadcast_shape, unknown_shape
-from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
+from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor, TensorLike
 
 
 def _shape_n_kernel(xp: Any, values: list, *, out_type: DType) -> list:
@@ -122,7 +122,9 @@ def shape_n(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -
       >>> [each.numpy().tolist() for each in tf.shape_n([[[1, 2]], [[3], [4]]])]
       [[1, 2], [2, 1]]
     """
-    return execute("ShapeN", ([convert_to_tensor(each) for each in input],), {"out_type": as_dtype(out_type)}, name)
+    return execute(
+        "ShapeN", ([convert_to_tensor(each) for each in input],), {"out_type": as_dtype(out_type)}, name
+    )
 
 
 @export("size", v1=[])
@@ -237,7 +239,7 @@ def is_tensor(x: Any) -> bool:
       >>> tf.is_tensor(tf.constant(1)), tf.is_tensor([1])
       (True, False)
     """
-    if isinstance(x, (Tensor, IndexedSlices)):
+    if isinstance(x, (TensorLike, IndexedSlices)):
         return True
     is_sparse_or_ragged = isinstance(x, CompositeTensor) and hasattr(x, "dtype") and hasattr(x, "shape")
     is_variable = hasattr(type(x), "handle") and hasattr(type(x), "assign")

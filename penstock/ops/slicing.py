@@ -18,8 +18,7 @@ from penstock.engine.shape_rules import ShapeCall, from_input
 from penstock.engine.static_value import NotStaticError, is_static, static, static_ints
 from penstock.engine.xla import jnp, lax
 from penstock.ops.arguments import index_vector
-from penstock.ops.reshaping import shape_vector
-from penstock.types.shapes import TensorShape, unknown_shape
+from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
 
 # Slice.
@@ -166,7 +165,9 @@ def index_of(begin: Any, end: Any, strides: Any, masks: dict) -> tuple:
     """The Python index that equals a strided slice with known bounds."""
     starts, stops, steps = static_ints(begin), static_ints(end), static_ints(strides)
     if not len(starts) == len(stops) == len(steps):
-        raise ValueError(f"begin, end and strides must be of one length, got {len(starts)}, {len(stops)}, {len(steps)}")
+        raise ValueError(
+            f"begin, end and strides must be of one length, got {len(starts)}, {len(stops)}, {len(steps)}"
+        )
     ellipsis, new, shrink = masks["ellipsis_mask"], masks["new_axis_mask"], masks["shrink_axis_mask"]
     if ellipsis & (ellipsis - 1):
         raise ValueError("Multiple ellipses in slice spec not allowed")
@@ -353,8 +354,12 @@ def strided_slice(
     first = index_vector(begin)
     last = index_vector(end, first.dtype)
     steps = execute("OnesLike", (first,)) if strides is None else index_vector(strides, first.dtype)
-    masks = dict(zip(MASKS, (begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask), strict=True))
-    result = execute("StridedSlice", (convert_to_tensor(input_), first, last, steps), masks, name or "strided_slice")
+    masks = dict(
+        zip(MASKS, (begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask), strict=True)
+    )
+    result = execute(
+        "StridedSlice", (convert_to_tensor(input_), first, last, steps), masks, name or "strided_slice"
+    )
     if var is not None:
         add_assign(result, var, (first, last, steps), masks)
     return result
@@ -389,7 +394,9 @@ def _strided_slice_grad_xla(shape: Any, begin: Any, end: Any, strides: Any, dy: 
     if is_static(begin) and is_static(end):
         return _spread(dims, begin, end, strides, dy, masks)
     kinds = [part.kind for part in parts(len(dims), len(strides), masks)]
-    sizes = [size for size, kind in zip(dy.shape, [k for k in kinds if k != "index"], strict=True) if kind != "new"]
+    sizes = [
+        size for size, kind in zip(dy.shape, [k for k in kinds if k != "index"], strict=True) if kind != "new"
+    ]
     window = _dynamic_window(dims, (begin, end, strides), masks, sizes)
     return lax.dynamic_update_slice(jnp.zeros(dims, dy.dtype), dy.reshape(window.sizes), window.starts)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
@@ -85,7 +84,9 @@ op(
 def _tridiagonal_solve(diagonals: Any, rhs: Any, *, partial_pivoting: bool, perturb_singular: bool) -> Any:
     rows = rhs.shape[-2]
     if diagonals.shape != (*rhs.shape[:-2], 3, rows):
-        raise ValueError(f"diagonals must have shape {[*rhs.shape[:-2], 3, rows]}, got {list(diagonals.shape)}")
+        raise ValueError(
+            f"diagonals must have shape {[*rhs.shape[:-2], 3, rows]}, got {list(diagonals.shape)}"
+        )
     if 0 in rhs.shape:
         return jnp.zeros_like(rhs)
     above, main, below = (diagonals[..., i, :] for i in range(3))
@@ -159,7 +160,9 @@ def _three_diagonals(diagonals: Any, form: str) -> tuple[Tensor, Tensor, Tensor]
         whole = convert_to_tensor(diagonals)
         rows, columns = whole.shape[-2:].as_list()
         if rows != columns and None not in (rows, columns):
-            raise ValueError(f"Expected last two dimensions of diagonals to be same, got {rows} and {columns}")
+            raise ValueError(
+                f"Expected last two dimensions of diagonals to be same, got {rows} and {columns}"
+            )
         packed = diag_part(whole, k=(-1, 1), align="LEFT_RIGHT")
         return packed[..., 0, :], packed[..., 1, :], packed[..., 2, :]
     raise ValueError(f"Unrecognized diagonals_format: {form}")
@@ -173,7 +176,9 @@ def _completed(outer: Tensor, main: Tensor, after: bool) -> Tensor:
     if have == want:
         return outer
     if have != want - 1:
-        raise ValueError(f"a diagonal beside the main one must have {want - 1} or {want} elements, got {have}")
+        raise ValueError(
+            f"a diagonal beside the main one must have {want - 1} or {want} elements, got {have}"
+        )
     margins = [[0, 0]] * (outer.shape.rank - 1)
     return pad(outer, [*margins, [0, 1] if after else [1, 0]])
 
@@ -200,7 +205,10 @@ def tridiagonal_matmul(
       >>> tf.linalg.tridiagonal_matmul(diagonals, [[1.0], [2.0]]).numpy().tolist()
       [[4.0], [5.0]]
     """
-    parts = [execute("ExpandDims", (each, convert_to_tensor(-2))) for each in _three_diagonals(diagonals, diagonals_format)]
+    parts = [
+        execute("ExpandDims", (each, convert_to_tensor(-2)))
+        for each in _three_diagonals(diagonals, diagonals_format)
+    ]
     rhs = convert_to_tensor(rhs, parts[0].dtype)
     return execute("TridiagonalMatMul", (*parts, rhs), None, name)
 
@@ -241,7 +249,11 @@ def tridiagonal_solve(
     parts = _three_diagonals(diagonals, diagonals_format)
     packed = concatenation.stack(list(parts), -2)
     rhs = convert_to_tensor(rhs, packed.dtype)
-    is_vector = rhs.shape.rank is not None and packed.shape.rank is not None and rhs.shape.rank == packed.shape.rank - 1
+    is_vector = (
+        rhs.shape.rank is not None
+        and packed.shape.rank is not None
+        and rhs.shape.rank == packed.shape.rank - 1
+    )
     if conjugate_rhs:
         rhs = _conj(rhs)
     if is_vector:
@@ -271,8 +283,8 @@ def eigh_tridiagonal(
       alpha: a vector of n numbers, the diagonal.
       beta: a vector of n - 1 numbers, the diagonal above it.
       eigvals_only: whether the eigenvectors are left out.
-      select: "a" for all, "i" for those from index `select_range[0]` to `select_range[1]`, both included, "v" for those in
-        the interval `(select_range[0], select_range[1]]`.
+      select: "a" for all, "i" for those from index `select_range[0]` to `select_range[1]`, both included, "v" for
+        those in the interval `(select_range[0], select_range[1]]`.
       select_range: a pair of numbers.
       tol: accepted; the result has the full precision.
 
@@ -289,11 +301,17 @@ def eigh_tridiagonal(
     """
     if select not in ("a", "i", "v"):
         raise ValueError(f"'select must have values in {{'i', 'v', 'a'}}, got {select!r}")
-    if select != "a" and (select_range is None or len(select_range) != 2 or select_range[0] > select_range[1]):
-        raise ValueError(f"select_range must be a pair of ascending numbers where select is {select!r}, got {select_range}")
+    if select != "a" and (
+        select_range is None or len(select_range) != 2 or select_range[0] > select_range[1]
+    ):
+        raise ValueError(
+            f"select_range must be a pair of ascending numbers where select is {select!r}, got {select_range}"
+        )
     alpha, beta = convert_to_tensor(alpha), convert_to_tensor(beta)
     if alpha.dtype != beta.dtype:
-        raise TypeError(f"'alpha' and 'beta' must have the same type, got {alpha.dtype.name} and {beta.dtype.name}")
+        raise TypeError(
+            f"'alpha' and 'beta' must have the same type, got {alpha.dtype.name} and {beta.dtype.name}"
+        )
     if alpha.dtype.is_complex:
         real = execute("Real", (alpha,), {"Tout": alpha.dtype.real_dtype})
         alpha = execute("Cast", (real,), {"DstT": beta.dtype})
@@ -308,5 +326,3 @@ def eigh_tridiagonal(
         inside = execute("LogicalAnd", (values > low, values <= high))
         values, vectors = boolean_mask(values, inside), boolean_mask(vectors, inside, axis=1)
     return values if eigvals_only else (values, vectors)
-
-

@@ -21,7 +21,7 @@ from penstock.types.tensors import Tensor
 
 
 def _distinct(x: np.ndarray, axis: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The distinct slices in the order of their first appearance, which of them each slice is, and how often each comes."""
+    """The distinct slices in the order of their first appearance, which of them each is, and how often each comes."""
     if axis is not None and 0 in x.shape:
         size = x.shape[axis]
         first = np.zeros(1 if size else 0, np.int64)
@@ -195,7 +195,9 @@ def _unravel_index(xp: Any, indices: Any, dims: Any) -> Any:
 op(
     "UnravelIndex(indices: Tidx, dims: Tidx) -> output: Tidx",
     _unravel_index,
-    shape=lambda call: call.shape(1).concatenate(call.shape(0)) if call.shape(1).rank == 1 else TensorShape(None),
+    shape=lambda call: (
+        call.shape(1).concatenate(call.shape(0)) if call.shape(1).rank == 1 else TensorShape(None)
+    ),
     gradient=stops,
 )
 

@@ -1,4 +1,4 @@
-"""Cases of `ops.diagonals`."""
+"""Cases of `ops.diagonals`, `ops.band_part` and `ops.tensor_diagonals`."""
 
 import numpy as np
 

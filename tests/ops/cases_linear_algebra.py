@@ -52,17 +52,31 @@ CASES = [
     Case("Lu", [NOT_SQUARE], raises="InvalidArgumentError"),
     Case("MatrixSolve", [regular(3, 3), floats(3, 2)], grad=True, **LOOSE),
     Case("MatrixSolve", [regular(2, 3, 3), floats(2, 3, 1)], {"adjoint": True}, grad=True, **LOOSE),
-    Case("MatrixSolve", [regular(2, 2, dtype=COMPLEX), complexes(2, 2)], {"adjoint": True}, grad=True, **LOOSE),
+    Case(
+        "MatrixSolve", [regular(2, 2, dtype=COMPLEX), complexes(2, 2)], {"adjoint": True}, grad=True, **LOOSE
+    ),
     Case("MatrixSolve", [SINGULAR, floats(2, 1)], raises="InvalidArgumentError"),
     Case("MatrixSolve", [regular(2, 2), floats(2)], raises="InvalidArgumentError"),
     Case("MatrixSolve", [regular(2, 2), floats(3, 1)], raises="InvalidArgumentError"),
     *(
-        Case("MatrixTriangularSolve", [regular(3, 3), floats(3, 2)], {"lower": lower, "adjoint": adjoint}, grad=True, **LOOSE)
+        Case(
+            "MatrixTriangularSolve",
+            [regular(3, 3), floats(3, 2)],
+            {"lower": lower, "adjoint": adjoint},
+            grad=True,
+            **LOOSE,
+        )
         for lower in (True, False)
         for adjoint in (True, False)
     ),
     Case("MatrixTriangularSolve", [regular(2, 1, 3, 3), floats(4, 3, 2)], grad=True, **LOOSE),
-    Case("MatrixTriangularSolve", [regular(3, 3, dtype=COMPLEX), complexes(3, 1)], {"adjoint": True}, grad=True, **LOOSE),
+    Case(
+        "MatrixTriangularSolve",
+        [regular(3, 3, dtype=COMPLEX), complexes(3, 1)],
+        {"adjoint": True},
+        grad=True,
+        **LOOSE,
+    ),
     Case("MatrixTriangularSolve", [regular(3, 3), floats(2, 2)], raises="InvalidArgumentError"),
     Case("BandedTriangularSolve", [positive(2, 4), floats(4, 2)], grad=True, **LOOSE),
     Case("BandedTriangularSolve", [positive(3, 4), floats(4, 2)], {"lower": False}, grad=True, **LOOSE),
@@ -75,7 +89,14 @@ CASES = [
     Case("MatrixSolveLs", [floats(4, 2), floats(3, 1), np.float64(0)], raises="InvalidArgumentError"),
     Case("SelfAdjointEigV2", [definite(3, 3)], grad=True, hermitian=[0], values=False),
     Case("SelfAdjointEigV2", [definite(2, 3, 3)], {"compute_v": False}, grad=True, hermitian=[0], **LOOSE),
-    Case("SelfAdjointEigV2", [definite(3, 3, dtype=COMPLEX)], {"compute_v": False}, grad=True, hermitian=[0], **LOOSE),
+    Case(
+        "SelfAdjointEigV2",
+        [definite(3, 3, dtype=COMPLEX)],
+        {"compute_v": False},
+        grad=True,
+        hermitian=[0],
+        **LOOSE,
+    ),
     Case("SelfAdjointEigV2", [NOT_SQUARE], raises="InvalidArgumentError"),
     Case("Eig", [regular(3, 3)], {"compute_v": False, "Tout": COMPLEX}),
     Case("Eig", [regular(3, 3, dtype=COMPLEX)], {"compute_v": False, "Tout": np.complex128}, grad=True),
@@ -108,8 +129,16 @@ CASES = [
     Case("MatrixSquareRoot", [definite(3, 3)], grad=True),
     Case("MatrixSquareRoot", [regular(2, 2, 2, dtype=COMPLEX)], grad=True),
     Case("TridiagonalMatMul", [floats(1, 4), floats(1, 4), floats(1, 4), floats(4, 2)], grad=True),
-    Case("TridiagonalMatMul", [complexes(2, 1, 3), complexes(2, 1, 3), complexes(2, 1, 3), complexes(2, 3, 1)], grad=True),
-    Case("TridiagonalMatMul", [floats(1, 3), floats(1, 4), floats(1, 4), floats(4, 2)], raises="InvalidArgumentError"),
+    Case(
+        "TridiagonalMatMul",
+        [complexes(2, 1, 3), complexes(2, 1, 3), complexes(2, 1, 3), complexes(2, 3, 1)],
+        grad=True,
+    ),
+    Case(
+        "TridiagonalMatMul",
+        [floats(1, 3), floats(1, 4), floats(1, 4), floats(4, 2)],
+        raises="InvalidArgumentError",
+    ),
     Case("TridiagonalSolve", [positive(3, 4, low=1, high=1.5), floats(4, 2)], grad=True),
     Case("TridiagonalSolve", [positive(2, 3, 5, low=1, high=1.5), floats(2, 5, 1)], grad=True),
     Case("TridiagonalSolve", [positive(3, 2, low=1, high=1.5), floats(2, 1)], grad=True),

@@ -104,7 +104,12 @@ CASES = [
     Case("ReverseV2", [floats(2), [1]], raises="InvalidArgumentError"),
     Case("Reverse", [floats(2, 3), [True, False]], grad=[0]),
     Case("ReverseSequence", [floats(3, 4), [2, 0, 4]], {"seq_dim": 1}, grad=[0]),
-    Case("ReverseSequence", [floats(4, 3, 2), np.array([1, 2, 3], np.int64)], {"seq_dim": 0, "batch_dim": 1}, grad=[0]),
+    Case(
+        "ReverseSequence",
+        [floats(4, 3, 2), np.array([1, 2, 3], np.int64)],
+        {"seq_dim": 0, "batch_dim": 1},
+        grad=[0],
+    ),
     Case("ReverseSequence", [floats(2, 4), [5, 1]], {"seq_dim": 1}, raises="InvalidArgumentError"),
     Case("ReverseSequence", [floats(2, 4), [1, 1, 1]], {"seq_dim": 1}, raises="InvalidArgumentError"),
     Case("Roll", [floats(5), 2, 0], grad=[0]),

@@ -72,7 +72,10 @@ CASES = [
     *scatters((3, 2), [[2], [0]], (2, 2)),
     *scatters((3, 2), [[2, 0], [1, 1]], (2,)),
     Case("TensorScatterAdd", [floats(4), [[1], [1]], floats(2)], grad=[0, 2]),
-    Case("TensorScatterMax", [floats(4, dtype=ml_dtypes.bfloat16), [[1], [1]], floats(2, dtype=ml_dtypes.bfloat16)]),
+    Case(
+        "TensorScatterMax",
+        [floats(4, dtype=ml_dtypes.bfloat16), [[1], [1]], floats(2, dtype=ml_dtypes.bfloat16)],
+    ),
     Case("TensorScatterUpdate", [strings("a", "b"), [[1]], strings("z")]),
     Case("TensorScatterUpdate", [floats(4), [[4]], floats(1)], raises="InvalidArgumentError"),
     Case("TensorScatterUpdate", [floats(4), [[1]], floats()], raises="InvalidArgumentError"),

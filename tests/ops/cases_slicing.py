@@ -33,9 +33,17 @@ CASES = [
     *strided((2, 3), [0, 0, 0], [0, 0, 0], [1, 1, 1], value=(2, 1, 3), begin=5, end=5, new_axis=2),
     *strided((4,), [3], [1], [1], value=(0,)),
     Case("StridedSlice", [strings("a", "b"), [1], [2], [1]], {"shrink_axis_mask": 1}),
-    Case("StridedSlice", [integers(4), np.array([1], np.int64), np.array([9], np.int64), np.array([2], np.int64)]),
+    Case(
+        "StridedSlice",
+        [integers(4), np.array([1], np.int64), np.array([9], np.int64), np.array([2], np.int64)],
+    ),
     Case("StridedSlice", [floats(4), [4], [5], [1]], {"shrink_axis_mask": 1}, raises="InvalidArgumentError"),
     Case("StridedSlice", [floats(4), [0], [5], [0]], raises="InvalidArgumentError"),
     Case("StridedSlice", [floats(4), [0, 0], [1, 1], [1, 1]], raises="InvalidArgumentError"),
-    Case("StridedSlice", [floats(4, 4), [0, 0], [1, 1], [1, 1]], {"ellipsis_mask": 3}, raises="InvalidArgumentError"),
+    Case(
+        "StridedSlice",
+        [floats(4, 4), [0, 0], [1, 1], [1, 1]],
+        {"ellipsis_mask": 3},
+        raises="InvalidArgumentError",
+    ),
 ]

@@ -46,7 +46,9 @@ def test_quantize(dtype, mode, expected, low):
 )
 def test_dequantize(dtype, mode, values, expected):
     quantized = tf.cast(values, tf.as_dtype(dtype))
-    np.testing.assert_allclose(tf.quantization.dequantize(quantized, -1.0, 1.0, mode=mode), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        tf.quantization.dequantize(quantized, -1.0, 1.0, mode=mode), expected, rtol=1e-5
+    )
 
 
 def test_quantize_with_a_range_for_each_slice():
@@ -87,7 +89,14 @@ def test_quantized_concat_brings_the_values_into_one_range():
 
 def test_quantized_dtypes_survive_ops_that_move_data():
     x = tf.zeros([2, 2], tf.qint8)
-    for moved in (tf.identity(x), tf.reshape(x, [4]), tf.concat([x, x], 0), tf.split(x, 2)[0], x[0], tf.transpose(x)):
+    for moved in (
+        tf.identity(x),
+        tf.reshape(x, [4]),
+        tf.concat([x, x], 0),
+        tf.split(x, 2)[0],
+        x[0],
+        tf.transpose(x),
+    ):
         assert moved.dtype == tf.qint8
 
 
@@ -108,10 +117,22 @@ def test_quantize_and_dequantize(options, expected):
     ("function", "expected"),
     [
         (lambda x: tf.quantization.quantize_and_dequantize(x, -1.0, 1.0, range_given=True), [1] * 8),
-        (lambda x: tf.quantization.quantize_and_dequantize_v2(x, -1.0, 1.0, range_given=True), [0, 1, 1, 1, 1, 1, 1, 0]),
-        (lambda x: tf.raw_ops.QuantizeAndDequantizeV3(input=x, input_min=-1.0, input_max=1.0, num_bits=4), [1] * 8),
-        (lambda x: tf.quantization.fake_quant_with_min_max_args(x, -1.0, 1.0, num_bits=3), [0, 0, 1, 1, 1, 1, 1, 0]),
-        (lambda x: tf.quantization.fake_quant_with_min_max_vars(x, -1.0, 1.3, num_bits=4), [0, 1, 1, 1, 1, 1, 1, 0]),
+        (
+            lambda x: tf.quantization.quantize_and_dequantize_v2(x, -1.0, 1.0, range_given=True),
+            [0, 1, 1, 1, 1, 1, 1, 0],
+        ),
+        (
+            lambda x: tf.raw_ops.QuantizeAndDequantizeV3(input=x, input_min=-1.0, input_max=1.0, num_bits=4),
+            [1] * 8,
+        ),
+        (
+            lambda x: tf.quantization.fake_quant_with_min_max_args(x, -1.0, 1.0, num_bits=3),
+            [0, 0, 1, 1, 1, 1, 1, 0],
+        ),
+        (
+            lambda x: tf.quantization.fake_quant_with_min_max_vars(x, -1.0, 1.3, num_bits=4),
+            [0, 1, 1, 1, 1, 1, 1, 0],
+        ),
     ],
     ids=["v2", "v4", "v3", "args", "vars"],
 )
