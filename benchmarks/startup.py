@@ -10,7 +10,11 @@ all that `penstock run` does), so it needs Linux, which knows when a process was
 import json
 import os
 import resource
+import sys
 import time
+
+# Keras imports these where they are installed. The engines' environments differ in that, so no engine gets them.
+sys.modules["sklearn"] = sys.modules["matplotlib"] = None
 
 
 def seconds_since_process_start():

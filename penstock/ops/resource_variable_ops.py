@@ -184,10 +184,10 @@ def _update(op_type: str, combine: Callable) -> None:
 
     @on_state(op(f"{op_type}(resource: resource, value: dtype) -> ()", shape=no_outputs, writes=True))
     def _(xp: Any, value: Any, handle: Any, delta: Any) -> None:
-        if np.shape(value) != np.shape(delta):
+        if value.shape != delta.shape:
             raise ValueError(
-                f"Cannot update variable with shape {list(np.shape(value))} using a Tensor with shape "
-                f"{list(np.shape(delta))}, shapes must be equal."
+                f"Cannot update variable with shape {list(value.shape)} using a Tensor with shape {list(delta.shape)}, "
+                "shapes must be equal."
             )
         handle.assign(combine(value, delta))
 

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from penstock.engine import context
-from penstock.engine.execute import run_kernel
+from penstock.engine.context import process
+from penstock.engine.execute import explain, run_kernel
 from penstock.engine.resources import State
 from penstock.engine.static_value import is_static
 from penstock.engine.xla import jax, jnp
 from penstock.ops.tensor_list import register_pytree
 from penstock.runtime.lowering import (
-    Lowering, NotCompilableError, StateProxy, as_array, nested_graphs, pruned, streams, written_tensors,
+    Lowering, NotCompilableError, StateProxy, as_array, at_line, nested_graphs, pruned, streams, written_tensors,
 )  # fmt: skip
 from penstock.types import dtypes, errors
 from penstock.types.tensors import EagerTensor
@@ -28,6 +29,7 @@ from penstock.types.tensors import EagerTensor
 _state_lock = threading.RLock()  # programs that assign state run one at a time
 
 _HOST_DTYPES = (dtypes.string,)
+_LARGEST_FOLDED = 4096  # elements
 _PASSING = {"Identity", "IdentityN"}
 
 
@@ -68,8 +70,27 @@ class Executor:
             if operation.type == "Const":
                 template[slots[id(operation.outputs[0])]] = operation.attrs["value"]
         self._slots, self._template = slots, template
+        self._operations = [each for each in self._operations if not self._fold(each)]
         self._output_slots = [slots[id(tensor)] for tensor in self._outputs]
         self._steps = self._split(self._operations)
+
+    def _fold(self, operation: Any) -> bool:
+        """Computes an operation of known values once and for all; False where it has to run."""
+        if not operation.definition.is_plain or operation.control_inputs:
+            return False
+        values = [self._template[self._slots[id(each)]] for each in operation.inputs]
+        if any(value is None or not is_static(value) or np.size(value) > _LARGEST_FOLDED for value in values):
+            return False
+        try:
+            result = operation.definition.numpy_body(
+                *values, **operation.definition.attrs_for_kernel(operation.attrs)
+            )
+        except (ValueError, IndexError, errors.OpError):
+            return False  # it fails when it runs, if it runs
+        if not is_static(result) or np.size(result) > _LARGEST_FOLDED:
+            return False
+        self._template[self._slots[id(operation.outputs[0])]] = result
+        return True
 
     # Splitting.
 
@@ -120,8 +141,6 @@ class Executor:
                 host.setdefault(level, []).append(operation)
             if not checked or operation.outputs:
                 (host if on_host else pieces).setdefault(level, []).append(operation)
-        for level in [level for level, piece in pieces.items() if _is_tiny(piece)]:
-            host[level] = [*pieces.pop(level), *host.get(level, ())]
         wanted = {id(tensor) for tensor in self._outputs}
         users: dict[int, set[int]] = {}
         for operation in operations:
@@ -139,7 +158,8 @@ class Executor:
                     for tensor in operation.outputs
                     if id(tensor) in wanted or users.get(id(tensor), set()) - inside
                 ]
-                steps.append(CompiledPiece(self, pieces[level], leaving))
+                kind = HostPiece if _is_tiny(pieces[level], leaving) else CompiledPiece
+                steps.append(kind(self, pieces[level], leaving))
             steps.extend(self._host_step(operation) for operation in host.get(level, ()))
         return steps
 
@@ -229,23 +249,38 @@ def _needs_host(operation: Any) -> bool:
     return False
 
 
-# A compiled call costs 10 to 30 microseconds, a NumPy call on small arrays about one.
-_TINY_PIECE = 6
-_TINY_TENSOR = 1 << 14
+# What calls cost on a CPU, in microseconds: measured, and only compared with each other.
+_XLA_CALL, _XLA_ARRAY = 10.0, 1.1
+_NUMPY_CALL, _NUMPY_ELEMENT = 1.3, 0.00005
+_TINY_TENSOR = 1 << 14  # elements
+_STATE_OPS = {"ReadVariableOp", "AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
 
 
-def _is_tiny(piece: list[Any]) -> bool:
+def _is_tiny(piece: list[Any], leaving: list[Any]) -> bool:
     """Whether a piece is so little work that NumPy does it before XLA's call would have begun."""
-    if len(piece) > _TINY_PIECE:
-        return False
+    numpy_cost = 0.0
+    arrays: set[int] = {id(each) for each in leaving}
+    inside = {id(each) for operation in piece for each in operation.outputs}
     for operation in piece:
-        if not operation.definition.is_plain:
+        if not operation.definition.is_plain and operation.type not in _STATE_OPS:
             return False
+        numpy_cost += _NUMPY_CALL
         for each in (*operation.inputs, *operation.outputs):
-            size = each.shape.num_elements()
+            shape = each.shape
+            if each.dtype is dtypes.variant:
+                return False
+            if each.dtype is dtypes.resource:
+                if each.handle_data is None:
+                    return False
+                shape = each.handle_data.shape
+            size = shape.num_elements()
             if size is None or size > _TINY_TENSOR:
                 return False
-    return True
+            numpy_cost += size * _NUMPY_ELEMENT
+            if id(each) not in inside and each.op.type != "Const":
+                arrays.add(id(each))
+        arrays.update(-id(each) for each in written_tensors(operation))  # an assigned state goes in and out
+    return not process.accelerator and numpy_cost < _XLA_CALL + _XLA_ARRAY * len(arrays)
 
 
 def _effect_keys(operation: Any) -> list[int]:
@@ -375,6 +410,53 @@ def _streams_of(operations: Sequence[Any]) -> list[State]:
     return list(found.values())
 
 
+class HostPiece:
+    """A few small operations, called one after the other with NumPy: for pieces that are not worth an XLA call."""
+
+    def __init__(self, executor: Executor, operations: list[Any], leaving: list[Any]):
+        self.operations = operations
+        slots = executor._slots
+        template = executor._template
+        inside = {id(each) for operation in operations for each in operation.outputs}
+        entering = {id(each): each for operation in operations for each in operation.inputs if id(each) not in inside}
+        self._states = [slots[key] for key, each in entering.items() if each.dtype is dtypes.resource]
+        self._arrays = [
+            slots[key]
+            for key, each in entering.items()
+            if each.dtype is not dtypes.resource and template[slots[key]] is None
+        ]
+        self._calls = [
+            (
+                operation.definition.numpy_body,
+                [slots[id(each)] for each in operation.inputs],
+                operation.definition.attrs_for_kernel(operation.attrs),
+                slots[id(operation.outputs[0])] if operation.outputs else -1,
+            )
+            for operation in operations
+        ]
+
+    def __call__(self, env: list) -> None:
+        for slot in self._arrays:
+            if type(env[slot]) is not np.ndarray:
+                env[slot] = np.asarray(env[slot])
+        for slot in self._states:
+            state = env[slot]
+            if type(state) is State and type(state.value) is not np.ndarray and state.value is not None:
+                state.value = np.asarray(state.value)
+        done = 0
+        try:
+            for body, inputs, attrs, output in self._calls:
+                result = body(*[env[slot] for slot in inputs], **attrs)
+                if output >= 0:
+                    env[output] = result
+                done += 1
+        except (ValueError, IndexError) as error:
+            operation = self.operations[done]
+            values = [env[slot] for slot in self._calls[done][1]]
+            flat = [_eager(value, each.dtype) for value, each in zip(values, operation.inputs)]
+            raise at_line(operation, explain(operation.definition, flat, operation.attrs, error)) from error
+
+
 class HostStep:
     """One operation that runs on the host."""
 
@@ -413,11 +495,8 @@ class HostStep:
                 flat = [_eager(value, dtype) for value, dtype in zip(values, self._dtypes)]
                 results = run_kernel(definition, definition.group(flat, self._operation.attrs), flat, self._attrs)
         except (ValueError, IndexError) as error:
-            from penstock.engine.execute import explain
-            from penstock.runtime.lowering import _at
-
             flat = [_eager(value, dtype) for value, dtype in zip(values, self._dtypes)]
-            raise _at(self._operation, explain(definition, flat, self._operation.attrs, error)) from error
+            raise at_line(self._operation, explain(definition, flat, self._operation.attrs, error)) from error
         if definition.signature.single_output:
             env[self._output_slots[0]] = results
         else:
@@ -435,14 +514,12 @@ class CheckStep:
         self._input_slots = [executor._slots[id(each)] for each in operation.inputs]
 
     def __call__(self, env: list) -> None:
-        from penstock.runtime.lowering import _at
-
         definition = self._operation.definition
         inputs = definition.group([env[slot] for slot in self._input_slots], self._operation.attrs)
         try:
             definition.check(*inputs, **self._attrs)
         except errors.OpError as error:
-            raise _at(self._operation, error) from None
+            raise at_line(self._operation, error) from None
 
 
 class HostControlFlow:

@@ -89,7 +89,7 @@ class Lowering:
             except jax.errors.JAXTypeError as error:
                 raise NotCompilableError(operation, str(error).splitlines()[0]) from None
             except (ValueError, IndexError) as error:
-                raise _at(operation, explain(operation.definition, operation.inputs, operation.attrs, error)) from error
+                raise at_line(operation, explain(operation.definition, operation.inputs, operation.attrs, error)) from error
             for tensor, value in zip(operation.outputs, results):
                 values[id(tensor)] = value
 
@@ -138,7 +138,7 @@ def _fold(definition: Any, grouped: Sequence[Any], attrs: dict, inputs: Sequence
     return [np.asarray(each) if is_static(each) else each for each in results]  # a tensor list stays what it is
 
 
-def _at(operation: Any, error: errors.OpError) -> errors.OpError:
+def at_line(operation: Any, error: errors.OpError) -> errors.OpError:
     """`error` with the line of the user's program that made the operation."""
     if operation.line is None:
         return error
