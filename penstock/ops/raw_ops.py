@@ -42,6 +42,11 @@ _KEYWORDS: dict[str, dict[str, str]] = {
 }
 
 
+def keyword_of(op_type: str, name: str) -> str:
+    """The Python keyword of the input or attribute that the registry calls `name`."""
+    return next((key for key, value in _KEYWORDS.get(op_type, {}).items() if value == name), name)
+
+
 def _function(definition: OpDef) -> Callable:
     signature = definition.signature
     names = [argument.name for argument in signature.inputs]

@@ -1,0 +1,1 @@
+"""Differential tests: the same calls under TensorFlow and under Penstock, and a report of what differs."""

@@ -1,0 +1,100 @@
+"""Compares the two answers to a request: aspect by aspect, agreement or a one-line cause of the difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+ASPECTS = ("values", "errors", "functions", "gradients")
+RTOL = {"float64": 1e-9, "complex128": 1e-9, "float32": 3e-5, "complex64": 3e-5, "float16": 4e-3, "bfloat16": 3e-2}
+GRADIENT_FACTOR = 5  # gradients add the rounding of several kernels
+NO_KERNEL = {"NotFoundError", "UnimplementedError"}  # what TensorFlow raises where it has an op, but no CPU kernel
+
+
+@dataclass
+class Result:
+    """The outcome for one case: aspect -> "" where the engines agree, else the cause."""
+
+    name: str
+    op: str | None
+    outcome: dict[str, str] = field(default_factory=dict)
+    beyond: str = ""  # why TensorFlow could not say
+
+    @property
+    def agrees(self) -> bool:
+        """Whether no aspect differs."""
+        return not any(self.outcome.values())
+
+
+def compare(request: dict[str, Any], expected: dict[str, Any], got: dict[str, Any]) -> Result:
+    """The outcome for the request, TensorFlow's answer and Penstock's."""
+    result = Result(request["name"], request.get("op"))
+    if "crash" in expected:
+        result.beyond = "TensorFlow's process dies"
+        return result
+    eager = expected["eager"]
+    if eager.get("error") in NO_KERNEL and "error" not in got["eager"]:
+        result.beyond = f"TensorFlow raises {eager['error']}: {eager['message'].splitlines()[0][:90]}"
+        return result
+    if eager.get("error") == "AttributeError" and "error" not in got["eager"]:
+        result.beyond = "not in TensorFlow's Python package"
+        return result
+    random = bool(request.get("random"))
+    aspect = "errors" if "error" in eager else "values"
+    result.outcome[aspect] = _difference(eager, got["eager"], request, 1, random)
+    if expected["function"].get("error") not in NO_KERNEL:
+        result.outcome["functions"] = _difference(expected["function"], got["function"], request, 1, random)
+    if "gradients" in expected and "gradients" in got and expected["gradients"].get("values") != []:
+        if expected["gradients"].get("error") not in NO_KERNEL:
+            result.outcome["gradients"] = _difference(
+                expected["gradients"], got["gradients"], request, GRADIENT_FACTOR, False
+            )
+    return result
+
+
+def _difference(expected: dict, got: dict, request: dict, factor: float, random: bool) -> str:
+    if "error" in expected or "error" in got:
+        theirs, ours = expected.get("error", "no error"), got.get("error", "no error")
+        if theirs in got.get("classes", []):  # Penstock's may be a subclass: `except` of TensorFlow's catches it
+            return ""
+        message = (got if "error" in got else expected)["message"]
+        return f"TensorFlow: {theirs}, Penstock: {ours} ({' '.join(message.split())[:110]})"
+    theirs, ours = expected["values"], got["values"]
+    if len(theirs) != len(ours):
+        return f"{len(ours)} results != {len(theirs)}"
+    causes = [_array_difference(a, b, request, factor, random) for a, b in zip(theirs, ours)]
+    return "; ".join(
+        f"result {index}: {cause}" if len(causes) > 1 else cause for index, cause in enumerate(causes) if cause
+    )
+
+
+def _array_difference(expected: Any, got: Any, request: dict, factor: float, random: bool) -> str:
+    if expected is None or got is None:
+        return "" if expected is got else "no gradient" if got is None else "a gradient where TensorFlow has None"
+    if expected.dtype != got.dtype:
+        return f"dtype {got.dtype} != {expected.dtype}"
+    if expected.shape != got.shape:
+        return f"shape {list(got.shape)} != {list(expected.shape)}"
+    if random or expected.size == 0:
+        return ""
+    if expected.dtype.kind in "biuO":
+        wrong = np.count_nonzero(expected != got)
+        return f"{wrong} of {expected.size} values differ: {_first(expected, got, expected != got)}" if wrong else ""
+    wide = np.complex128 if expected.dtype.kind == "c" else np.float64
+    a, b = expected.astype(wide), got.astype(wide)
+    rtol = max(RTOL.get(expected.dtype.name, 0.1), request.get("rtol") or 0) * factor
+    finite = np.abs(a[np.isfinite(a)])
+    atol = max(rtol * finite.max(initial=0.0), request.get("atol") or 0)
+    close = np.isclose(b, a, rtol=rtol, atol=atol, equal_nan=True)
+    if close.all():
+        return ""
+    with np.errstate(all="ignore"):
+        largest = np.nanmax(np.abs(np.where(close, 0, a - b)), initial=0.0)
+    return f"max abs diff {largest:.1e}, {np.count_nonzero(~close)} of {a.size}: {_first(expected, got, ~close)}"
+
+
+def _first(expected: np.ndarray, got: np.ndarray, wrong: Any) -> str:
+    index = tuple(np.argwhere(wrong)[0]) if expected.shape else ()
+    return f"{got[index]!r} != {expected[index]!r}".replace("np.", "")
