@@ -10,9 +10,21 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1] / "penstock"
 
 # From the bottom; a module may import from its own layer and from those before it.
-LAYERS = ["types", "engine", "graph", "ops", "autodiff", "runtime", "tracing", ("data", "io", "train"), "distribute"]
+LAYERS = [
+    "types",
+    "engine",
+    "graph",
+    "ops",
+    "autodiff",
+    "runtime",
+    "tracing",
+    ("data", "io", "train"),
+    "distribute",
+]
 LEVEL = {
-    name: level for level, names in enumerate(LAYERS) for name in ([names] if isinstance(names, str) else names)
+    name: level
+    for level, names in enumerate(LAYERS)
+    for name in ([names] if isinstance(names, str) else names)
 }
 
 
@@ -50,7 +62,9 @@ def test_heavy_libraries_are_imported_on_first_use(path):
 
 def test_import_loads_none_of_them():
     code = "import sys, penstock; print([m for m in ('jax', 'keras', 'malt', 'tensorboard') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT.parent, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT.parent, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

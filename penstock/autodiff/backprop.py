@@ -110,7 +110,9 @@ def input_gradients(call: Any, output_gradients: Sequence[Any]) -> Sequence[Any]
     if not isinstance(found, (list, tuple)):
         return [found] + [None] * (len(call.inputs) - 1)
     if len(found) != len(call.inputs):
-        raise ValueError(f"{call.type}: its gradient gives {len(found)} values for {len(call.inputs)} inputs.")
+        raise ValueError(
+            f"{call.type}: its gradient gives {len(found)} values for {len(call.inputs)} inputs."
+        )
     return found
 
 

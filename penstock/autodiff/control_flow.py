@@ -23,7 +23,9 @@ from penstock.types.shapes import TensorShape
 from penstock.types.tensors import SymbolicTensor
 
 
-def _backward_graph(forward: FuncGraph, outputs: Sequence[Any], gradients: Sequence[Any], name: str) -> FuncGraph:
+def _backward_graph(
+    forward: FuncGraph, outputs: Sequence[Any], gradients: Sequence[Any], name: str
+) -> FuncGraph:
     """A graph from cotangents of `outputs` to gradients of all inputs of `forward` (None where there is none).
 
     What it captures are tensors of `forward`.
@@ -54,7 +56,10 @@ def _branch_gradient(call: Any, *output_gradients: Any) -> list[Any]:
     for branch in branches:
         real = [i for i in wanted if branch.outputs[i].op.type != "FakeParam"]
         graph = _backward_graph(
-            branch, [branch.outputs[i] for i in real], [dense(output_gradients[i]) for i in real], f"{branch.name}_grad"
+            branch,
+            [branch.outputs[i] for i in real],
+            [dense(output_gradients[i]) for i in real],
+            f"{branch.name}_grad",
         )
         _insert_missing_arguments(graph, wanted, real, gradients)
         backward.append(graph)
@@ -89,7 +94,9 @@ def _own(graph: FuncGraph, tensor: Any) -> Any:
     return tensor
 
 
-def _insert_missing_arguments(graph: FuncGraph, wanted: list[int], real: list[int], gradients: list[Any]) -> None:
+def _insert_missing_arguments(
+    graph: FuncGraph, wanted: list[int], real: list[int], gradients: list[Any]
+) -> None:
     """Gives a backward branch a placeholder for every cotangent, also for outputs that its branch only fakes."""
     if real == wanted:
         return
@@ -131,7 +138,9 @@ def _replace(graph: FuncGraph, old: Any, new: Any) -> None:
     graph.structured_outputs = [new if each is old else each for each in graph.structured_outputs]
 
 
-def _output_for(call: Any, branches: list[FuncGraph], position: int, tensor: Any, made: dict[int, Any]) -> Any:
+def _output_for(
+    call: Any, branches: list[FuncGraph], position: int, tensor: Any, made: dict[int, Any]
+) -> Any:
     """The new output of a forward op that brings out a tensor of one branch."""
     if id(tensor) in made:
         return made[id(tensor)]
@@ -140,7 +149,9 @@ def _output_for(call: Any, branches: list[FuncGraph], position: int, tensor: Any
             branch.outputs.append(tensor)
         else:
             with context.building(branch), context.tapes_stopped():
-                branch.outputs.append(execute("FakeParam", (), {"dtype": tensor.dtype, "shape": tensor.shape}))
+                branch.outputs.append(
+                    execute("FakeParam", (), {"dtype": tensor.dtype, "shape": tensor.shape})
+                )
     call.attrs = {**call.attrs, "Tout": [each.dtype for each in branches[0].outputs]}
     made[id(tensor)] = _append_output(call, tensor.dtype, tensor.shape, tensor.handle_data)
     return made[id(tensor)]
@@ -166,7 +177,8 @@ def _while_gradient(call: Any, *output_gradients: Any) -> list[Any]:
     if not reached:
         return [None] * original
     cotangents = [
-        zeros_like(call.outputs[i]) if output_gradients[i] is None else dense(output_gradients[i]) for i in reached
+        zeros_like(call.outputs[i]) if output_gradients[i] is None else dense(output_gradients[i])
+        for i in reached
     ]
     graph = _backward_graph(body, [body.outputs[i] for i in reached], cotangents, f"{body.name}_grad")
     accumulators = _accumulate(call, body, graph)
@@ -212,7 +224,9 @@ def _accumulate(call: Any, body: FuncGraph, backward: FuncGraph) -> dict[int, An
     Loop variables that never change are the forward op's inputs; other tensors are pushed onto new lists.
     Returns id(tensor) -> ("same", outside tensor) or ("list", the forward op's list output).
     """
-    unchanged = {id(each): i for i, each in enumerate(body.inputs) if i < len(body.outputs) and body.outputs[i] is each}
+    unchanged = {
+        id(each): i for i, each in enumerate(body.inputs) if i < len(body.outputs) and body.outputs[i] is each
+    }
     found: dict[int, Any] = {}
     for tensor, _ in backward.captures:
         if not isinstance(tensor, SymbolicTensor) or tensor.graph is not body:
@@ -269,7 +283,9 @@ def _run_backward(
                 values.append(tensor)  # from outside the loop
             elif place[0] == "list":
                 operand = convert_to_tensor(
-                    -1 if tensor.shape.rank is None else [-1 if dim is None else dim for dim in tensor.shape.as_list()],
+                    -1
+                    if tensor.shape.rank is None
+                    else [-1 if dim is None else dim for dim in tensor.shape.as_list()],
                     dtypes.int32,
                 )
                 value = execute("TensorListGetItem", (place[1], at, operand), {"element_dtype": tensor.dtype})

@@ -160,7 +160,9 @@ def _attach(rule: _Rule, result: Any, flat_args: list, variables: list) -> list[
     """New tensors for a result, through which the rule's gradient flows."""
     flat_result = nest.flatten(result, expand_composites=True)
     handles = [each.handle for each in variables]
-    symbolic = thread.graph is not None or any(isinstance(each, SymbolicTensor) for each in (*flat_result, *flat_args))
+    symbolic = thread.graph is not None or any(
+        isinstance(each, SymbolicTensor) for each in (*flat_result, *flat_args)
+    )
     if symbolic:
         count = len(flat_result)
 
@@ -242,7 +244,9 @@ def recompute_grad(f: Callable) -> Callable:
                     tape.watch(variable)
                 rest = iter(fresh)
                 new_args = nest.map_structure(
-                    lambda each: next(rest) if isinstance(each, Tensor) else each, args, expand_composites=True
+                    lambda each: next(rest) if isinstance(each, Tensor) else each,
+                    args,
+                    expand_composites=True,
                 )
                 again = f(*new_args, **kwargs)
             found = tape.gradient(again, [*fresh, *(variables or ())], output_gradients=_like(again, dys))

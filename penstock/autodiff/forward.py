@@ -44,7 +44,9 @@ class ForwardAccumulator:
             tensor = primal.handle if hasattr(primal, "handle") and not isinstance(primal, Tensor) else primal
             tangent = convert_to_tensor(tangent, None if isinstance(tangent, Tensor) else primal.dtype)
             if not primal.shape.is_compatible_with(tangent.shape):
-                raise ValueError(f"ForwardAccumulator: primal of shape {primal.shape} with tangent of shape {tangent.shape}.")
+                raise ValueError(
+                    f"ForwardAccumulator: primal of shape {primal.shape} with tangent of shape {tangent.shape}."
+                )
             self._tangents[id(tensor)] = (tensor, tangent)
 
     def __enter__(self) -> ForwardAccumulator:
@@ -68,7 +70,11 @@ class ForwardAccumulator:
     def record(self, call: Any) -> None:
         """Computes the tangents of a call's outputs."""
         active = [i for i, each in enumerate(call.inputs) if id(each) in self._tangents]
-        outputs = [each for each in call.outputs if is_differentiable(each.dtype) and each.dtype is not dtypes.resource]
+        outputs = [
+            each
+            for each in call.outputs
+            if is_differentiable(each.dtype) and each.dtype is not dtypes.resource
+        ]
         if not active or not outputs:
             return
         outer = thread.tapes

@@ -85,7 +85,9 @@ def gradients_v1(
     unconnected_gradients: UnconnectedGradients | str = UnconnectedGradients.NONE,
 ) -> list[Any]:
     """`tf.gradients` with TF 1's argument order."""
-    return gradients(ys, xs, grad_ys, name, gate_gradients, aggregation_method, stop_gradients, unconnected_gradients)
+    return gradients(
+        ys, xs, grad_ys, name, gate_gradients, aggregation_method, stop_gradients, unconnected_gradients
+    )
 
 
 def _listed(value: Any) -> list:
@@ -124,7 +126,11 @@ def hessians(ys: Any, xs: Any, name: str = "hessians", **options: Any) -> list[A
 
 @export("hessians", v1=[])
 def hessians_v2(
-    ys: Any, xs: Any, gate_gradients: bool = False, aggregation_method: int | None = None, name: str = "hessians"
+    ys: Any,
+    xs: Any,
+    gate_gradients: bool = False,
+    aggregation_method: int | None = None,
+    name: str = "hessians",
 ) -> list[Any]:
     """The second derivatives of the sum of `ys` with respect to each of `xs`: shape `x.shape + x.shape`."""
     return _hessians(ys, xs, name)
@@ -138,7 +144,9 @@ def _hessians(ys: Any, xs: Any, name: str) -> list[Any]:
         flat = execute("Reshape", (gradient, convert_to_tensor([-1])), None)
         rows = []
         for i in range(flat.shape[0]):
-            (row,) = gradients(execute("GatherV2", (flat, convert_to_tensor(i), convert_to_tensor(0)), None), x)
+            (row,) = gradients(
+                execute("GatherV2", (flat, convert_to_tensor(i), convert_to_tensor(0)), None), x
+            )
             rows.append(zeros_like(x) if row is None else convert_to_tensor(row))
         shape = execute("Shape", (convert_to_tensor(x),), None)
         double = execute("ConcatV2", ([shape, shape], convert_to_tensor(0)), None)

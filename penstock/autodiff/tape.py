@@ -94,7 +94,9 @@ class GradientTape:
 
     def _start(self) -> None:
         if self._recording:
-            raise ValueError("Tape is still recording, This can happen if you try to re-enter an already-active tape.")
+            raise ValueError(
+                "Tape is still recording, This can happen if you try to re-enter an already-active tape."
+            )
         thread.tapes = (*thread.tapes, self)
         self._recording = True
 
@@ -182,7 +184,9 @@ class GradientTape:
         flat_sources = nest.flatten(sources, expand_composites=True)
         tensors = [_source_tensor(each) for each in flat_sources]
         found_for = iter(
-            backpropagate(self._calls, flat_targets, flat_cotangents, [each for each in tensors if self.watches(each)])
+            backpropagate(
+                self._calls, flat_targets, flat_cotangents, [each for each in tensors if self.watches(each)]
+            )
         )
         gradients = [next(found_for) if self.watches(each) else None for each in tensors]
         if not self._persistent:
@@ -214,7 +218,9 @@ class GradientTape:
             if row is None:
                 jacobians.append(None)
                 continue
-            inner = execute("StridedSlice", (execute("Shape", (row,), None), *_slice_from(1)), {"end_mask": 1})
+            inner = execute(
+                "StridedSlice", (execute("Shape", (row,), None), *_slice_from(1)), {"end_mask": 1}
+            )
             full = execute("ConcatV2", ([shape, inner], convert_to_tensor(0)), None)
             jacobians.append(execute("Reshape", (row, full), None))
         return nest.pack_sequence_as(sources, jacobians, expand_composites=True)
@@ -242,9 +248,7 @@ class GradientTape:
             ),
             {"axis": -1},
         )
-        connected = [
-            gradient is not None for gradient in self._probe(target, tensors)
-        ]
+        connected = [gradient is not None for gradient in self._probe(target, tensors)]
 
         def row(cotangent: Any) -> list[Any]:
             cotangent = execute("Reshape", (cotangent, shape), None)
@@ -260,7 +264,13 @@ class GradientTape:
                 rows.append(next(stacked))
             elif unconnected is UnconnectedGradients.ZERO:
                 zeros = zeros_like(tensor)
-                rows.append(execute("Tile", (execute("ExpandDims", (zeros, convert_to_tensor(0)), None), _tiles(size, zeros)), None))
+                rows.append(
+                    execute(
+                        "Tile",
+                        (execute("ExpandDims", (zeros, convert_to_tensor(0)), None), _tiles(size, zeros)),
+                        None,
+                    )
+                )
             else:
                 rows.append(None)
         return rows
@@ -296,10 +306,19 @@ class GradientTape:
         """
         from penstock.ops.vectorized_map import vectorized_map
 
-        if target.shape.rank is None or target.shape.rank < 1 or source.shape.rank is None or source.shape.rank < 1:
-            raise ValueError(f"Need first dimension of target {target.shape} and source {source.shape} to match.")
+        if (
+            target.shape.rank is None
+            or target.shape.rank < 1
+            or source.shape.rank is None
+            or source.shape.rank < 1
+        ):
+            raise ValueError(
+                f"Need first dimension of target {target.shape} and source {source.shape} to match."
+            )
         if not target.shape[:1].is_compatible_with(source.shape[:1]):
-            raise ValueError(f"Need first dimension of target {target.shape} and source {source.shape} to match.")
+            raise ValueError(
+                f"Need first dimension of target {target.shape} and source {source.shape} to match."
+            )
         if self._recording and not self._persistent:
             self._stop()
         if self._probe(target, [source]) == [None]:
@@ -334,7 +353,9 @@ class GradientTape:
         rank = source.shape.rank + 1
         moved = execute("Transpose", (stacked, convert_to_tensor([1, 0, *range(2, rank)])), None)
         inner = execute("StridedSlice", (execute("Shape", (source,), None), *_slice_from(1)), {"end_mask": 1})
-        return execute("Reshape", (moved, execute("ConcatV2", ([shape, inner], convert_to_tensor(0)), None)), None)
+        return execute(
+            "Reshape", (moved, execute("ConcatV2", ([shape, inner], convert_to_tensor(0)), None)), None
+        )
 
 
 def _source_tensor(source: Any) -> Any:
@@ -342,7 +363,9 @@ def _source_tensor(source: Any) -> Any:
         return source
     if hasattr(source, "handle"):
         return source.handle
-    raise ValueError(f"Passed in object {source!r} of type {type(source).__name__!r}, not tf.Tensor or tf.Variable")
+    raise ValueError(
+        f"Passed in object {source!r} of type {type(source).__name__!r}, not tf.Tensor or tf.Variable"
+    )
 
 
 def _slice_from(begin: int) -> tuple:

@@ -93,18 +93,27 @@ class PaddedBatch(Dataset):
         specs = leaves(source._element_spec)
         if any(not isinstance(spec, TensorSpec) for spec in specs):
             raise TypeError("`padded_batch` is only supported for datasets that produce tensor elements.")
-        given = [spec.shape for spec in specs] if shapes is None else _per_leaf(source._layout, shapes, _is_shape)
-        self._shapes = [TensorShape([None if dim in (None, -1) else dim for dim in _dims(shape)]) for shape in given]
+        given = (
+            [spec.shape for spec in specs] if shapes is None else _per_leaf(source._layout, shapes, _is_shape)
+        )
+        self._shapes = [
+            TensorShape([None if dim in (None, -1) else dim for dim in _dims(shape)]) for shape in given
+        ]
         for spec, shape in zip(specs, self._shapes):
             if spec.shape.rank is None and shapes is None:
-                raise ValueError("You must provide `padded_shapes` argument because component 0 has unknown rank.")
+                raise ValueError(
+                    "You must provide `padded_shapes` argument because component 0 has unknown rank."
+                )
             if spec.shape.rank is not None and shape.rank != spec.shape.rank:
-                raise ValueError(f"The padded shape {shape} is not compatible with the shape {spec.shape} of the input.")
+                raise ValueError(
+                    f"The padded shape {shape} is not compatible with the shape {spec.shape} of the input."
+                )
         paddings = [None] * len(specs) if values is None else _per_leaf(source._layout, values, _is_value)
         self._values = [_padding(spec, value) for spec, value in zip(specs, paddings)]
         size = batch_size if drop_remainder else None
         flat = [
-            TensorSpec(TensorShape([size]).concatenate(shape), spec.dtype) for spec, shape in zip(specs, self._shapes)
+            TensorSpec(TensorShape([size]).concatenate(shape), spec.dtype)
+            for spec, shape in zip(specs, self._shapes)
         ]
         super().__init__(source._layout.fill(flat), (source,))
         self._batch_size, self._drop = batch_size, drop_remainder
@@ -139,7 +148,8 @@ class PaddedBatch(Dataset):
 
 def _is_shape(value: Any) -> bool:
     return isinstance(value, TensorShape) or (
-        isinstance(value, (list, tuple)) and all(each is None or isinstance(each, (int, np.integer)) for each in value)
+        isinstance(value, (list, tuple))
+        and all(each is None or isinstance(each, (int, np.integer)) for each in value)
     )
 
 
@@ -148,7 +158,13 @@ def _is_value(value: Any) -> bool:
 
 
 def _dims(shape: Any) -> list:
-    return shape.as_list() if isinstance(shape, TensorShape) else list(np.asarray(shape)) if isinstance(shape, Tensor) else list(shape)
+    return (
+        shape.as_list()
+        if isinstance(shape, TensorShape)
+        else list(np.asarray(shape))
+        if isinstance(shape, Tensor)
+        else list(shape)
+    )
 
 
 def _per_leaf(layout: Layout, given: Any, is_leaf: Any) -> list:
@@ -171,7 +187,9 @@ def _padding(spec: TensorSpec, value: Any) -> Any:
         return b"" if spec.dtype is dtypes.string else np.zeros((), spec.dtype.as_numpy_dtype)[()]
     if isinstance(value, Tensor):
         if value.dtype != spec.dtype:
-            raise TypeError(f"Mismatched type between padding value ({value.dtype.name}) and input dataset's component ({spec.dtype.name})")
+            raise TypeError(
+                f"Mismatched type between padding value ({value.dtype.name}) and input dataset's component ({spec.dtype.name})"
+            )
         return value.numpy()
     if spec.dtype is dtypes.string:
         return value.encode() if isinstance(value, str) else value
@@ -183,7 +201,8 @@ class Unbatch(Dataset):
 
     def __init__(self, source: Dataset):
         flat = [
-            spec if isinstance(spec, NoneTensorSpec) else spec._unbatch() for spec in leaves(source._element_spec)
+            spec if isinstance(spec, NoneTensorSpec) else spec._unbatch()
+            for spec in leaves(source._element_spec)
         ]
         super().__init__(source._layout.fill(flat), (source,))
         self._plain = all(isinstance(spec, (TensorSpec, NoneTensorSpec)) for spec in flat)
@@ -198,7 +217,9 @@ class Unbatch(Dataset):
             yield from Slices(self._parents[0]._layout.pack(element))._iterate()
 
     def _size(self) -> int:
-        first = next((spec for spec in leaves(self._parents[0]._element_spec) if isinstance(spec, TensorSpec)), None)
+        first = next(
+            (spec for spec in leaves(self._parents[0]._element_spec) if isinstance(spec, TensorSpec)), None
+        )
         size = self._parents[0]._size()
         if size == INFINITE:
             return INFINITE
@@ -211,7 +232,9 @@ class Window(Dataset):
     """Datasets of neighbouring elements."""
 
     def __init__(self, source: Dataset, size: int, shift: int, stride: int, drop_remainder: bool):
-        super().__init__(source._layout.fill([DatasetSpec(spec) for spec in leaves(source._element_spec)]), (source,))
+        super().__init__(
+            source._layout.fill([DatasetSpec(spec) for spec in leaves(source._element_spec)]), (source,)
+        )
         self._window, self._shift, self._stride, self._drop = size, shift, stride, drop_remainder
 
     def _iterate(self) -> Iterator[list]:
@@ -226,7 +249,7 @@ class Window(Dataset):
                     ended = True
                 else:
                     buffer.append(element)
-            chosen = buffer[:span : self._stride]
+            chosen = buffer[: span : self._stride]
             if not chosen or (self._drop and len(chosen) < self._window):
                 return
             yield self._datasets(chosen)

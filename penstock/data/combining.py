@@ -20,7 +20,9 @@ class Zip(Dataset):
         datasets = leaves(structure)
         for each in datasets:
             if not isinstance(each, Dataset):
-                raise TypeError(f"Invalid `datasets`. Expected a (nested) structure of `tf.data.Dataset`, got {each!r}.")
+                raise TypeError(
+                    f"Invalid `datasets`. Expected a (nested) structure of `tf.data.Dataset`, got {each!r}."
+                )
         spec = Layout(_blank(structure)).fill([each.element_spec for each in datasets])
         super().__init__(spec, tuple(datasets))
 
@@ -100,7 +102,9 @@ class Sampled(Dataset):
         if weights is not None and not isinstance(weights, Dataset):
             weights = np.asarray(weights, float)
             if weights.shape != (len(datasets),):
-                raise ValueError(f"Invalid `weights`. The shape of `weights` should be {(len(datasets),)}, got {weights.shape}.")
+                raise ValueError(
+                    f"Invalid `weights`. The shape of `weights` should be {(len(datasets),)}, got {weights.shape}."
+                )
         self._weights = weights if weights is not None else np.full(len(datasets), 1.0 / len(datasets))
         self._seed, self._stop = seed, stop_on_empty
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator as PythonIterator
+from collections.abc import Callable
+from collections.abc import Iterator as PythonIterator
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,9 @@ class Dataset:
 
     def __len__(self) -> int:
         if thread.graph is not None:
-            raise TypeError("`tf.data.Dataset` only supports `len` in eager mode. Use `tf.data.Dataset.cardinality()`.")
+            raise TypeError(
+                "`tf.data.Dataset` only supports `len` in eager mode. Use `tf.data.Dataset.cardinality()`."
+            )
         size = self._size()
         if size == INFINITE:
             raise TypeError("The dataset is infinite.")
@@ -166,7 +169,9 @@ class Dataset:
         return Range(*args, output_type=output_type)
 
     @staticmethod
-    def random(seed: Any = None, rerandomize_each_iteration: bool | None = None, name: str | None = None) -> Dataset:
+    def random(
+        seed: Any = None, rerandomize_each_iteration: bool | None = None, name: str | None = None
+    ) -> Dataset:
         """Pseudorandom int64 numbers without end."""
         from penstock.data.sources import Random
 
@@ -204,7 +209,9 @@ class Dataset:
         return Sampled(list(datasets), weights, seed, stop_on_empty_dataset)
 
     @staticmethod
-    def choose_from_datasets(datasets: Any, choice_dataset: Any, stop_on_empty_dataset: bool = True) -> Dataset:
+    def choose_from_datasets(
+        datasets: Any, choice_dataset: Any, stop_on_empty_dataset: bool = True
+    ) -> Dataset:
         """Elements of several datasets in the order that a dataset of indices gives."""
         from penstock.data.combining import Chosen
 
@@ -301,7 +308,9 @@ class Dataset:
         """Stacks elements of different sizes, padded to the largest, or to `padded_shapes`."""
         from penstock.data.batching import PaddedBatch
 
-        return PaddedBatch(self, _size(batch_size, "batch_size"), padded_shapes, padding_values, bool(drop_remainder))
+        return PaddedBatch(
+            self, _size(batch_size, "batch_size"), padded_shapes, padding_values, bool(drop_remainder)
+        )
 
     def unbatch(self, name: str | None = None) -> Dataset:
         """Splits elements along their first dimension."""
@@ -314,13 +323,24 @@ class Dataset:
         return self.unbatch().batch(batch_size, drop_remainder)
 
     def window(
-        self, size: Any, shift: Any = None, stride: Any = 1, drop_remainder: bool = False, name: str | None = None
+        self,
+        size: Any,
+        shift: Any = None,
+        stride: Any = 1,
+        drop_remainder: bool = False,
+        name: str | None = None,
     ) -> Dataset:
         """Datasets of `size` elements each, whose starts are `shift` apart."""
         from penstock.data.batching import Window
 
         size = _size(size, "size")
-        return Window(self, size, size if shift is None else _size(shift, "shift"), _size(stride, "stride"), drop_remainder)
+        return Window(
+            self,
+            size,
+            size if shift is None else _size(shift, "shift"),
+            _size(stride, "stride"),
+            drop_remainder,
+        )
 
     def reduce(self, initial_state: Any, reduce_func: Callable, name: str | None = None) -> Any:
         """Combines all elements: `state = reduce_func(state, element)`.
@@ -377,7 +397,9 @@ class Dataset:
         from penstock.data.ordering import Shuffle
 
         size = _size(buffer_size, "buffer_size", least=-2)
-        return Shuffle(self, size, seed, True if reshuffle_each_iteration is None else reshuffle_each_iteration)
+        return Shuffle(
+            self, size, seed, True if reshuffle_each_iteration is None else reshuffle_each_iteration
+        )
 
     def repeat(self, count: Any = None, name: str | None = None) -> Dataset:
         """The elements `count` times; without end for None or -1."""
@@ -439,7 +461,9 @@ class Dataset:
         """Calls a function that takes and returns a dataset."""
         result = transformation_func(self)
         if not isinstance(result, Dataset):
-            raise TypeError(f"`transformation_func` must return a `tf.data.Dataset` object. Got {type(result)}.")
+            raise TypeError(
+                f"`transformation_func` must return a `tf.data.Dataset` object. Got {type(result)}."
+            )
         return result
 
 
@@ -467,5 +491,3 @@ def _size(value: Any, name: str, least: int = 1) -> int:
     if value < least:
         raise ValueError(f"Invalid `{name}`: {value}. It must be at least {least}.")
     return value
-
-

@@ -115,7 +115,10 @@ class Layout:
     def pack(self, flat: Sequence[Any]) -> Any:
         """The element, of eager tensors, that arrays stand for."""
         return self.pack_tensors(
-            [value if isinstance(dtype, _Opaque) else to_tensor(value, dtype) for value, dtype in zip(flat, self.dtypes)]
+            [
+                value if isinstance(dtype, _Opaque) else to_tensor(value, dtype)
+                for value, dtype in zip(flat, self.dtypes)
+            ]
         )
 
     def pack_tensors(self, tensors: Sequence[Any]) -> Any:
@@ -199,15 +202,19 @@ class ElementFunction:
                 element = layout.pack_tensors(self._inputs(layout))
             result = converted(*arguments, *_as_arguments(element))
             self.result = result if is_dataset_like(result) else _structure_of_result(result)
-            self.returns_dataset = is_dataset_like(result) or any(is_dataset_like(each) for each in leaves(self.result))
+            self.returns_dataset = is_dataset_like(result) or any(
+                is_dataset_like(each) for each in leaves(self.result)
+            )
             if not self.returns_dataset:
                 set_outputs(self.graph, [each for each in leaves(self.result) if each is not None])
                 self.graph = rewrite(self.graph).after  # it runs op by op, once for every element
         self.output_spec = self.result.element_spec if is_dataset_like(result) else spec_of(self.result)
         self.output_layout = Layout(self.output_spec)
         self._captures = self.graph.external_captures
-        self._runs_eagerly = self.returns_dataset or self._opaque or any(
-            isinstance(each, SymbolicTensor) for each in self._captures
+        self._runs_eagerly = (
+            self.returns_dataset
+            or self._opaque
+            or any(isinstance(each, SymbolicTensor) for each in self._captures)
         )
         self._extra = extra
 
@@ -252,7 +259,10 @@ def _structure_of_result(result: Any) -> Any:
     if is_dataset_like(result) or result is None:
         return result
     if isinstance(result, tuple):
-        parts = [_structure_of_result(each) if not isinstance(each, list) else to_structure(each) for each in result]
+        parts = [
+            _structure_of_result(each) if not isinstance(each, list) else to_structure(each)
+            for each in result
+        ]
         return type(result)(*parts) if hasattr(result, "_fields") else tuple(parts)
     if isinstance(result, dict):
         return type(result)((key, _structure_of_result(each)) for key, each in result.items())
@@ -261,6 +271,8 @@ def _structure_of_result(result: Any) -> Any:
 
 def as_eager(value: Any) -> Any:
     """A raw value as an array on the host."""
-    return value if isinstance(value, (np.ndarray, np.generic)) or not hasattr(value, "__array__") else np.asarray(value)
-
-
+    return (
+        value
+        if isinstance(value, (np.ndarray, np.generic)) or not hasattr(value, "__array__")
+        else np.asarray(value)
+    )

@@ -74,7 +74,9 @@ class Optional(CompositeTensor):
         structure = nest.map_structure(lambda each: each, value)
         structure = _as_tensors(structure)
         flat = nest.flatten(structure, expand_composites=True)
-        return Optional(execute("OptionalFromValue", ([each for each in flat if each is not None],)), spec_of(structure))
+        return Optional(
+            execute("OptionalFromValue", ([each for each in flat if each is not None],)), spec_of(structure)
+        )
 
     @staticmethod
     def empty(element_spec: Any) -> Optional:
@@ -92,7 +94,10 @@ class Optional(CompositeTensor):
           InvalidArgumentError: there is none.
         """
         layout = Layout(self._element_spec)
-        attrs = {"output_types": list(layout.dtypes), "output_shapes": [each.shape for each in layout.flat_specs]}
+        attrs = {
+            "output_types": list(layout.dtypes),
+            "output_shapes": [each.shape for each in layout.flat_specs],
+        }
         return layout.pack_tensors(execute("OptionalGetValue", (self._variant_tensor,), attrs, name))
 
     @property

@@ -66,7 +66,14 @@ class _Group:
 class AutotuneOptions(_Group):
     """Options of AUTOTUNE."""
 
-    _names = ("enabled", "cpu_budget", "ram_budget", "autotune_algorithm", "initial_parallelism", "min_parallelism")
+    _names = (
+        "enabled",
+        "cpu_budget",
+        "ram_budget",
+        "autotune_algorithm",
+        "initial_parallelism",
+        "min_parallelism",
+    )
 
 
 @export("data.experimental.DistributeOptions")

@@ -84,8 +84,14 @@ class Filter(Dataset):
 def _predicate(function: Callable, source: Dataset) -> ElementFunction:
     traced = ElementFunction(function, source._layout)
     result = traced.result
-    if not isinstance(result, Tensor) or result.dtype is not dtypes.bool or result.shape.rank not in (0, None):
-        raise ValueError(f"Invalid `predicate`. `predicate` must return a `tf.bool` scalar tensor, but got {result!r}.")
+    if (
+        not isinstance(result, Tensor)
+        or result.dtype is not dtypes.bool
+        or result.shape.rank not in (0, None)
+    ):
+        raise ValueError(
+            f"Invalid `predicate`. `predicate` must return a `tf.bool` scalar tensor, but got {result!r}."
+        )
     return traced
 
 
@@ -124,7 +130,9 @@ class FlatMap(Dataset):
 def _dataset_function(function: Callable, source: Dataset) -> ElementFunction:
     traced = ElementFunction(function, source._layout)
     if not isinstance(traced.result, Dataset):
-        raise TypeError(f"The `map_func` argument must return a `Dataset` object. Got {type(traced.result)!r}.")
+        raise TypeError(
+            f"The `map_func` argument must return a `Dataset` object. Got {type(traced.result)!r}."
+        )
     return traced
 
 
@@ -174,7 +182,9 @@ def with_stable_state(state: Any, layout: Layout, function: Callable) -> tuple[L
         new = traced.output_spec
         flat_old, flat_new = leaves(spec), leaves(new)
         if len(flat_old) != len(flat_new) or any(a.dtype != b.dtype for a, b in zip(flat_old, flat_new)):
-            raise TypeError(f"The state must keep its structure and dtypes: it was {spec}, and becomes {new}.")
+            raise TypeError(
+                f"The state must keep its structure and dtypes: it was {spec}, and becomes {new}."
+            )
         merged = [old.most_specific_common_supertype([after]) for old, after in zip(flat_old, flat_new)]
         if merged == flat_old:
             return state_layout, traced
@@ -191,7 +201,9 @@ class Scan(Dataset):
         self._function = ElementFunction(function, source._layout, self._state_layout)
         result = self._function.output_spec
         if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError("The scan function must return a pair comprising the new state and the output value.")
+            raise TypeError(
+                "The scan function must return a pair comprising the new state and the output value."
+            )
         super().__init__(result[1], (source,))
 
     def _iterate(self) -> Iterator[list]:

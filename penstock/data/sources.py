@@ -65,7 +65,9 @@ class Slices(Dataset):
         values = leaves(structure)
         counts = {_first_dimension(each) for each in values if each is not None}
         if len(counts) > 1:
-            raise ValueError(f"Dimensions {sorted(counts)} are not compatible: all components must have the same first one.")
+            raise ValueError(
+                f"Dimensions {sorted(counts)} are not compatible: all components must have the same first one."
+            )
         self._count = counts.pop()
         self._columns = [
             None if each is None else each if not isinstance(spec, TensorSpec) else as_eager(each.host())
@@ -116,20 +118,28 @@ class Generator(Dataset):
             raise TypeError("`generator` must be a Python callable.")
         if output_signature is not None:
             if output_types is not None or output_shapes is not None:
-                raise TypeError("The `output_types` and `output_shapes` arguments cannot be used with `output_signature`.")
+                raise TypeError(
+                    "The `output_types` and `output_shapes` arguments cannot be used with `output_signature`."
+                )
             spec = _specs_of_lists(output_signature)
         elif output_types is None:
-            raise TypeError("To specify the output signature you need to provide `output_signature` or `output_types`.")
+            raise TypeError(
+                "To specify the output signature you need to provide `output_signature` or `output_types`."
+            )
         else:
             types = _specs_of_lists(output_types)
             if output_shapes is None:
                 spec = _map_types(types)
             else:
                 shapes = iter(_flat_shapes(types, output_shapes))
-                spec = Layout(_map_types(types)).fill([TensorSpec(next(shapes), as_dtype(kind)) for kind in leaves(types)])
+                spec = Layout(_map_types(types)).fill(
+                    [TensorSpec(next(shapes), as_dtype(kind)) for kind in leaves(types)]
+                )
         super().__init__(spec)
         self._generator = generator
-        self._args = tuple(np.asarray(each) if not isinstance(each, Tensor) else each.numpy() for each in args or ())
+        self._args = tuple(
+            np.asarray(each) if not isinstance(each, Tensor) else each.numpy() for each in args or ()
+        )
 
     def _iterate(self) -> Iterator[list]:
         specs = leaves(self._element_spec)
@@ -198,7 +208,9 @@ def _map_types(types: Any) -> Any:
 
 def _flat_shapes(types: Any, shapes: Any) -> list:
     if isinstance(types, tuple):
-        return [found for kind, shape in zip(types, shapes, strict=True) for found in _flat_shapes(kind, shape)]
+        return [
+            found for kind, shape in zip(types, shapes, strict=True) for found in _flat_shapes(kind, shape)
+        ]
     if isinstance(types, dict):
         return [found for key in sorted(types) for found in _flat_shapes(types[key], shapes[key])]
     return [TensorShape(shapes)]
@@ -209,7 +221,9 @@ class Range(Dataset):
 
     def __init__(self, *args: Any, output_type: Any = dtypes.int64):
         if not 1 <= len(args) <= 3:
-            raise ValueError(f"Invalid `args`. The length of `args` should be between 1 and 3, got {len(args)}.")
+            raise ValueError(
+                f"Invalid `args`. The length of `args` should be between 1 and 3, got {len(args)}."
+            )
         dtype = as_dtype(output_type)
         super().__init__(TensorSpec([], dtype))
         known = [constant_value(each) if isinstance(each, Tensor) else each for each in args]
@@ -251,7 +265,9 @@ def list_files(file_pattern: Any, shuffle: bool, seed: Any) -> Dataset:
     """
     import glob
 
-    patterns = [file_pattern] if isinstance(file_pattern, (str, bytes)) else list(np.ravel(np.asarray(file_pattern)))
+    patterns = (
+        [file_pattern] if isinstance(file_pattern, (str, bytes)) else list(np.ravel(np.asarray(file_pattern)))
+    )
     texts = [each.decode() if isinstance(each, bytes) else str(each) for each in patterns]
     found = sorted(name for pattern in texts for name in glob.glob(pattern))
     if not found:

@@ -146,7 +146,9 @@ class StrategyExtended:
     def _in_multi_worker_mode(self) -> bool:
         return False
 
-    def update(self, var: Any, fn: Callable, args: tuple = (), kwargs: dict | None = None, group: bool = True) -> Any:
+    def update(
+        self, var: Any, fn: Callable, args: tuple = (), kwargs: dict | None = None, group: bool = True
+    ) -> Any:
         """Calls `fn(var, *args, **kwargs)` where the variable is."""
         return fn(var, *args, **(kwargs or {}))
 

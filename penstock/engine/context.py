@@ -44,7 +44,9 @@ class _Thread(threading.local):
         self.sessions: list = []  # v1 default-session stack
         self.strategies: list = []  # tf.distribute scope stack
         self.resources: dict[str, Any] | None = None  # name -> State of the session that runs; None: eager
-        self.random_states: dict[str, Any] | None = None  # where the dataset iterator that runs keeps random streams
+        self.random_states: dict[str, Any] | None = (
+            None  # where the dataset iterator that runs keeps random streams
+        )
         self.variable_creators: tuple = ()  # tf.variable_creator_scope stack, innermost last
         self.autograph: tuple = ()  # stack of tracing.autograph.status.ControlStatusCtx
         self.autograph_activation: Any = None  # tracing.autograph.operators.returns.Activation

@@ -30,7 +30,9 @@ _conversions: list[tuple[int, Any, Callable]] = []
 
 
 @export("register_tensor_conversion_function")
-def register_tensor_conversion_function(base_type: Any, conversion_func: Callable, priority: int = 100) -> None:
+def register_tensor_conversion_function(
+    base_type: Any, conversion_func: Callable, priority: int = 100
+) -> None:
     """Makes `convert_to_tensor` accept objects of `base_type`.
 
     Args:
@@ -47,7 +49,11 @@ _PYTHON_SCALARS = {float: dtypes.float32, int: dtypes.int32, bool: dtypes.bool, 
 
 @export("convert_to_tensor")
 def convert_to_tensor(
-    value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None, preferred_dtype: Any = None
+    value: Any,
+    dtype: Any = None,
+    dtype_hint: Any = None,
+    name: str | None = None,
+    preferred_dtype: Any = None,
 ) -> Tensor:
     """Converts a value to a tensor.
 
@@ -73,7 +79,11 @@ def convert_to_tensor(
     """
     kind = type(value)
     if kind is EagerTensor or kind is SymbolicTensor:
-        if dtype is not None and value._dtype is not dtype and as_dtype(dtype).base_dtype != value._dtype.base_dtype:
+        if (
+            dtype is not None
+            and value._dtype is not dtype
+            and as_dtype(dtype).base_dtype != value._dtype.base_dtype
+        ):
             raise ValueError(
                 f"Tensor conversion requested dtype {as_dtype(dtype).name} for Tensor with dtype "
                 f"{value._dtype.name}: {value!r}"
@@ -124,8 +134,12 @@ def _constant_of_scalar(value: Any, kind: type, dtype: DType | None, hint: Any, 
         array = np.array(value, dtype.as_numpy_dtype)
     except OverflowError:
         if not (dtype.is_integer and -(2**63) <= value < 2**64):
-            raise ValueError(f"Can't convert Python value {value!r} to {dtype.name}: it is out of range") from None
-        array = np.array(value, np.int64 if value < 2**63 else np.uint64).astype(dtype.as_numpy_dtype)  # wraps around
+            raise ValueError(
+                f"Can't convert Python value {value!r} to {dtype.name}: it is out of range"
+            ) from None
+        array = np.array(value, np.int64 if value < 2**63 else np.uint64).astype(
+            dtype.as_numpy_dtype
+        )  # wraps around
     return _as_constant(array, dtype, name)
 
 
@@ -146,7 +160,9 @@ def _as_constant(array: np.ndarray, dtype: DType | None, name: str | None) -> Te
     """An eager tensor, or a Const node of the graph being built."""
     if thread.graph is None:
         return EagerTensor(array, dtype)
-    return execute("Const", (), {"value": array, "dtype": dtype or dtypes.dtype_of_array(array)}, name or "Const")
+    return execute(
+        "Const", (), {"value": array, "dtype": dtype or dtypes.dtype_of_array(array)}, name or "Const"
+    )
 
 
 def _holds_tensors(value: Any) -> bool:
@@ -155,20 +171,29 @@ def _holds_tensors(value: Any) -> bool:
             return True
         if isinstance(each, (list, tuple)) and _holds_tensors(each):
             return True
-        if not isinstance(each, (int, float, str, bytes)) and _conversions and any(
-            isinstance(each, base) for _, base, _ in _conversions
+        if (
+            not isinstance(each, (int, float, str, bytes))
+            and _conversions
+            and any(isinstance(each, base) for _, base, _ in _conversions)
         ):
             return True
     return False
 
 
 def _pack(value: Any, dtype: DType | None, name: str | None) -> Tensor:
-    if dtype is None:
-        dtype = _dtype_inside(value)
+    """Packs a list that holds tensors. An explicit dtype casts them; without one they must agree, as `Pack` checks."""
+    inferred = dtype or _dtype_inside(value)
     parts = []
     for each in value:
-        part = convert_to_tensor(each, dtype)
-        parts.append(part)
+        if isinstance(each, (list, tuple)):
+            parts.append(convert_to_tensor(each, dtype if _holds_tensors(each) else inferred))
+        elif isinstance(each, Tensor) or hasattr(each, "__tf_tensor__"):
+            part = convert_to_tensor(each)
+            if dtype is not None and part.dtype.base_dtype != dtype.base_dtype:
+                part = execute("Cast", (part,), {"DstT": dtype})
+            parts.append(part)
+        else:
+            parts.append(convert_to_tensor(each, inferred))
     return execute("Pack", (parts,), {"axis": 0}, name or "packed")
 
 
@@ -222,7 +247,9 @@ def _array_of_python(value: Any, dtype: DType | None, hint: DType | None) -> tup
     if isinstance(value, range):
         value = list(value)
     if value is None or (isinstance(value, (list, tuple)) and _holds_none(value)):
-        raise ValueError("Attempt to convert a value (None) with an unsupported type (<class 'NoneType'>) to a Tensor.")
+        raise ValueError(
+            "Attempt to convert a value (None) with an unsupported type (<class 'NoneType'>) to a Tensor."
+        )
     try:
         source = np.array(value)
     except UnicodeDecodeError:  # str beside bytes that are not ASCII
@@ -231,8 +258,12 @@ def _array_of_python(value: Any, dtype: DType | None, hint: DType | None) -> tup
         raise ValueError("Can't convert non-rectangular Python sequence to Tensor.") from None
     if source.dtype.kind in "US":
         source = np.array(value, object)
-        if dtype not in (None, dtypes.string) or not all(isinstance(each, (str, bytes)) for each in source.flat):
-            raise TypeError(f"Cannot convert {value!r} to a tensor of dtype {dtype.name if dtype else 'string'}")
+        if dtype not in (None, dtypes.string) or not all(
+            isinstance(each, (str, bytes)) for each in source.flat
+        ):
+            raise TypeError(
+                f"Cannot convert {value!r} to a tensor of dtype {dtype.name if dtype else 'string'}"
+            )
         return _bytes_array(source), dtypes.string
     if source.dtype.kind == "O":
         big = all(isinstance(each, int) for each in source.flat)
@@ -356,5 +387,7 @@ def constant_v1(
         missing = int(np.prod(dims)) - array.size
         if missing > 0 and array.size > 1:
             flat = array.reshape(-1)
-            return _as_constant(np.concatenate([flat, np.repeat(flat[-1:], missing)]).reshape(dims), kind, name)
+            return _as_constant(
+                np.concatenate([flat, np.repeat(flat[-1:], missing)]).reshape(dims), kind, name
+            )
     return constant(value, dtype, shape, name)

@@ -148,10 +148,14 @@ class OpDef:
         # attrs -> the State that each operation of this type has to itself, in its hidden attribute `_stream`.
         self.make_stream: Callable[[dict], Any] | None = None
         # (position of an input, the dtypes it may have); `allow` adds what type letters may stand for.
-        self.allowed: tuple[tuple[int, frozenset[DType]], ...] = () if self.signature.has_list_inputs else tuple(
-            (index, frozenset({argument.type}))
-            for index, argument in enumerate(self.signature.inputs)
-            if isinstance(argument.type, DType)
+        self.allowed: tuple[tuple[int, frozenset[DType]], ...] = (
+            ()
+            if self.signature.has_list_inputs
+            else tuple(
+                (index, frozenset({argument.type}))
+                for index, argument in enumerate(self.signature.inputs)
+                if isinstance(argument.type, DType)
+            )
         )
         self.is_plain = False  # host arrays in, one host array out: the funnel's short way
         self.lowering: Callable | None = None  # set by runtime for ops that hold graphs
@@ -175,7 +179,12 @@ class OpDef:
         self.is_plain = (
             bool(signature.inputs)
             and signature.single_output
-            and not (self.stateful or signature.has_list_inputs or signature.opaque_outputs or signature.takes_resource)
+            and not (
+                self.stateful
+                or signature.has_list_inputs
+                or signature.opaque_outputs
+                or signature.takes_resource
+            )
         )
 
     def numpy(self, body: Callable) -> OpDef:

@@ -97,7 +97,9 @@ def _host_values(inputs: Sequence[Any]) -> list[Any] | None:
     return values
 
 
-def _execute_plain(definition: OpDef, inputs: Sequence[EagerTensor], values: list[Any], attrs: dict) -> EagerTensor:
+def _execute_plain(
+    definition: OpDef, inputs: Sequence[EagerTensor], values: list[Any], attrs: dict
+) -> EagerTensor:
     """The short way for the usual op: arrays in, one array out, on the host."""
     for first, second in definition.signature.type_pairs:
         if inputs[first]._dtype is not inputs[second]._dtype:
@@ -128,7 +130,8 @@ def run_kernel(definition: OpDef, inputs: Sequence[Any], flat: Sequence[EagerTen
         return run_xla(definition, flat, attrs)
     if definition.signature.has_list_inputs:
         values = [
-            [each.host() for each in value] if isinstance(value, (list, tuple)) else value.host() for value in inputs
+            [each.host() for each in value] if isinstance(value, (list, tuple)) else value.host()
+            for value in inputs
         ]
     else:
         values = [value if (value := tensor._np) is not None else tensor.host() for tensor in flat]
@@ -258,7 +261,9 @@ def explain_dtypes(definition: OpDef, flat: Sequence[Any], first: int, second: i
 
 def explain_allowed(definition: OpDef, flat: Sequence[Any], index: int, allowed: frozenset[DType]) -> str:
     """The message for an input whose dtype the op does not take."""
-    accepted = ", ".join(sorted((each.name for each in allowed), key=lambda name: (name.rstrip("0123456789"), name)))
+    accepted = ", ".join(
+        sorted((each.name for each in allowed), key=lambda name: (name.rstrip("0123456789"), name))
+    )
     if len(allowed) == 1:
         return (
             f"{definition.type}: input #{index} (zero-based) was expected to be a {accepted} tensor but is a "
@@ -286,5 +291,3 @@ def where() -> str:
     """The user's source line, for the end of a message."""
     line = source_line.caller()
     return f" [{line}]" if line else ""
-
-

@@ -104,7 +104,9 @@ def broadcast(call: ShapeCall) -> TensorShape:
         for i in range(1, len(call.inputs)):
             shape = broadcast_shape(shape, call.shape(i))
     except ValueError:
-        raise call.error("these do not broadcast: sizes must be equal or 1, from the last dimension on") from None
+        raise call.error(
+            "these do not broadcast: sizes must be equal or 1, from the last dimension on"
+        ) from None
     return shape
 
 

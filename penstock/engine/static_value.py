@@ -100,7 +100,11 @@ def _fold(tensor: SymbolicTensor) -> np.ndarray | None:
     if op.type == "Rank":
         rank = op.inputs[0].shape.rank
         return None if rank is None else np.array(rank, np.int32)
-    if op.type in _FROM_PARTIAL and tensor.dtype.is_integer and (entries := constant_entries(tensor)) is not None:
+    if (
+        op.type in _FROM_PARTIAL
+        and tensor.dtype.is_integer
+        and (entries := constant_entries(tensor)) is not None
+    ):
         if None not in entries:  # a known part of a partly known shape
             return np.array(entries, tensor.dtype.np_dtype).reshape([] if tensor.shape.rank == 0 else [-1])
     definition = op.definition
@@ -116,7 +120,9 @@ def _fold(tensor: SymbolicTensor) -> np.ndarray | None:
             return None
         values.append(value)
     try:
-        results = definition.numpy_body(*definition.group(values, op.attrs), **definition.attrs_for_kernel(op.attrs))
+        results = definition.numpy_body(
+            *definition.group(values, op.attrs), **definition.attrs_for_kernel(op.attrs)
+        )
     except Exception:  # a bad program fails when it runs, with the op's own message
         return None
     result = results if definition.signature.single_output else results[tensor.value_index]
@@ -248,4 +254,6 @@ _ENTRIES = {
 }
 
 
-Tensor._as_shape = constant_shape  # for composites, which hold shapes as tensors; types know nothing of values
+Tensor._as_shape = (
+    constant_shape  # for composites, which hold shapes as tensors; types know nothing of values
+)

@@ -41,7 +41,11 @@ _TABLE: list[tuple[Any, tuple[str, ...], tuple[str, ...] | None]] = [
     (shapes.TensorShape, ("TensorShape",), None),
     (shapes.Dimension, (), ("Dimension",)),
     (shapes.dimension_value, ("compat.dimension_value",), ("dimension_value", "compat.dimension_value")),
-    (shapes.dimension_at_index, ("compat.dimension_at_index",), ("dimension_at_index", "compat.dimension_at_index")),
+    (
+        shapes.dimension_at_index,
+        ("compat.dimension_at_index",),
+        ("dimension_at_index", "compat.dimension_at_index"),
+    ),
     (shapes.enable_v2_tensorshape, (), ("enable_v2_tensorshape",)),
     (shapes.disable_v2_tensorshape, (), ("disable_v2_tensorshape",)),
     (tensors.Tensor, ("Tensor", "experimental.numpy.ndarray"), None),
@@ -78,7 +82,8 @@ _TABLE: list[tuple[Any, tuple[str, ...], tuple[str, ...] | None]] = [
     *(
         (value, (f"errors.{name}",), None)
         for name, value in vars(errors).items()
-        if name.isupper() or (isinstance(value, type) and issubclass(value, errors.OpError) and name[0] != "_")
+        if name.isupper()
+        or (isinstance(value, type) and issubclass(value, errors.OpError) and name[0] != "_")
     ),
     (errors.OpError, ("errors.OpError",), ("OpError", "errors.OpError")),
     (errors.OperatorNotAllowedInGraphError, ("errors.OperatorNotAllowedInGraphError",), None),

@@ -9,7 +9,9 @@ from penstock.graph.func_graph import FuncGraph
 from penstock.graph.graph import Graph, record_operation
 
 
-def copy_operations(source: FuncGraph, target: Graph, values: dict[int, Any], nested: bool = False) -> dict[int, Any]:
+def copy_operations(
+    source: FuncGraph, target: Graph, values: dict[int, Any], nested: bool = False
+) -> dict[int, Any]:
     """Adds copies of the operations of `source` to `target`.
 
     Args:
@@ -24,14 +26,18 @@ def copy_operations(source: FuncGraph, target: Graph, values: dict[int, Any], ne
     for operation in source.get_operations():
         if id(operation) in inputs:
             continue
-        attrs = {key: value for key, value in operation.attrs.items() if key != "_stream"}  # the copy has its own
+        attrs = {
+            key: value for key, value in operation.attrs.items() if key != "_stream"
+        }  # the copy has its own
         if nested:
             for name in operation.definition.nested:
                 held = attrs[name]
                 attrs[name] = [clone(each) for each in held] if isinstance(held, list) else clone(held)
         if "_gradient" in attrs:
             attrs["_gradient"] = _TranslatedRule(attrs["_gradient"], source, values)
-        with target.control_dependencies([copies[id(each)] for each in operation.control_inputs if id(each) in copies]):
+        with target.control_dependencies(
+            [copies[id(each)] for each in operation.control_inputs if id(each) in copies]
+        ):
             copy = target.add_operation(
                 operation.definition,
                 [values[id(each)] for each in operation.inputs],

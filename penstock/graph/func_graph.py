@@ -53,7 +53,10 @@ class FuncGraph(Graph):
         """A new placeholder at the end of the inputs."""
         with context.tapes_stopped():
             node = self.add_operation(
-                REGISTRY["Placeholder"], (), {"dtype": dtypes.as_dtype(dtype), "shape": TensorShape(shape)}, name
+                REGISTRY["Placeholder"],
+                (),
+                {"dtype": dtypes.as_dtype(dtype), "shape": TensorShape(shape)},
+                name,
             )
         self.inputs.append(node.outputs[0])
         return node.outputs[0]

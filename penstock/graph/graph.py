@@ -10,7 +10,7 @@ from typing import Any
 from penstock.engine import context
 from penstock.engine.context import process, thread
 from penstock.engine.definition import OpDef, op
-from penstock.engine.execute import explain_allowed, explain_dtypes, record
+from penstock.engine.execute import explain_allowed, explain_dtypes
 from penstock.engine.export import export
 from penstock.engine.shape_rules import infer_shapes
 from penstock.graph.operation import Operation
@@ -73,7 +73,9 @@ class Graph:
 
     # Building.
 
-    def add_call(self, definition: OpDef, inputs: Sequence[Any], attrs: dict | None, name: str | None = None) -> Any:
+    def add_call(
+        self, definition: OpDef, inputs: Sequence[Any], attrs: dict | None, name: str | None = None
+    ) -> Any:
         """Adds a node for a call of an op, and returns what `execute` returns."""
         attrs = definition.complete(attrs)
         flat: Sequence[Any] = inputs
@@ -112,9 +114,12 @@ class Graph:
         full_name = self.unique_name(name or definition.type)
         if self._attr_scopes:
             attrs = {**attrs, **self._attr_scopes}
-        operation = Operation(definition, self, full_name, captured, attrs, self._current_controls(captured), thread.device)
+        operation = Operation(
+            definition, self, full_name, captured, attrs, self._current_controls(captured), thread.device
+        )
         operation.outputs = [
-            SymbolicTensor(operation, index, kind, shape) for index, (kind, shape) in enumerate(zip(kinds, shapes, strict=True))
+            SymbolicTensor(operation, index, kind, shape)
+            for index, (kind, shape) in enumerate(zip(kinds, shapes, strict=True))
         ]
         operation.index = len(self._operations)
         self._operations.append(operation)
@@ -146,7 +151,9 @@ class Graph:
         """A node for an eager tensor: a constant, or the resource it refers to."""
         if not isinstance(tensor, EagerTensor):
             if isinstance(tensor, Tensor):
-                raise ValueError(f"{tensor!r} must be from the same graph as {self!r} (it is from {tensor.graph!r}).")
+                raise ValueError(
+                    f"{tensor!r} must be from the same graph as {self!r} (it is from {tensor.graph!r})."
+                )
             raise TypeError(f"cannot use {tensor!r} as a tensor of a graph")
         known = self._outside.get(id(tensor))
         if known is not None:
@@ -167,8 +174,12 @@ class Graph:
             symbolic.handle_data = getattr(tensor.host(), "handle_data", None)
             return symbolic
         handle = vars(tensor).get("read_from")
-        if handle is not None and not self.building_function:  # scripts that mix eager variables with placeholders mean the variable, not its value
-            read = self.add_operation(REGISTRY["ReadVariableOp"], (self.capture(handle),), {"dtype": tensor.dtype}, name)
+        if (
+            handle is not None and not self.building_function
+        ):  # scripts that mix eager variables with placeholders mean the variable, not its value
+            read = self.add_operation(
+                REGISTRY["ReadVariableOp"], (self.capture(handle),), {"dtype": tensor.dtype}, name
+            )
             return read.outputs[0]
         attrs = {"value": tensor.host(), "dtype": tensor.dtype}
         return self.add_operation(REGISTRY["Const"], (), attrs, name or "Const").outputs[0]
@@ -207,7 +218,9 @@ class Graph:
             inner = name[:-1]
         else:
             if not _NAME.match(name):
-                raise ValueError(f"{name!r} is not a valid scope name. A scope name has to match {_NAME.pattern}")
+                raise ValueError(
+                    f"{name!r} is not a valid scope name. A scope name has to match {_NAME.pattern}"
+                )
             inner = self.unique_name(name)
         self._name_stack = inner
         try:
@@ -242,7 +255,9 @@ class Graph:
                         continue
                 operation = each.op if isinstance(each, SymbolicTensor) else each
                 if not isinstance(operation, Operation):
-                    raise TypeError(f"Control input must be an Operation, a Tensor, or IndexedSlices: got {each!r}")
+                    raise TypeError(
+                        f"Control input must be an Operation, a Tensor, or IndexedSlices: got {each!r}"
+                    )
                 if operation.graph is self:
                     operations.append(operation)
             self._control_stack = [*outer, tuple(operations)]
@@ -358,7 +373,9 @@ class Graph:
             raise ValueError(f"The name {name!r} looks like an (invalid) Operation name, not a Tensor.")
         outputs = self.get_operation_by_name(op_name).outputs
         if int(index) >= len(outputs):
-            raise KeyError(f"The name {name!r} refers to a Tensor which does not exist: {op_name} has {len(outputs)}.")
+            raise KeyError(
+                f"The name {name!r} refers to a Tensor which does not exist: {op_name} has {len(outputs)}."
+            )
         return outputs[int(index)]
 
     def as_graph_element(self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True) -> Any:
@@ -477,5 +494,3 @@ def reset_default_graph() -> None:
     process.default_graph = None
     if nested:
         thread.graph = context.default_graph()
-
-

@@ -69,7 +69,9 @@ class _FunctionNames:
     def name(self, graph: FuncGraph) -> str:
         """The name of a graph in the library."""
         if id(graph) not in self._names:
-            self._names[id(graph)] = f"__inference_{graph.name}_{len(self._names)}".replace("<", "").replace(">", "")
+            self._names[id(graph)] = f"__inference_{graph.name}_{len(self._names)}".replace("<", "").replace(
+                ">", ""
+            )
             self.pending.append(graph)
         return self._names[id(graph)]
 
@@ -113,7 +115,9 @@ def _set_attr(attr: Any, value: Any, default: Any, functions: _FunctionNames) ->
 
         attr.tensor.CopyFrom(tensor_proto(value, dtype_of_array(np.asarray(value))))
     else:
-        raise TypeError(f"an attribute of type {type(value).__name__} cannot be written to a GraphDef: {value!r}")
+        raise TypeError(
+            f"an attribute of type {type(value).__name__} cannot be written to a GraphDef: {value!r}"
+        )
 
 
 def _append(target: Any, value: Any, functions: _FunctionNames) -> None:
@@ -151,7 +155,9 @@ def _function_def(graph: FuncGraph, functions: _FunctionNames) -> Any:
             continue
         for tensor, name in zip(operation.outputs, _output_names(operation)):
             names[id(tensor)] = name
-        _fill_node(message.node_def.add(), operation, functions, [names[id(each)] for each in operation.inputs])
+        _fill_node(
+            message.node_def.add(), operation, functions, [names[id(each)] for each in operation.inputs]
+        )
     for index, tensor in enumerate(graph.outputs):
         result = message.signature.output_arg.add()
         result.name, result.type = f"output_{index}", tensor.dtype.as_datatype_enum
@@ -164,7 +170,13 @@ def _output_names(operation: Operation) -> list[str]:
     attrs = {**operation.definition.type_attrs(operation.inputs, operation.attrs), **operation.attrs}
     names: list[str] = []
     for argument in operation.definition.signature.outputs:
-        count = 1 if argument.kind == "single" else attrs[argument.count] if argument.kind == "repeat" else len(attrs[argument.type])
+        count = (
+            1
+            if argument.kind == "single"
+            else attrs[argument.count]
+            if argument.kind == "repeat"
+            else len(attrs[argument.type])
+        )
         names.extend(f"{operation.name}:{argument.name}:{i}" for i in range(count))
     return names
 
@@ -209,7 +221,11 @@ def import_graph_def(
     library = {each.signature.name: each for each in graph_def.library.function}
     reader = _Reader(library)
     mapped = {str(key): convert_to_tensor(value) for key, value in (input_map or {}).items()}
-    with context.building(target), context.tapes_stopped(), target.name_scope(prefix) if prefix else _nothing():
+    with (
+        context.building(target),
+        context.tapes_stopped(),
+        target.name_scope(prefix) if prefix else _nothing(),
+    ):
         operations = reader.add_nodes(target, list(graph_def.node), mapped, bool(prefix))
     if return_elements is None:
         return None
@@ -235,7 +251,9 @@ class _Reader:
         self._library = library
         self._functions: dict[str, FuncGraph] = {}
 
-    def add_nodes(self, graph: Graph, nodes: list, mapped: dict[str, Any], prefixed: bool) -> dict[str, Operation]:
+    def add_nodes(
+        self, graph: Graph, nodes: list, mapped: dict[str, Any], prefixed: bool
+    ) -> dict[str, Operation]:
         """Adds nodes in an order in which inputs come first; returns name in the message -> operation."""
         by_name = {node.name: node for node in nodes}
         done: dict[str, Operation] = {}
@@ -272,7 +290,10 @@ class _Reader:
         with graph.name_scope(node.name):
             copy_operations(body, graph, values)
         return graph.add_operation(
-            REGISTRY["IdentityN"], [values[id(each)] for each in body.outputs], {"T": [each.dtype for each in body.outputs]}, name
+            REGISTRY["IdentityN"],
+            [values[id(each)] for each in body.outputs],
+            {"T": [each.dtype for each in body.outputs]},
+            name,
         )
 
     def _attrs(self, node: Any, definition: OpDef) -> dict:
@@ -286,7 +307,9 @@ class _Reader:
         for argument in definition.signature.inputs:
             if argument.count and argument.count in node.attr:
                 attrs[argument.count] = node.attr[argument.count].i
-        missing = [n for n, default in definition.signature.attrs.items() if default is REQUIRED and n not in attrs]
+        missing = [
+            n for n, default in definition.signature.attrs.items() if default is REQUIRED and n not in attrs
+        ]
         if missing:
             raise ValueError(f"NodeDef {node.name!r} ({node.op}) lacks the attributes {missing}.")
         return attrs
@@ -327,7 +350,11 @@ class _Reader:
         with context.building(graph), context.tapes_stopped():
             values: dict[str, Any] = {}
             for index, argument in enumerate(message.signature.input_arg):
-                shapes = message.arg_attr[index].attr["_output_shapes"].list.shape if index in message.arg_attr else []
+                shapes = (
+                    message.arg_attr[index].attr["_output_shapes"].list.shape
+                    if index in message.arg_attr
+                    else []
+                )
                 shape = shape_of_proto(shapes[0]) if shapes else TensorShape(None)
                 values[argument.name] = graph.add_input(as_dtype(argument.type), shape, argument.name)
             pending = list(message.node_def)
@@ -346,7 +373,9 @@ class _Reader:
                     for tensor, tensor_name in zip(operation.outputs, _output_names(operation)):
                         values[tensor_name.replace(operation.name, node.name, 1)] = tensor
                 if len(waiting) == len(pending):
-                    raise ValueError(f"The function {name!r} has inputs that nothing computes: {waiting[0].name}.")
+                    raise ValueError(
+                        f"The function {name!r} has inputs that nothing computes: {waiting[0].name}."
+                    )
                 pending = waiting
             graph.outputs = [values[message.ret[result.name]] for result in message.signature.output_arg]
             graph.structured_outputs = list(graph.outputs)

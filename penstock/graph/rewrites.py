@@ -54,8 +54,12 @@ class Report:
     fired: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        rows = [f"{len(self.before.get_operations())} operations before, {len(self.after.get_operations())} after"]
-        rows += [f"  {count:4d} x {name}" for name, count in sorted(self.fired.items(), key=lambda row: -row[1])]
+        rows = [
+            f"{len(self.before.get_operations())} operations before, {len(self.after.get_operations())} after"
+        ]
+        rows += [
+            f"  {count:4d} x {name}" for name, count in sorted(self.fired.items(), key=lambda row: -row[1])
+        ]
         return "\n".join(rows)
 
 
@@ -73,7 +77,11 @@ def _same_type(tensor: Any, like: Any) -> bool:
     if tensor.dtype != like.dtype:
         return False
     a, b = tensor.shape, like.shape
-    return a.rank is not None and a.as_list() == b.as_list() and (None not in a.as_list() or _keeps_shape(tensor, like))
+    return (
+        a.rank is not None
+        and a.as_list() == b.as_list()
+        and (None not in a.as_list() or _keeps_shape(tensor, like))
+    )
 
 
 def _keeps_shape(tensor: Any, like: Any) -> bool:
@@ -143,7 +151,9 @@ def _cancelling_reshapes(operation: Operation) -> Any:
 
 
 def _same_shape_known(a: Any, b: Any) -> bool:
-    return a.shape.is_fully_defined() and b.shape.is_fully_defined() and a.shape.as_list() == b.shape.as_list()
+    return (
+        a.shape.is_fully_defined() and b.shape.is_fully_defined() and a.shape.as_list() == b.shape.as_list()
+    )
 
 
 def _useless_cast(operation: Operation) -> Any:
@@ -152,9 +162,18 @@ def _useless_cast(operation: Operation) -> Any:
 
 def _fold(operation: Operation) -> Any:
     definition, output = operation.definition, operation.outputs[0]
-    if definition.stateful or definition.nested or operation.type in ("Const", "Placeholder") or len(operation.outputs) != 1:
+    if (
+        definition.stateful
+        or definition.nested
+        or operation.type in ("Const", "Placeholder")
+        or len(operation.outputs) != 1
+    ):
         return None
-    if output.dtype in (dtypes.resource, dtypes.variant) or not operation.inputs and operation.type != "Shape":
+    if (
+        output.dtype in (dtypes.resource, dtypes.variant)
+        or not operation.inputs
+        and operation.type != "Shape"
+    ):
         return None
     size = output.shape.num_elements()
     if size is None or size > _LARGEST_CONSTANT:
@@ -292,7 +311,11 @@ def _merge_common(graph: FuncGraph, fired: dict[str, int]) -> int:
 def _attrs_key(attrs: dict) -> Any:
     def key(value: Any) -> Any:
         if isinstance(value, np.ndarray):
-            return (value.dtype.str, value.shape, value.tobytes() if value.dtype != object else tuple(value.reshape(-1)))
+            return (
+                value.dtype.str,
+                value.shape,
+                value.tobytes() if value.dtype != object else tuple(value.reshape(-1)),
+            )
         if isinstance(value, (list, tuple)):
             return tuple(key(each) for each in value)
         try:

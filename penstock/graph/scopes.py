@@ -67,7 +67,9 @@ class name_scope_v1(name_scope):  # noqa: N801
 
 
 @export(v1=["op_scope"])
-def op_scope(values: Any, name: str | None, default_name: str | None = None, graph: Any = None) -> name_scope_v1:
+def op_scope(
+    values: Any, name: str | None, default_name: str | None = None, graph: Any = None
+) -> name_scope_v1:
     """The older form of TF 1's `name_scope`."""
     return name_scope_v1(name, default_name, values)
 
@@ -105,7 +107,9 @@ def control_dependencies(control_inputs: Any) -> Any:
 @export(v1=["control_dependencies"])
 def control_dependencies_v1(control_inputs: Any) -> Any:
     """TF 1's `control_dependencies`, in the default graph where none is being built."""
-    graph_of = next((each.graph for each in control_inputs or () if getattr(each, "is_symbolic_tensor", False)), None)
+    graph_of = next(
+        (each.graph for each in control_inputs or () if getattr(each, "is_symbolic_tensor", False)), None
+    )
     if thread.graph is None and graph_of is not None:
         return graph_of.control_dependencies(control_inputs)
     return control_dependencies(control_inputs)
@@ -232,7 +236,12 @@ def _always_on() -> None:
     """Kept for programs that call it: resource variables and functional control flow are the only kind here."""
 
 
-for _name in ("enable_resource_variables", "enable_control_flow_v2", "disable_control_flow_v2", "disable_resource_variables"):
+for _name in (
+    "enable_resource_variables",
+    "enable_control_flow_v2",
+    "disable_control_flow_v2",
+    "disable_resource_variables",
+):
     export(v1=[_name])(_always_on)
 
 
@@ -265,5 +274,3 @@ def graph_mode() -> Iterator[None]:
     """Ops called inside build a graph."""
     with context.building(Graph()):
         yield
-
-

@@ -82,7 +82,9 @@ def _building(*tensors: Any) -> Any:
 
 
 @export("cond", v1=[])
-def cond(pred: Any, true_fn: Callable | None = None, false_fn: Callable | None = None, name: str | None = None) -> Any:
+def cond(
+    pred: Any, true_fn: Callable | None = None, false_fn: Callable | None = None, name: str | None = None
+) -> Any:
     """`true_fn()` where `pred` is true, else `false_fn()`.
 
     Args:
@@ -154,7 +156,9 @@ def _note_variables(graph: FuncGraph) -> None:
 
 def _pack_like(structure: Any, results: list) -> Any:
     filled = iter(results)
-    flat = [None if each is None else next(filled) for each in nest.flatten(structure, expand_composites=True)]
+    flat = [
+        None if each is None else next(filled) for each in nest.flatten(structure, expand_composites=True)
+    ]
     return nest.pack_sequence_as(structure, flat, expand_composites=True)
 
 
@@ -170,7 +174,8 @@ def _check_branches(op_type: str, branches: list[FuncGraph]) -> Any:
                 f"type, and overall structure of return values: {first} and {branch.structured_outputs}\n{error}"
             ) from None
         for a, b in zip(
-            nest.flatten(first, expand_composites=True), nest.flatten(branch.structured_outputs, expand_composites=True)
+            nest.flatten(first, expand_composites=True),
+            nest.flatten(branch.structured_outputs, expand_composites=True),
         ):
             if (a is None) != (b is None) or (a is not None and a.dtype != b.dtype):
                 raise TypeError(
@@ -230,7 +235,9 @@ def switch_case(
             None,
         )
         index = execute("SelectV2", (valid, branch_index, convert_to_tensor(last)), None)
-        return _branch_call("Case", index, [trace(f"branch_{i}", each) for i, each in enumerate(branches)], name)
+        return _branch_call(
+            "Case", index, [trace(f"branch_{i}", each) for i, each in enumerate(branches)], name
+        )
 
 
 def _indexed_branches(branch_fns: Any) -> list[Callable]:
@@ -248,13 +255,19 @@ def _indexed_branches(branch_fns: Any) -> list[Callable]:
             raise TypeError("Each entry in 'branch_fns' must be a (int, callable) pair.")
         indexed[int(each[0])] = each[1]
     if sorted(indexed) != list(range(len(branch_fns))):
-        raise ValueError(f"The branch indices must form contiguous range of [0 to {len(branch_fns)}): {sorted(indexed)}")
+        raise ValueError(
+            f"The branch indices must form contiguous range of [0 to {len(branch_fns)}): {sorted(indexed)}"
+        )
     return [indexed[i] for i in range(len(indexed))]
 
 
 @export("case", v1=[])
 def case(
-    pred_fn_pairs: Any, default: Callable | None = None, exclusive: bool = False, strict: bool = False, name: str = "case"
+    pred_fn_pairs: Any,
+    default: Callable | None = None,
+    exclusive: bool = False,
+    strict: bool = False,
+    name: str = "case",
 ) -> Any:
     """Calls the function of the first true predicate.
 
@@ -274,8 +287,20 @@ def case(
     checks = []
     predicates = [convert_to_tensor(pred) for pred, _ in pairs]
     if exclusive:
-        count = execute("Sum", (execute("Cast", (execute("Pack", (predicates,), {"axis": 0}),), {"DstT": dtypes.int32}), convert_to_tensor(0)), None)
-        checks.append(_assert(execute("LessEqual", (count, convert_to_tensor(1)), None), "case: more than one predicate is true"))
+        count = execute(
+            "Sum",
+            (
+                execute("Cast", (execute("Pack", (predicates,), {"axis": 0}),), {"DstT": dtypes.int32}),
+                convert_to_tensor(0),
+            ),
+            None,
+        )
+        checks.append(
+            _assert(
+                execute("LessEqual", (count, convert_to_tensor(1)), None),
+                "case: more than one predicate is true",
+            )
+        )
     if default is None:
         every = execute("Any", (execute("Pack", (predicates,), {"axis": 0}), convert_to_tensor(0)), None)
         checks.append(_assert(every, "case: none of the conditions is true, and there is no default"))
@@ -288,13 +313,21 @@ def case(
         return cond(predicates[index], pairs[index][1], lambda: build(index + 1), name)
 
     graph = thread.graph
-    with graph.control_dependencies([each for each in checks if each is not None]) if graph else contextlib.nullcontext():
+    with (
+        graph.control_dependencies([each for each in checks if each is not None])
+        if graph
+        else contextlib.nullcontext()
+    ):
         return build(0)
 
 
 @export(v1=["case"])
 def case_v1(
-    pred_fn_pairs: Any, default: Callable | None = None, exclusive: bool = False, strict: bool = False, name: str = "case"
+    pred_fn_pairs: Any,
+    default: Callable | None = None,
+    exclusive: bool = False,
+    strict: bool = False,
+    name: str = "case",
 ) -> Any:
     """TF 1's `case`: a list or tuple of one tensor comes back as the tensor unless `strict`."""
     result = case(pred_fn_pairs, default, exclusive, strict, name)
@@ -338,7 +371,9 @@ def while_loop(
       >>> tf.while_loop(lambda i: i < 10, lambda i: [i + 3], [tf.constant(0)])[0].numpy()
       np.int32(12)
     """
-    return _while(cond, body, loop_vars, shape_invariants, parallel_iterations, maximum_iterations, name, False)
+    return _while(
+        cond, body, loop_vars, shape_invariants, parallel_iterations, maximum_iterations, name, False
+    )
 
 
 @export(v1=["while_loop"])
@@ -356,7 +391,14 @@ def while_loop_v1(
 ) -> Any:
     """TF 1's `while_loop`: a single loop variable comes back as the tensor unless `return_same_structure`."""
     return _while(
-        cond, body, loop_vars, shape_invariants, parallel_iterations, maximum_iterations, name, not return_same_structure
+        cond,
+        body,
+        loop_vars,
+        shape_invariants,
+        parallel_iterations,
+        maximum_iterations,
+        name,
+        not return_same_structure,
     )
 
 
@@ -384,7 +426,13 @@ def _while(
     else:
         with context.building(graph):
             result = _build_while(
-                cond, body, variables, shape_invariants, parallel_iterations, maximum_iterations, name or "while"
+                cond,
+                body,
+                variables,
+                shape_invariants,
+                parallel_iterations,
+                maximum_iterations,
+                name or "while",
             )
     if unpack_single and isinstance(result, (list, tuple)) and len(result) == 1:
         return result[0]
@@ -397,8 +445,10 @@ def _call(function: Callable, variables: Any) -> Any:
 
 def _as_variables(result: Any, like: Any) -> Any:
     """What a body returned, as a sequence even where it is one variable or an unpacked list of one."""
-    if isinstance(like, (list, tuple)) and len(like) == 1 and not (
-        isinstance(result, (list, tuple)) and len(result) == 1
+    if (
+        isinstance(like, (list, tuple))
+        and len(like) == 1
+        and not (isinstance(result, (list, tuple)) and len(result) == 1)
     ):
         result = [result]
     elif isinstance(like, (list, tuple)) and not isinstance(result, (list, tuple)):
@@ -407,14 +457,19 @@ def _as_variables(result: Any, like: Any) -> Any:
 
 
 def _run_eagerly(cond: Callable, body: Callable, variables: Any, maximum_iterations: Any) -> Any:
+    """A Python loop. The functions get the caller's values and what the body returned; the results become tensors."""
     limit = None if maximum_iterations is None else int(maximum_iterations)
-    variables = nest.map_structure(_loop_tensor, variables)
     while (limit is None or limit > 0) and bool(_call(cond, variables)):
         result = _as_variables(_call(body, variables), variables)
-        nest.assert_same_structure(list(variables) if isinstance(variables, tuple) and not hasattr(variables, "_fields") else variables, list(result) if isinstance(result, tuple) and not hasattr(result, "_fields") else result, check_types=False)
-        variables = nest.map_structure(_loop_tensor, nest.pack_sequence_as(variables, nest.flatten(result)))
+        nest.assert_same_structure(_plain(variables), _plain(result), check_types=False)
+        variables = nest.pack_sequence_as(variables, nest.flatten(result))
         limit = None if limit is None else limit - 1
-    return variables
+    return nest.map_structure(_loop_tensor, variables)
+
+
+def _plain(variables: Any) -> Any:
+    """Loop variables for comparison: a body may return a list where the caller gave a tuple."""
+    return list(variables) if isinstance(variables, tuple) and not hasattr(variables, "_fields") else variables
 
 
 def _loop_tensor(value: Any) -> Any:
@@ -459,7 +514,10 @@ def _build_while(
         packed = nest.pack_sequence_as(variables, new)
         new_flat = nest.flatten(packed, expand_composites=True)
         following = execute("AddV2", (counter, convert_to_tensor(1)), None)
-        return [following, *(_checked(old, spec, each) for old, spec, each in zip(flat, specs[1:], new_flat, strict=True))]
+        return [
+            following,
+            *(_checked(old, spec, each) for old, spec, each in zip(flat, specs[1:], new_flat, strict=True)),
+        ]
 
     cond_graph = trace(f"{name}_cond", traced_cond, specs=specs)
     body_graph = trace(f"{name}_body", traced_body, specs=specs)
@@ -505,7 +563,11 @@ def _invariant_shapes(variables: Any, flat: list, shape_invariants: Any) -> list
     shapes: list[TensorShape] = []
     for variable, invariant in zip(nest.flatten(variables), given, strict=True):
         parts = nest.flatten(variable, expand_composites=True)
-        if hasattr(invariant, "_component_specs") and not isinstance(invariant, TensorShape) and len(parts) > 1:
+        if (
+            hasattr(invariant, "_component_specs")
+            and not isinstance(invariant, TensorShape)
+            and len(parts) > 1
+        ):
             shapes.extend(each.shape for each in nest.flatten(invariant._component_specs))
         elif isinstance(variable, Tensor):
             shape = getattr(invariant, "shape", invariant)

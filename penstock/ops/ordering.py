@@ -8,7 +8,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.static_value import constant_value
-from penstock.ops.arguments import index_vector, matching, name_scope, renamed
+from penstock.ops.arguments import dtype_of, index_vector, matching, name_scope, renamed
 from penstock.ops.broadcasting import shape_of
 from penstock.types import dtypes
 from penstock.types.tensors import Tensor
@@ -276,7 +276,8 @@ def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) ->
     """
     targets = index_vector(targets)
     k = k if isinstance(k, Tensor) else convert_to_tensor(k, targets.dtype.base_dtype)
-    return execute("InTopKV2", (convert_to_tensor(predictions), targets, k), None, name or "in_top_k")
+    predictions = convert_to_tensor(predictions, dtype_of(predictions) or dtypes.float32)
+    return execute("InTopKV2", (predictions, targets, k), None, name or "in_top_k")
 
 
 @export(v1=["math.in_top_k", "nn.in_top_k"])

@@ -63,12 +63,19 @@ class TensorArray(CompositeTensor):
         if flow is None:
             count = convert_to_tensor(0 if size is None else size, dtypes.int32)
             flow = execute(
-                "TensorListReserve", (self._shape_operand(), count), {"element_dtype": self._dtype}, name or "TensorArrayV2"
+                "TensorListReserve",
+                (self._shape_operand(), count),
+                {"element_dtype": self._dtype},
+                name or "TensorArrayV2",
             )
         self._flow = flow
 
     def _shape_operand(self) -> Any:
-        dims = -1 if self._element_shape.rank is None else [-1 if d is None else d for d in self._element_shape.as_list()]
+        dims = (
+            -1
+            if self._element_shape.rank is None
+            else [-1 if d is None else d for d in self._element_shape.as_list()]
+        )
         return convert_to_tensor(dims, dtypes.int32)
 
     def _with(self, flow: Any) -> TensorArray:
@@ -144,7 +151,10 @@ class TensorArray(CompositeTensor):
         index = convert_to_tensor(index, dtypes.int32)
         self._check_index(index, "read from")
         value = execute(
-            "TensorListGetItem", (self._flow, index, self._shape_operand()), {"element_dtype": self._dtype}, name
+            "TensorListGetItem",
+            (self._flow, index, self._shape_operand()),
+            {"element_dtype": self._dtype},
+            name,
         )
         if isinstance(value, SymbolicTensor):
             value.set_shape(self._element_shape)
@@ -165,7 +175,9 @@ class TensorArray(CompositeTensor):
         index = convert_to_tensor(index, dtypes.int32)
         value = convert_to_tensor(value, self._dtype if not isinstance(value, Tensor) else None)
         if value.dtype.base_dtype != self._dtype.base_dtype:
-            raise ValueError(f"TensorArray dtype is {self._dtype.name} but tried to write dtype {value.dtype.name}")
+            raise ValueError(
+                f"TensorArray dtype is {self._dtype.name} but tried to write dtype {value.dtype.name}"
+            )
         self._check_index(index, "write to")
         self._merge_shape(value)
         flow = execute(
@@ -189,7 +201,10 @@ class TensorArray(CompositeTensor):
         """The elements at `indices`, stacked."""
         indices = convert_to_tensor(indices, dtypes.int32)
         return execute(
-            "TensorListGather", (self._flow, indices, self._shape_operand()), {"element_dtype": self._dtype}, name
+            "TensorListGather",
+            (self._flow, indices, self._shape_operand()),
+            {"element_dtype": self._dtype},
+            name,
         )
 
     def concat(self, name: str | None = None) -> Tensor:
@@ -207,7 +222,9 @@ class TensorArray(CompositeTensor):
         value = convert_to_tensor(value, self._dtype if not isinstance(value, Tensor) else None)
         if value.shape.rank is not None:
             self._merge_shape_of_rows(value)
-        flow = execute("TensorListFromTensor", (value, self._shape_operand()), {"element_dtype": self._dtype}, name)
+        flow = execute(
+            "TensorListFromTensor", (value, self._shape_operand()), {"element_dtype": self._dtype}, name
+        )
         array = self._with(flow)
         if thread.graph is None and not isinstance(flow, SymbolicTensor):
             self._flow = flow
@@ -224,7 +241,10 @@ class TensorArray(CompositeTensor):
         if value.shape.rank is not None:
             self._merge_shape_of_rows(value)
         flow = execute(
-            "TensorListScatterIntoExistingList", (self._flow, value, indices), {"element_dtype": self._dtype}, name
+            "TensorListScatterIntoExistingList",
+            (self._flow, value, indices),
+            {"element_dtype": self._dtype},
+            name,
         )
         array = self._with(flow)
         if thread.graph is None and not isinstance(flow, SymbolicTensor):
@@ -235,7 +255,9 @@ class TensorArray(CompositeTensor):
         """An array of pieces of `value` with the given lengths along its first dimension."""
         value = convert_to_tensor(value, self._dtype if not isinstance(value, Tensor) else None)
         lengths = convert_to_tensor(lengths, dtypes.int64)
-        flow = execute("TensorListSplit", (value, self._shape_operand(), lengths), {"element_dtype": self._dtype}, name)
+        flow = execute(
+            "TensorListSplit", (value, self._shape_operand(), lengths), {"element_dtype": self._dtype}, name
+        )
         return self._with(flow)
 
     def size(self, name: str | None = None) -> Tensor:
@@ -255,7 +277,13 @@ class TensorArraySpec(TypeSpec):
 
     __slots__ = ("_element_shape", "_dtype", "_dynamic_size", "_infer_shape")
 
-    def __init__(self, element_shape: Any = None, dtype: Any = dtypes.float32, dynamic_size: bool = False, infer_shape: bool = True):
+    def __init__(
+        self,
+        element_shape: Any = None,
+        dtype: Any = dtypes.float32,
+        dynamic_size: bool = False,
+        infer_shape: bool = True,
+    ):
         self._element_shape = TensorShape(element_shape)
         self._dtype = as_dtype(dtype)
         self._dynamic_size, self._infer_shape = dynamic_size, infer_shape
@@ -279,7 +307,9 @@ class TensorArraySpec(TypeSpec):
         if not self.is_compatible_with(other):
             raise ValueError(f"Types are not compatible: {self!r} vs {other!r}")
         shape = self._element_shape.most_specific_compatible_shape(other._element_shape)
-        return TensorArraySpec(shape, self._dtype, self._dynamic_size, self._infer_shape and other._infer_shape)
+        return TensorArraySpec(
+            shape, self._dtype, self._dynamic_size, self._infer_shape and other._infer_shape
+        )
 
     def _serialize(self) -> tuple:
         return (self._element_shape, self._dtype, self._dynamic_size, self._infer_shape)

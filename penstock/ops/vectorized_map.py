@@ -65,7 +65,8 @@ def vectorized_map(fn: Callable, elems: Any, fallback_to_while_loop: bool = True
         if count:
             rows = [fn(nest.pack_sequence_as(elems, [each[i] for each in flat])) for i in range(count)]
             return nest.map_structure(
-                lambda *parts: execute("Pack", ([convert_to_tensor(part) for part in parts],), {"axis": 0}), *rows
+                lambda *parts: execute("Pack", ([convert_to_tensor(part) for part in parts],), {"axis": 0}),
+                *rows,
             )
     graph = thread.graph or next((each.graph for each in flat if isinstance(each, SymbolicTensor)), None)
     if graph is None:  # no elements: only the shapes and dtypes of the result matter
@@ -82,17 +83,31 @@ def _repeated(tensor: Tensor, count: int) -> Tensor:
 
 
 def _in_graph(fn: Callable, elems: Any, flat: list[Tensor]) -> Any:
-    body = trace("vectorized", lambda *slices: fn(nest.pack_sequence_as(elems, list(slices))), specs=[_Slice(each) for each in flat])
+    body = trace(
+        "vectorized",
+        lambda *slices: fn(nest.pack_sequence_as(elems, list(slices))),
+        specs=[_Slice(each) for each in flat],
+    )
     outputs = execute(
-        "VectorizedMap", (flat, body.external_captures), {"f": body, "Tout": [each.dtype for each in body.outputs]}
+        "VectorizedMap",
+        (flat, body.external_captures),
+        {"f": body, "Tout": [each.dtype for each in body.outputs]},
     )
     return nest.pack_sequence_as(body.structured_outputs, list(outputs), expand_composites=True)
 
 
 def _of_nothing(fn: Callable, elems: Any, flat: list[Tensor]) -> Any:
-    body = trace("vectorized", lambda *slices: fn(nest.pack_sequence_as(elems, list(slices))), specs=[_Slice(each) for each in flat])
+    body = trace(
+        "vectorized",
+        lambda *slices: fn(nest.pack_sequence_as(elems, list(slices))),
+        specs=[_Slice(each) for each in flat],
+    )
     zeros = [
-        execute("Cast", (execute("Fill", (convert_to_tensor([0, *each.shape.as_list()]), convert_to_tensor(0)), None),), {"DstT": each.dtype})
+        execute(
+            "Cast",
+            (execute("Fill", (convert_to_tensor([0, *each.shape.as_list()]), convert_to_tensor(0)), None),),
+            {"DstT": each.dtype},
+        )
         for each in body.outputs
     ]
     return nest.pack_sequence_as(body.structured_outputs, zeros, expand_composites=True)

@@ -16,7 +16,6 @@ from penstock.ops import vectorized_map as _vectorized_map  # noqa: F401 - defin
 from penstock.ops.tensor_list import register_pytree, stacked
 from penstock.runtime.executor import executor_of
 from penstock.runtime.lowering import Lowering, NotCompilableError, StateProxy, as_array, streams
-from penstock.types import dtypes
 from penstock.types.tensor_list import StackedList, TensorList
 
 # A loop whose trip count is computed while compiling is simulated at most this long.
@@ -31,7 +30,9 @@ FAKE = _Fake()
 REGISTRY["FakeParam"].lowering = lambda operation, inputs, lowering: (FAKE,)
 # On the host: zeros where the shape is known; otherwise nothing, which only the branch that was not taken would use.
 REGISTRY["FakeParam"].numpy_body = lambda *, dtype, shape: (
-    np.zeros(shape.as_list(), dtype.as_numpy_dtype) if shape.is_fully_defined() and dtype.is_numpy_compatible else None
+    np.zeros(shape.as_list(), dtype.as_numpy_dtype)
+    if shape.is_fully_defined() and dtype.is_numpy_compatible
+    else None
 )
 
 
@@ -65,7 +66,9 @@ def _lower_branches(
     register_pytree()
     proxies = lowering.proxies_of(branches, arguments)
     arguments = [stacked(each) if isinstance(each, TensorList) else each for each in arguments]
-    carried = [i for i, each in enumerate(arguments) if not is_static(each) and not isinstance(each, StateProxy)]
+    carried = [
+        i for i, each in enumerate(arguments) if not is_static(each) and not isinstance(each, StateProxy)
+    ]
 
     def body_of(branch: Any, fakes: dict[int, Any]) -> Any:
         def body(states: list, values: list) -> tuple:
@@ -82,7 +85,9 @@ def _lower_branches(
             outputs = []
             for position, (value, tensor) in enumerate(zip(results, branch.outputs)):
                 if value is FAKE and position in fakes:
-                    value = jax.tree_util.tree_map(lambda each: jnp.zeros(each.shape, each.dtype), fakes[position])
+                    value = jax.tree_util.tree_map(
+                        lambda each: jnp.zeros(each.shape, each.dtype), fakes[position]
+                    )
                 if isinstance(value, TensorList):
                     value = stacked(value)
                 if isinstance(value, StateProxy):
@@ -202,7 +207,9 @@ def _with_buffers(step: Any, start: list, states: list, operation: Any) -> list:
             raise NotCompilableError(operation, "the element shape of a list is unknown")
         start = filled
     return [
-        each.replaced(each.buffer, jnp.asarray(each.length, jnp.int32)) if isinstance(each, StackedList) else each
+        each.replaced(each.buffer, jnp.asarray(each.length, jnp.int32))
+        if isinstance(each, StackedList)
+        else each
         for each in start
     ]
 
@@ -213,7 +220,12 @@ def _pushes(body: Any, index: int) -> int:
         operation = tensor.op
         if operation.type == "TensorListPushBack":
             count += 1
-        elif operation.type not in ("TensorListSetItem", "TensorListAddItem", "Identity", "TensorListPopBack"):
+        elif operation.type not in (
+            "TensorListSetItem",
+            "TensorListAddItem",
+            "Identity",
+            "TensorListPopBack",
+        ):
             return -1
         if not operation.inputs:
             return -1
@@ -239,7 +251,9 @@ def _trip_limit(operation: Any, values: Sequence[Any]) -> Any:
             return known[0]
         given = operation.attrs.get("_maximum_iterations")
         if given is None:
-            raise NotCompilableError(operation, "no static bound on the iterations of a loop that grows a list")
+            raise NotCompilableError(
+                operation, "no static bound on the iterations of a loop that grows a list"
+            )
         return int(given)
 
     return limit
@@ -305,7 +319,8 @@ def _evaluate(graph: Any, inputs: dict[int, np.ndarray], outputs: Sequence[Any])
             else:
                 arguments = [value_of(each) for each in operation.inputs]
                 results = definition.numpy_body(
-                    *definition.group(arguments, operation.attrs), **definition.attrs_for_kernel(operation.attrs)
+                    *definition.group(arguments, operation.attrs),
+                    **definition.attrs_for_kernel(operation.attrs),
                 )
                 results = (results,) if definition.signature.single_output else results
                 for each, result in zip(operation.outputs, results):
@@ -387,5 +402,3 @@ def _vectorized_map_on_host(operation: Any, values: list[Any], prefer_host: bool
 
 def _host_value(value: Any) -> Any:
     return np.asarray(value)
-
-

@@ -75,7 +75,9 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
     found = [PhysicalDevice("/physical_device:CPU:0", "CPU")]
     for kind in ("GPU", "TPU"):
         if device_type in (None, kind) and _may_have(kind):
-            found += [PhysicalDevice(f"/physical_device:{kind}:{i}", kind) for i in range(len(_platform(kind)))]
+            found += [
+                PhysicalDevice(f"/physical_device:{kind}:{i}", kind) for i in range(len(_platform(kind)))
+            ]
     return [each for each in found if device_type in (None, each.device_type)]
 
 
@@ -99,12 +101,16 @@ def list_logical_devices(device_type: str | None = None) -> list[LogicalDevice]:
             continue
         index = sum(each.device_type == physical.device_type for each in found)
         for offset in range(len(config.logical.get(physical.name, [None]))):
-            found.append(LogicalDevice(f"/device:{physical.device_type}:{index + offset}", physical.device_type))
+            found.append(
+                LogicalDevice(f"/device:{physical.device_type}:{index + offset}", physical.device_type)
+            )
     return found
 
 
 @export("config.set_logical_device_configuration", "config.experimental.set_virtual_device_configuration")
-def set_logical_device_configuration(device: PhysicalDevice, logical_devices: Sequence[LogicalDeviceConfiguration]) -> None:
+def set_logical_device_configuration(
+    device: PhysicalDevice, logical_devices: Sequence[LogicalDeviceConfiguration]
+) -> None:
     """Splits a CPU into several logical devices, so that distributed programs run on one machine.
 
     Raises:
@@ -291,4 +297,8 @@ def gpu_device_name() -> str:
 @export("sysconfig.get_build_info")
 def get_build_info() -> dict[str, Any]:
     """How the backend was built."""
-    return {"is_cuda_build": bool(list_physical_devices("GPU")), "is_rocm_build": False, "is_tensorrt_build": False}
+    return {
+        "is_cuda_build": bool(list_physical_devices("GPU")),
+        "is_rocm_build": False,
+        "is_tensorrt_build": False,
+    }

@@ -21,7 +21,15 @@ from penstock.engine.static_value import is_static
 from penstock.engine.xla import jax, jnp
 from penstock.ops.tensor_list import register_pytree
 from penstock.runtime.lowering import (
-    Lowering, NotCompilableError, StateProxy, as_array, at_line, nested_graphs, pruned, streams, written_tensors,
+    Lowering,
+    NotCompilableError,
+    StateProxy,
+    as_array,
+    at_line,
+    nested_graphs,
+    pruned,
+    streams,
+    written_tensors,
 )  # fmt: skip
 from penstock.types import dtypes, errors
 from penstock.types.tensors import EagerTensor
@@ -44,7 +52,11 @@ class Executor:
     """
 
     def __init__(
-        self, operations: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any], prefer_host: bool = False
+        self,
+        operations: Sequence[Any],
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        prefer_host: bool = False,
     ):
         self._operations, self._inputs, self._outputs = list(operations), list(inputs), list(outputs)
         self._prefer_host = prefer_host
@@ -111,7 +123,9 @@ class Executor:
     def _split(self, operations: Sequence[Any]) -> list[Callable[[list], None]]:
         """The steps: compiled piece 0, host ops 0, compiled piece 1, ..."""
         stage: dict[int, tuple[int, bool]] = {}  # id(operation) -> (stage, on host)
-        touched: dict[int, list[tuple[int, bool]]] = {}  # id(resource tensor or stream) -> stages of its users
+        touched: dict[
+            int, list[tuple[int, bool]]
+        ] = {}  # id(resource tensor or stream) -> stages of its users
         pieces: dict[int, list[Any]] = {}
         host: dict[int, list[Any]] = {}
         order: list[tuple[Any, list[int]]] = []
@@ -181,7 +195,11 @@ class Executor:
                 bound = min((latest[key] for key in (id(operation), *keys) if key in latest), default=last)
                 level = max(level, bound)
                 stage[id(operation)] = (level, on_host)
-            for key in (*(id(each.op) for each in operation.inputs), *(id(each) for each in operation.control_inputs), *keys):
+            for key in (
+                *(id(each.op) for each in operation.inputs),
+                *(id(each) for each in operation.control_inputs),
+                *keys,
+            ):
                 latest[key] = min(latest.get(key, level), level)
 
     # Running.
@@ -324,10 +342,14 @@ class CompiledPiece:
         self._resource_slots = [slots[id(each)] for each in resources]
         template = executor._template
         self._constants = {
-            id(each): template[slots[id(each)]] for each in entering.values() if template[slots[id(each)]] is not None
+            id(each): template[slots[id(each)]]
+            for each in entering.values()
+            if template[slots[id(each)]] is not None
         }
         self._entering = [
-            each for each in entering.values() if each.dtype is not dtypes.resource and id(each) not in self._constants
+            each
+            for each in entering.values()
+            if each.dtype is not dtypes.resource and id(each) not in self._constants
         ]
         self._entering_slots = [slots[id(each)] for each in self._entering]
         self._leaving_slots = [slots[id(each)] for each in leaving]
@@ -345,7 +367,9 @@ class CompiledPiece:
         if binding.written:
             with _state_lock:
                 results, assigned = binding.program(
-                    [state.value for state in binding.written], [state.value for state in binding.read], arguments
+                    [state.value for state in binding.written],
+                    [state.value for state in binding.read],
+                    arguments,
                 )
                 for state, value in zip(binding.written, assigned):
                     state.value = value
@@ -362,7 +386,9 @@ class CompiledPiece:
                     None, tensor.op, f"{tensor.name}: expected a variable, got {each!r}"
                 )  # fmt: skip
         distinct = {id(each): each for each in (*objects, *self._streams)}
-        written_ids = {id(each) for tensor, each in zip(self._resources, objects) if id(tensor) in self._written}
+        written_ids = {
+            id(each) for tensor, each in zip(self._resources, objects) if id(tensor) in self._written
+        }
         written_ids.update(id(each) for each in self._streams)
         written = [each for key, each in distinct.items() if key in written_ids]
         read = [each for key, each in distinct.items() if key not in written_ids]
@@ -418,7 +444,9 @@ class HostPiece:
         slots = executor._slots
         template = executor._template
         inside = {id(each) for operation in operations for each in operation.outputs}
-        entering = {id(each): each for operation in operations for each in operation.inputs if id(each) not in inside}
+        entering = {
+            id(each): each for operation in operations for each in operation.inputs if id(each) not in inside
+        }
         self._states = [slots[key] for key, each in entering.items() if each.dtype is dtypes.resource]
         self._arrays = [
             slots[key]
@@ -493,7 +521,9 @@ class HostStep:
                 results = body(*definition.group(values, self._operation.attrs), **self._attrs)
             else:
                 flat = [_eager(value, dtype) for value, dtype in zip(values, self._dtypes)]
-                results = run_kernel(definition, definition.group(flat, self._operation.attrs), flat, self._attrs)
+                results = run_kernel(
+                    definition, definition.group(flat, self._operation.attrs), flat, self._attrs
+                )
         except (ValueError, IndexError) as error:
             flat = [_eager(value, dtype) for value, dtype in zip(values, self._dtypes)]
             raise at_line(self._operation, explain(definition, flat, self._operation.attrs, error)) from error

@@ -35,6 +35,8 @@ def evaluate_outside(tensor: Any) -> EagerTensor:
             )
         inputs.append(operation.outputs[0])
         values.append(outside.device_value())
-    order = sorted((each for each in needed.values() if each.type != "Placeholder"), key=lambda each: each.index)
+    order = sorted(
+        (each for each in needed.values() if each.type != "Placeholder"), key=lambda each: each.index
+    )
     (value,) = Executor(order, inputs, [tensor]).run(values)
     return to_tensor(value, tensor.dtype)

@@ -89,7 +89,9 @@ class Lowering:
             except jax.errors.JAXTypeError as error:
                 raise NotCompilableError(operation, str(error).splitlines()[0]) from None
             except (ValueError, IndexError) as error:
-                raise at_line(operation, explain(operation.definition, operation.inputs, operation.attrs, error)) from error
+                raise at_line(
+                    operation, explain(operation.definition, operation.inputs, operation.attrs, error)
+                ) from error
             for tensor, value in zip(operation.outputs, results):
                 values[id(tensor)] = value
 
@@ -103,7 +105,11 @@ class Lowering:
         attrs = definition.attrs_for_kernel(operation.attrs)
         if "_stream" in attrs:
             attrs["_stream"] = self.proxies[id(attrs["_stream"])]
-        if not definition.stateful and definition.numpy_body is not None and all(is_static(each) for each in inputs):
+        if (
+            not definition.stateful
+            and definition.numpy_body is not None
+            and all(is_static(each) for each in inputs)
+        ):
             folded = _fold(definition, grouped, attrs, inputs)
             if folded is not None:
                 return folded
@@ -127,7 +133,9 @@ class Lowering:
         return list(found.values())
 
 
-def _fold(definition: Any, grouped: Sequence[Any], attrs: dict, inputs: Sequence[Any]) -> Sequence[Any] | None:
+def _fold(
+    definition: Any, grouped: Sequence[Any], attrs: dict, inputs: Sequence[Any]
+) -> Sequence[Any] | None:
     """The results computed now, by NumPy; None where they are better left to XLA."""
     if sum(np.size(each) for each in inputs) > _LARGEST_FOLDED:
         return None
@@ -135,7 +143,9 @@ def _fold(definition: Any, grouped: Sequence[Any], attrs: dict, inputs: Sequence
     results = (results,) if definition.signature.single_output else tuple(results)
     if any(np.size(each) > _LARGEST_FOLDED for each in results):
         return None
-    return [np.asarray(each) if is_static(each) else each for each in results]  # a tensor list stays what it is
+    return [
+        np.asarray(each) if is_static(each) else each for each in results
+    ]  # a tensor list stays what it is
 
 
 def at_line(operation: Any, error: errors.OpError) -> errors.OpError:
@@ -159,7 +169,9 @@ def pruned(graph: Any) -> list[Any]:
     if cached is not None and cached[0] == (graph.version, len(graph.outputs)):
         return cached[1]
     needed: set[int] = set()
-    stack = [each.op for each in graph.outputs] + [each for each in graph.get_operations() if has_effect(each)]
+    stack = [each.op for each in graph.outputs] + [
+        each for each in graph.get_operations() if has_effect(each)
+    ]
     while stack:
         operation = stack.pop()
         if id(operation) in needed:
@@ -173,7 +185,15 @@ def pruned(graph: Any) -> list[Any]:
     return kept
 
 
-_READS = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VarIsInitializedOp", "VariableShape", "VarHandleOp", "NoOp"}
+_READS = {
+    "ReadVariableOp",
+    "ResourceGather",
+    "ResourceGatherNd",
+    "VarIsInitializedOp",
+    "VariableShape",
+    "VarHandleOp",
+    "NoOp",
+}
 
 
 def has_effect(operation: Any) -> bool:

@@ -50,7 +50,15 @@ class _Plan:
 
     __slots__ = ("executor", "tensors", "fetches", "structure", "version", "feeds")
 
-    def __init__(self, executor: Executor, tensors: list, fetches: list[_Fetch], structure: Any, version: int, feeds: list):
+    def __init__(
+        self,
+        executor: Executor,
+        tensors: list,
+        fetches: list[_Fetch],
+        structure: Any,
+        version: int,
+        feeds: list,
+    ):
         self.executor, self.tensors, self.fetches = executor, tensors, fetches
         self.structure, self.version, self.feeds = structure, version, feeds
 
@@ -83,7 +91,9 @@ class BaseSession:
         """The target that the session was made with."""
         return self._target.encode()
 
-    def run(self, fetches: Any, feed_dict: dict | None = None, options: Any = None, run_metadata: Any = None) -> Any:
+    def run(
+        self, fetches: Any, feed_dict: dict | None = None, options: Any = None, run_metadata: Any = None
+    ) -> Any:
         """Computes what is asked for.
 
         Args:
@@ -136,7 +146,9 @@ class BaseSession:
                 return list(feed(key, value))
         if hasattr(key, "_type_spec") and not isinstance(key, Tensor) and not hasattr(key, "handle"):
             parts = nest.flatten(key, expand_composites=True)
-            given = nest.flatten(value, expand_composites=True) if not isinstance(value, tuple) else list(value)
+            given = (
+                nest.flatten(value, expand_composites=True) if not isinstance(value, tuple) else list(value)
+            )
             return list(zip(parts, given, strict=True))
         return [(key, value)]
 
@@ -144,7 +156,9 @@ class BaseSession:
         if type(key) is SymbolicTensor and key.op.graph is self._graph:
             return key
         if isinstance(key, EagerTensor) or hasattr(key, "handle"):
-            raise TypeError(f"Cannot interpret feed_dict key as Tensor: {key!r} is not a tensor of the graph.")
+            raise TypeError(
+                f"Cannot interpret feed_dict key as Tensor: {key!r} is not a tensor of the graph."
+            )
         try:
             return self._graph.as_graph_element(key, allow_operation=False)
         except (KeyError, ValueError, TypeError) as error:
@@ -190,7 +204,9 @@ class BaseSession:
             raise TypeError("Fetch argument None has invalid type NoneType.")
         if hasattr(thing, "_type_spec") and not isinstance(thing, Tensor) and not hasattr(thing, "handle"):
             parts = nest.flatten(thing, expand_composites=True)
-            return _Fetch([self._element(each) for each in parts], lambda values: _composite_value(thing, values))
+            return _Fetch(
+                [self._element(each) for each in parts], lambda values: _composite_value(thing, values)
+            )
         return _Fetch([self._element(thing)], lambda values: values[0])
 
     def _element(self, thing: Any) -> Any:
@@ -203,15 +219,21 @@ class BaseSession:
         try:
             return self._graph.as_graph_element(thing)
         except KeyError as error:
-            raise ValueError(f"Fetch argument {thing!r} cannot be interpreted as a Tensor. ({error.args[0]})") from None
+            raise ValueError(
+                f"Fetch argument {thing!r} cannot be interpreted as a Tensor. ({error.args[0]})"
+            ) from None
         except ValueError as error:
-            raise ValueError(f"Fetch argument {thing!r} cannot be interpreted as a Tensor. ({error})") from None
+            raise ValueError(
+                f"Fetch argument {thing!r} cannot be interpreted as a Tensor. ({error})"
+            ) from None
         except TypeError as error:
             raise TypeError(
                 f"Fetch argument {thing!r} has invalid type {type(thing)}, must be a string or Tensor. ({error})"
             ) from None
 
-    def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False) -> Callable:
+    def make_callable(
+        self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
+    ) -> Callable:
         """A function that runs `fetches` with values for `feed_list`, in order."""
         feed_list = list(feed_list or [])
 
@@ -391,7 +413,9 @@ def _fed(tensor: SymbolicTensor, value: Any) -> Any:
     else:
         array = np.asarray(value)
         if isinstance(value, int) and int(array.astype(wanted)) != value:
-            raise TypeError(f"Type of feed value {value} with type int is not compatible with Tensor type {wanted}.")
+            raise TypeError(
+                f"Type of feed value {value} with type int is not compatible with Tensor type {wanted}."
+            )
         array = array.astype(wanted)
     shape = tensor._shape
     if not shape.is_compatible_with(TensorShape(array.shape)):
@@ -426,7 +450,11 @@ def _composite_value(thing: Any, values: list[Any]) -> Any:
 
 
 def _is_leaf(fetches: Any) -> bool:
-    if isinstance(fetches, (Tensor, Operation, str)) or hasattr(fetches, "_type_spec") or hasattr(fetches, "handle"):
+    if (
+        isinstance(fetches, (Tensor, Operation, str))
+        or hasattr(fetches, "_type_spec")
+        or hasattr(fetches, "handle")
+    ):
         return True
     return any(isinstance(fetches, kind) for kind, _, _ in _conversions)
 
@@ -468,7 +496,11 @@ class _Packer:
             return next(self._values)
         packed = [self.pack(each) for each in children]
         if isinstance(fetches, dict):
-            return type(fetches)(zip(fetches, packed)) if type(fetches) is not dict else dict(zip(fetches, packed))
+            return (
+                type(fetches)(zip(fetches, packed))
+                if type(fetches) is not dict
+                else dict(zip(fetches, packed))
+            )
         if hasattr(fetches, "_fields"):
             return type(fetches)(*packed)
         return packed if isinstance(fetches, list) else tuple(packed)
@@ -488,5 +520,8 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Symbo
     graph = _default_graph()
     with context.building(graph):
         return graph.add_call(
-            REGISTRY["Placeholder"], (), {"dtype": dtypes.as_dtype(dtype), "shape": TensorShape(shape)}, name or "Placeholder"
+            REGISTRY["Placeholder"],
+            (),
+            {"dtype": dtypes.as_dtype(dtype), "shape": TensorShape(shape)},
+            name or "Placeholder",
         )

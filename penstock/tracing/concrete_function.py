@@ -28,11 +28,15 @@ class ConcreteFunction:
       name: the function's name.
     """
 
-    def __init__(self, graph: FuncGraph, binder: Any = None, python_arguments: Any = None, prefer_host: bool = False):
+    def __init__(
+        self, graph: FuncGraph, binder: Any = None, python_arguments: Any = None, prefer_host: bool = False
+    ):
         self.graph = graph
         self.name = graph.name
         self._binder = binder
-        self._python_arguments = python_arguments  # (args, kwargs) of the call that was traced, tensors replaced by specs
+        self._python_arguments = (
+            python_arguments  # (args, kwargs) of the call that was traced, tensors replaced by specs
+        )
         self._prefer_host = prefer_host
         self._differentiable: dict[int, Differentiable] = {}
         self._captured: list[Any] | None = None
@@ -53,7 +57,13 @@ class ConcreteFunction:
     def structured_outputs(self) -> Any:
         """What the function returns, with a TensorSpec for each tensor."""
         return nest.map_structure(
-            lambda each: None if each is None else TensorSpec(each.shape, each.dtype) if isinstance(each, Tensor) else each,
+            lambda each: (
+                None
+                if each is None
+                else TensorSpec(each.shape, each.dtype)
+                if isinstance(each, Tensor)
+                else each
+            ),
             self.graph.structured_outputs,
             expand_composites=False,
         )
@@ -81,12 +91,16 @@ class ConcreteFunction:
     @property
     def output_dtypes(self) -> Any:
         """The dtypes of what the function returns."""
-        return nest.map_structure(lambda each: each.dtype, self.graph.structured_outputs, expand_composites=True)
+        return nest.map_structure(
+            lambda each: each.dtype, self.graph.structured_outputs, expand_composites=True
+        )
 
     @property
     def output_shapes(self) -> Any:
         """The shapes of what the function returns."""
-        return nest.map_structure(lambda each: each.shape, self.graph.structured_outputs, expand_composites=True)
+        return nest.map_structure(
+            lambda each: each.shape, self.graph.structured_outputs, expand_composites=True
+        )
 
     @property
     def function_def(self) -> Any:
@@ -134,7 +148,9 @@ class ConcreteFunction:
         expected_args, expected_kwargs = self._python_arguments
         try:
             bound_args, bound_kwargs = self._binder.bind(args, kwargs)
-            nest.assert_same_structure((expected_args, expected_kwargs), (tuple(bound_args), dict(bound_kwargs)))
+            nest.assert_same_structure(
+                (expected_args, expected_kwargs), (tuple(bound_args), dict(bound_kwargs))
+            )
         except (TypeError, ValueError):
             return None
         flat: list[Any] = []
@@ -207,7 +223,9 @@ class ConcreteFunction:
 
     def _run_differentiable(self, tensors: Sequence[Any]) -> list[Tensor]:
         """Runs the graph so that the tapes can go back through it: with what the backward pass needs as outputs."""
-        orders = sum(2 if tape._persistent else 1 for tape in thread.tapes if hasattr(tape, "_persistent")) or 1
+        orders = (
+            sum(2 if tape._persistent else 1 for tape in thread.tapes if hasattr(tape, "_persistent")) or 1
+        )
         orders = max(orders, len(thread.tapes))
         ready = self._differentiable.get(orders)
         if ready is None:

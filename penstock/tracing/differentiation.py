@@ -64,7 +64,11 @@ class Differentiable:
         """Makes the forward tensors that a backward graph captures outputs of the forward graph."""
         present = {id(each) for each in (*self.graph.inputs, *self.graph.outputs)}
         for tensor, _ in backward.captures:
-            if isinstance(tensor, SymbolicTensor) and tensor.graph is self.graph and id(tensor) not in present:
+            if (
+                isinstance(tensor, SymbolicTensor)
+                and tensor.graph is self.graph
+                and id(tensor) not in present
+            ):
                 self.graph.outputs.append(tensor)
                 present.add(id(tensor))
 
@@ -92,7 +96,9 @@ class Differentiable:
                 expand_composites=True,
             )
         backward.outputs = [
-            each for each in nest.flatten(backward.structured_outputs, expand_composites=True) if each is not None
+            each
+            for each in nest.flatten(backward.structured_outputs, expand_composites=True)
+            if each is not None
         ]
         return ConcreteFunction(backward), sources
 
@@ -109,7 +115,9 @@ class Differentiable:
         if ready is None:  # it needs values that this run did not keep: use the one for all outputs
             ready, pattern = self._backward[everything], everything
         function, sources = ready
-        cotangents = [zeros_like(call.outputs[i]) if gradients[i] is None else dense(gradients[i]) for i in pattern]
+        cotangents = [
+            zeros_like(call.outputs[i]) if gradients[i] is None else dense(gradients[i]) for i in pattern
+        ]
         values = [
             call.inputs[where] if kind == "input" else call.outputs[where] if kind == "output" else where
             for kind, where in sources

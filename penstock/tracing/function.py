@@ -18,7 +18,13 @@ from penstock.graph.lifting import init_scope
 from penstock.tracing.autograph.tracebacks import show_user_code
 from penstock.tracing.concrete_function import ConcreteFunction
 from penstock.tracing.signatures import (
-    Binder, accepts, decode, encode, relaxed_shape, tensor_keys, without_shapes,
+    Binder,
+    accepts,
+    decode,
+    encode,
+    relaxed_shape,
+    tensor_keys,
+    without_shapes,
 )  # fmt: skip
 from penstock.types import nest
 from penstock.types.specs import TensorSpec
@@ -132,14 +138,17 @@ class Function:
     def _cast_to_signature(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         signature = self._input_signature
         if len(signature) < len(args) and any(
-            parameter.default is inspect.Parameter.empty and parameter.kind is not inspect.Parameter.VAR_POSITIONAL
+            parameter.default is inspect.Parameter.empty
+            and parameter.kind is not inspect.Parameter.VAR_POSITIONAL
             for parameter in list(self._binder.signature.parameters.values())[len(signature) : len(args)]
         ):
             raise TypeError(
                 f"{self._name}: got {len(args)} positional arguments, but the input_signature has {len(signature)}."
             )
         if len(args) < len(signature):
-            raise TypeError(f"{self._name}: the input_signature has {len(signature)} entries, the call {len(args)} arguments.")
+            raise TypeError(
+                f"{self._name}: the input_signature has {len(signature)} entries, the call {len(args)} arguments."
+            )
         fitted = tuple(self._fit(spec, value) for spec, value in zip(signature, args))
         return (*fitted, *args[len(signature) :]), kwargs
 
@@ -159,9 +168,13 @@ class Function:
             return value
 
         try:
-            return nest.map_structure_up_to(spec, fit, spec, value) if nest.is_nested(spec) else fit(spec, value)
+            return (
+                nest.map_structure_up_to(spec, fit, spec, value) if nest.is_nested(spec) else fit(spec, value)
+            )
         except ValueError as error:
-            raise TypeError(f"{self._name}: the argument does not have the structure of {spec}: {error}") from None
+            raise TypeError(
+                f"{self._name}: the argument does not have the structure of {spec}: {error}"
+            ) from None
 
     # Tracing.
 
@@ -196,7 +209,9 @@ class Function:
         ]
         return [*given, *shapes[len(given) :]] if len(given) <= len(shapes) else shapes
 
-    def _trace(self, args: tuple, kwargs: dict, leaves: Sequence[Tensor], shapes: Sequence[Any]) -> ConcreteFunction:
+    def _trace(
+        self, args: tuple, kwargs: dict, leaves: Sequence[Tensor], shapes: Sequence[Any]
+    ) -> ConcreteFunction:
         """Traces for arguments in which each tensor has the given shape."""
         if self._created_variables is None:
             created: list[Any] = []
@@ -222,7 +237,9 @@ class Function:
                 placeholder = graph.add_input(leaf.dtype, shape, _safe(user_name))
                 placeholder.op._user_name = user_name
                 placeholder.handle_data = getattr(leaf, "handle_data", None) or getattr(
-                    leaf.host() if isinstance(leaf, EagerTensor) and not leaf.dtype.is_numpy_compatible else None,
+                    leaf.host()
+                    if isinstance(leaf, EagerTensor) and not leaf.dtype.is_numpy_compatible
+                    else None,
                     "handle_data",
                     None,
                 )
@@ -383,11 +400,15 @@ def _argument_names(names: list[str], args: tuple, kwargs: dict) -> list[str]:
         leaves: list[Tensor] = []
         encode(value, leaves)
         base = names[index] if index < len(names) else f"args_{index - len(names)}"
-        found.extend([base] if len(leaves) == 1 else [f"{base}_{i}" if i else base for i in range(len(leaves))])
+        found.extend(
+            [base] if len(leaves) == 1 else [f"{base}_{i}" if i else base for i in range(len(leaves))]
+        )
     for name in sorted(kwargs):
         leaves = []
         encode(kwargs[name], leaves)
-        found.extend([name] if len(leaves) == 1 else [f"{name}_{i}" if i else name for i in range(len(leaves))])
+        found.extend(
+            [name] if len(leaves) == 1 else [f"{name}_{i}" if i else name for i in range(len(leaves))]
+        )
     return found
 
 
@@ -502,5 +523,3 @@ def executing_eagerly() -> bool:
 def inside_function() -> bool:
     """Whether a `tf.function` is being traced."""
     return thread.graph is not None and thread.graph.building_function
-
-

@@ -61,7 +61,21 @@ class TensorKey:
         return f"{self.dtype.name}{list(self.shape) if self.shape is not None else '<unknown>'}"
 
 
-_BY_VALUE = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, DType, TensorShape, TypeSpec, type)
+_BY_VALUE = (
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(None),
+    type(Ellipsis),
+    slice,
+    DType,
+    TensorShape,
+    TypeSpec,
+    type,
+)
 
 
 def encode(value: Any, leaves: list[Tensor]) -> Any:
@@ -69,7 +83,9 @@ def encode(value: Any, leaves: list[Tensor]) -> Any:
     kind = type(value)
     if kind is EagerTensor:
         leaves.append(value)
-        return TensorKey(value._dtype, value._shape_tuple if value._np is None or hasattr(value._np, "shape") else ())
+        return TensorKey(
+            value._dtype, value._shape_tuple if value._np is None or hasattr(value._np, "shape") else ()
+        )
     if kind is SymbolicTensor:
         leaves.append(value)
         shape = value._shape
@@ -85,7 +101,11 @@ def encode(value: Any, leaves: list[Tensor]) -> Any:
         return (slice, *(encode(part, leaves) for part in (value.start, value.stop, value.step)))
     if isinstance(value, _BY_VALUE):
         return (kind, value)
-    if getattr(value, "_type_spec", None) is not None and not hasattr(value, "handle") and not isinstance(value, TypeSpec):
+    if (
+        getattr(value, "_type_spec", None) is not None
+        and not hasattr(value, "handle")
+        and not isinstance(value, TypeSpec)
+    ):
         parts = nest.flatten(value, expand_composites=True)
         return (kind, value._type_spec, *(encode(each, leaves) for each in parts))
     if nest.is_nested(value):

@@ -66,7 +66,9 @@ class Optimizer:
         Raises:
           ValueError: no variable has a gradient.
         """
-        pairs = self.compute_gradients(loss, var_list, gate_gradients, aggregation_method, grad_loss=grad_loss)
+        pairs = self.compute_gradients(
+            loss, var_list, gate_gradients, aggregation_method, grad_loss=grad_loss
+        )
         if all(gradient is None for gradient, _ in pairs):
             raise ValueError(
                 "No gradients provided for any variable, check your graph for ops that do not support gradients, between "
@@ -93,7 +95,9 @@ class Optimizer:
             found = tape.gradient(value, variables, None if grad_loss is None else grad_loss)
             return list(zip(found, variables))
         if isinstance(loss, EagerTensor):
-            raise RuntimeError("`loss` passed to Optimizer.compute_gradients should be a function when eager execution is enabled.")
+            raise RuntimeError(
+                "`loss` passed to Optimizer.compute_gradients should be a function when eager execution is enabled."
+            )
         variables = list(self._variables_of(loss) if var_list is None else var_list)
         if not variables:
             raise ValueError("No variables to optimize.")
@@ -190,7 +194,9 @@ class Optimizer:
             shape, dtype = var.shape, var.dtype.base_dtype
             slots[id(var)] = self._make(
                 lambda: execute(
-                    "Fill", (convert_to_tensor(shape.as_list(), dtypes.int32), convert_to_tensor(value, dtype)), None
+                    "Fill",
+                    (convert_to_tensor(shape.as_list(), dtypes.int32), convert_to_tensor(value, dtype)),
+                    None,
                 ),
                 f"{var.name.split(':')[0]}/{self._name}",
                 isinstance(var.handle, EagerTensor),
@@ -202,7 +208,9 @@ class Optimizer:
         slots = self._slots.setdefault(f"_{name}", {})
         if not slots:
             dtype = like.dtype.base_dtype
-            slots[0] = self._make(lambda: convert_to_tensor(value, dtype), name, isinstance(like.handle, EagerTensor))
+            slots[0] = self._make(
+                lambda: convert_to_tensor(value, dtype), name, isinstance(like.handle, EagerTensor)
+            )
         return slots[0]
 
     def _make(self, initial_value: Callable, name: str, eager: bool) -> Any:
@@ -218,12 +226,20 @@ class Optimizer:
 
 
 def _value(hyperparameter: Any) -> Any:
-    return hyperparameter() if callable(hyperparameter) and not hasattr(hyperparameter, "dtype") else hyperparameter
+    return (
+        hyperparameter()
+        if callable(hyperparameter) and not hasattr(hyperparameter, "dtype")
+        else hyperparameter
+    )
 
 
 def _cast(value: Any, like: Any) -> Any:
     tensor = convert_to_tensor(value)
-    return tensor if tensor.dtype == like.dtype.base_dtype else execute("Cast", (tensor,), {"DstT": like.dtype.base_dtype})
+    return (
+        tensor
+        if tensor.dtype == like.dtype.base_dtype
+        else execute("Cast", (tensor,), {"DstT": like.dtype.base_dtype})
+    )
 
 
 @export(v1=["train.GradientDescentOptimizer"])
@@ -300,7 +316,8 @@ class AdamOptimizer(Optimizer):
         m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
         beta1_power, beta2_power = (_cast(each, var) for each in self._powers())
         rate, beta1, beta2, epsilon = (
-            _cast(_value(each), var) for each in (self._learning_rate, self._beta1, self._beta2, self._epsilon)
+            _cast(_value(each), var)
+            for each in (self._learning_rate, self._beta1, self._beta2, self._epsilon)
         )
         new_m = m.assign(m * beta1 + grad * (1 - beta1))
         new_v = v.assign(v * beta2 + grad * grad * (1 - beta2))

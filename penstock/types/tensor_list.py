@@ -38,7 +38,9 @@ class StackedList:
 
     __slots__ = ("buffer", "length", "capacity", "element_shape", "element_dtype")
 
-    def __init__(self, buffer: Any, length: Any, capacity: int, element_shape: TensorShape, element_dtype: DType):
+    def __init__(
+        self, buffer: Any, length: Any, capacity: int, element_shape: TensorShape, element_dtype: DType
+    ):
         self.buffer, self.length, self.capacity = buffer, length, capacity
         self.element_shape, self.element_dtype = element_shape, element_dtype
 

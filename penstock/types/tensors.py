@@ -253,7 +253,9 @@ class EagerTensor(Tensor):
     def _scalar(self, kind: str) -> Any:
         value = self.host()
         if getattr(value, "size", 1) != 1:
-            raise TypeError(f"only length-1 arrays can be converted to Python scalars: {kind}() got shape {self.shape}")
+            raise TypeError(
+                f"only length-1 arrays can be converted to Python scalars: {kind}() got shape {self.shape}"
+            )
         return value if not isinstance(value, np.ndarray) else value.reshape(())[()]
 
     def __round__(self, digits: int | None = None) -> Any:

@@ -17,7 +17,9 @@ def _switch(x):
 
 
 def _power(x):
-    return tf.while_loop(lambda i, a: i < 4, lambda i, a: (i + 1, a * x), (tf.constant(0), tf.ones_like(x)))[1]
+    return tf.while_loop(lambda i, a: i < 4, lambda i, a: (i + 1, a * x), (tf.constant(0), tf.ones_like(x)))[
+        1
+    ]
 
 
 def _bounded(x):
@@ -96,7 +98,8 @@ def test_gradients_match_finite_differences(function, order):
     found = tape.gradient(y, x).numpy()
     step = 1e-5
     expected = [
-        (scalar(tf.constant(value + step * unit)).numpy() - scalar(tf.constant(value - step * unit)).numpy()) / (2 * step)
+        (scalar(tf.constant(value + step * unit)).numpy() - scalar(tf.constant(value - step * unit)).numpy())
+        / (2 * step)
         for unit in np.eye(3)
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)

@@ -10,7 +10,8 @@ Dataset = tf.data.Dataset
 
 def _list(dataset):
     return [
-        tuple(x.tolist() for x in each) if isinstance(each, tuple) else each.tolist() for each in dataset.as_numpy_iterator()
+        tuple(x.tolist() for x in each) if isinstance(each, tuple) else each.tolist()
+        for each in dataset.as_numpy_iterator()
     ]
 
 
@@ -51,7 +52,9 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("dataset", "elements", "cardinality"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("dataset", "elements", "cardinality"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
 def test_elements(dataset, elements, cardinality):
     made = dataset()
     assert _list(made) == elements
@@ -93,7 +96,9 @@ def test_generators():
     signature = (tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.float32))
     dataset = Dataset.from_generator(numbers, output_signature=signature, args=(3,))
     assert _list(dataset) == [(0, [0.0, 0.0]), (1, [1.0, 1.0]), (2, [2.0, 2.0])]
-    wrong = Dataset.from_generator(numbers, output_signature=(signature[0], tf.TensorSpec([3], tf.float32)), args=(1,))
+    wrong = Dataset.from_generator(
+        numbers, output_signature=(signature[0], tf.TensorSpec([3], tf.float32)), args=(1,)
+    )
     with pytest.raises(tf.errors.InvalidArgumentError, match="shape"):
         list(wrong)
 

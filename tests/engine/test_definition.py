@@ -5,7 +5,9 @@ from penstock.engine.definition import REGISTRY, REQUIRED, OpDef, Signature
 
 
 def test_signature_parts():
-    signature = Signature("Example(a: T, rest: N*T, any: *Ts; must, flag=True, text='a,b', kind=int32) -> (y: T, n: int32)")
+    signature = Signature(
+        "Example(a: T, rest: N*T, any: *Ts; must, flag=True, text='a,b', kind=int32) -> (y: T, n: int32)"
+    )
     assert signature.type == "Example"
     assert [argument.kind for argument in signature.inputs] == ["single", "repeat", "list"]
     assert signature.attrs == {"must": REQUIRED, "flag": True, "text": "a,b", "kind": tf.int32}
@@ -26,7 +28,10 @@ def test_output_dtypes_follow_from_the_signature():
     one, two = tf.constant(1.0), tf.constant([2])
     assert REGISTRY["AddV2"].output_dtypes([one, one], {}) == [tf.float32]
     assert REGISTRY["Cast"].output_dtypes([one], {"DstT": tf.int8}) == [tf.int8]
-    assert REGISTRY["IdentityN"].output_dtypes([one, two], {"T": [tf.float32, tf.int32]}) == [tf.float32, tf.int32]
+    assert REGISTRY["IdentityN"].output_dtypes([one, two], {"T": [tf.float32, tf.int32]}) == [
+        tf.float32,
+        tf.int32,
+    ]
 
 
 def test_lists_are_flattened_and_grouped_again():

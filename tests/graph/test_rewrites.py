@@ -42,7 +42,9 @@ def _run(graph, value):
     return Executor(pruned(graph), graph.inputs, graph.outputs).run([value])
 
 
-@pytest.mark.parametrize(("rule", "function", "spec", "gone"), CASES, ids=[f"{case[0]}-{i}" for i, case in enumerate(CASES)])
+@pytest.mark.parametrize(
+    ("rule", "function", "spec", "gone"), CASES, ids=[f"{case[0]}-{i}" for i, case in enumerate(CASES)]
+)
 def test_rule_fires_and_keeps_the_value(rule, function, spec, gone):
     concrete = tf.function(function).get_concrete_function(spec)
     report = tf.experimental.rewrite_graph(concrete)

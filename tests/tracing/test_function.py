@@ -24,7 +24,16 @@ def test_traced_once_for_each_dtype_and_shape():
 
 @pytest.mark.parametrize(
     ("first", "second", "count"),
-    [(1, 1, 1), (1, 2, 2), (1, 1.0, 2), ("a", "a", 1), (None, 1, 2), ((1, 2), (1, 2), 1), ([1], (1,), 2), (True, 1, 2)],
+    [
+        (1, 1, 1),
+        (1, 2, 2),
+        (1, 1.0, 2),
+        ("a", "a", 1),
+        (None, 1, 2),
+        ((1, 2), (1, 2), 1),
+        ([1], (1,), 2),
+        (True, 1, 2),
+    ],
 )
 def test_python_values_are_part_of_the_key(first, second, count):
     @tf.function
@@ -220,7 +229,12 @@ def test_host_ops_split_the_program():
     def f(x):
         y = tf.exp(x) * tf.ones([300, 300])
         first = tf.unique(tf.cast(tf.reshape(y, [-1]), tf.int32))[0]
-        return tf.reduce_sum(tf.cast(first, tf.float32)) * tf.exp(x) + tf.sin(x) * tf.cos(x) + tf.tan(x) - tf.sinh(x)
+        return (
+            tf.reduce_sum(tf.cast(first, tf.float32)) * tf.exp(x)
+            + tf.sin(x) * tf.cos(x)
+            + tf.tan(x)
+            - tf.sinh(x)
+        )
 
     concrete = f.get_concrete_function(tf.TensorSpec([], tf.float32))
     x = 1.0

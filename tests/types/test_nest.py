@@ -233,7 +233,9 @@ def test_structures_that_differ(a, b, error):
         nest.assert_same_structure(a, b)
 
 
-@pytest.mark.parametrize(("a", "b"), [([1], (1,)), ({"a": 1}, {"b": 1}), (Labelled(1, 2), [1, 2])], ids=stable_id)
+@pytest.mark.parametrize(
+    ("a", "b"), [([1], (1,)), ({"a": 1}, {"b": 1}), (Labelled(1, 2), [1, 2])], ids=stable_id
+)
 def test_classes_and_keys_do_not_matter_without_check_types(a, b):
     nest.assert_same_structure(a, b, check_types=False)
 

@@ -48,7 +48,9 @@ def test_negative_dimensions_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("dims", "text"), [(None, "<unknown>"), ([1, None], "(1, None)"), ([3], "(3,)"), ([], "()")], ids=stable_id
+    ("dims", "text"),
+    [(None, "<unknown>"), ([1, None], "(1, None)"), ([3], "(3,)"), ([], "()")],
+    ids=stable_id,
 )
 def test_str(dims, text):
     assert str(TensorShape(dims)) == text
