@@ -129,7 +129,7 @@ def _max_pool_gradient(x: Any, y: Any, dy: Any, **attrs: Any) -> Any:
 
 def _max_pool_second_gradient(x: Any, y: Any, ddx: Any, **attrs: Any) -> Any:
     """Takes from `ddx` what stands where each window has its maximum."""
-    windows = pool_windows(x.ndim, attrs)
+    windows = pool_windows(x.ndim, _unhidden(attrs))
     _check_pooled(x, y, windows)
     padded = _padded(ddx, 0, windows.pads(x.shape))
     total = jnp.zeros(y.shape, ddx.dtype)
@@ -146,6 +146,11 @@ def attrs_of(op: Any, *names: str) -> dict[str, Any]:
 _WINDOW = ("ksize", "strides", "padding", "data_format")
 
 
+def _unhidden(attrs: dict[str, Any]) -> dict[str, Any]:
+    """TensorFlow's second gradient knows no explicit paddings: there they are an attribute that only Penstock reads."""
+    return {name.removeprefix("_"): value for name, value in attrs.items()}
+
+
 def _max_rules(suffix: str) -> tuple[Callable, Callable, Callable]:
     def of_pool(op: Any, dy: Any) -> Any:
         attrs = attrs_of(op, *_WINDOW, "explicit_paddings")
@@ -153,13 +158,15 @@ def _max_rules(suffix: str) -> tuple[Callable, Callable, Callable]:
 
     def of_gradient(op: Any, ddx: Any) -> list:
         x, y, _ = op.inputs
-        attrs = attrs_of(op, *_WINDOW, "explicit_paddings")
+        attrs = attrs_of(op, *_WINDOW)
+        if paddings := op.attrs.get("explicit_paddings"):
+            attrs["_explicit_paddings"] = paddings
         zeros = [execute("ZerosLike", (each,)) for each in (x, y)]
         return [*zeros, execute(f"MaxPool{suffix}GradGrad", (x, y, ddx), attrs)]
 
     def of_second_gradient(op: Any, dddy: Any) -> list:
         x, y, _ = op.inputs
-        attrs = attrs_of(op, *_WINDOW, "explicit_paddings")
+        attrs = _unhidden(attrs_of(op, *_WINDOW, "_explicit_paddings"))
         zeros = [execute("ZerosLike", (each,)) for each in (x, y)]
         return [*zeros, execute(f"MaxPool{suffix}Grad", (x, y, dddy), attrs)]
 
@@ -172,12 +179,14 @@ def _define_max(suffix: str, attrs: str, types: frozenset) -> None:
         f"MaxPool{suffix}(input: T; {attrs}) -> output: T",
         xla=_max_pool, shape=pool_shape, gradient=of_pool, types={"T": types},
     )  # fmt: skip
+    hidden = attrs.replace("explicit_paddings", "_explicit_paddings")
+    pooled = "TInput" if suffix == "3D" else "T"
     op(
-        f"MaxPool{suffix}Grad(orig_input: T, orig_output: T, grad: T; {attrs}) -> output: T",
-        xla=_max_pool_gradient, shape=like_input(0), gradient=of_gradient, types={"T": REAL},
+        f"MaxPool{suffix}Grad(orig_input: {pooled}, orig_output: {pooled}, grad: T; {attrs}) -> output: T",
+        xla=_max_pool_gradient, shape=like_input(0), gradient=of_gradient, types={"T": REAL, "TInput": FLOATS},
     )  # fmt: skip
     op(
-        f"MaxPool{suffix}GradGrad(orig_input: T, orig_output: T, grad: T; {attrs}) -> output: T",
+        f"MaxPool{suffix}GradGrad(orig_input: T, orig_output: T, grad: T; {hidden}) -> output: T",
         xla=_max_pool_second_gradient, shape=like_input(1), gradient=of_second_gradient, types={"T": REAL},
     )  # fmt: skip
 

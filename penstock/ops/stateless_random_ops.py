@@ -54,26 +54,27 @@ def keyed(xp: Any, key: Any, counter: Any, alg: Any) -> Stream:
     return philox.from_key_counter(xp, key, counter, threefry=algorithm == THREEFRY)
 
 
-# Each op exists twice: (how the signature names the generator, how the kernel makes it, how many inputs that takes).
-_SEED = ("seed: Tseed", seeded, 1)
-_KEY = ("key: uint64, counter: uint64, alg: int32", keyed, 3)
-_LETTERS = {"T": INDICES, "Tseed": INDICES, "Tshape": INDICES}
+# Each op exists twice: (the dtype letter of the shape, how the signature names the generator, how the kernel makes it,
+# how many inputs that takes).
+_SEED = ("T", "seed: Tseed", seeded, 1)
+_KEY = ("Tshape", "key: uint64, counter: uint64, alg: int32", keyed, 3)
+_LETTERS = dict.fromkeys(("T", "S", "Tseed", "Tshape", "shape_dtype"), INDICES)
 
 
 def _define_of_shape(op_type: str, generator: tuple, distribution: Distribution, default: str) -> None:
     """Numbers of a shape alone."""
-    named, make, _ = generator
+    letter, named, make, _ = generator
 
     def kernel(xp: Any, shape: Any, *source: Any, dtype: DType) -> Any:
         return fill(xp, distribution, make(xp, *source), dimensions(shape), dtype)
 
-    signature = f"{op_type}(shape: T, {named}; dtype={default}) -> output: dtype"
+    signature = f"{op_type}(shape: {letter}, {named}; dtype={default}) -> output: dtype"
     op(signature, kernel, shape=from_input(0), gradient=stops, types=_LETTERS)
 
 
 def _define_int(op_type: str, generator: tuple) -> None:
     """Integers between two bounds."""
-    named, make, inputs = generator
+    letter, named, make, inputs = generator
 
     def kernel(xp: Any, shape: Any, *rest: Any) -> Any:
         dims = dimensions(shape)
@@ -84,7 +85,7 @@ def _define_int(op_type: str, generator: tuple) -> None:
         stream = make(xp, *rest[:inputs])
         return random_distributions.uniform_int(xp, stream, size, minval, maxval, minval.dtype).reshape(dims)
 
-    signature = f"{op_type}(shape: T, {named}, minval: dtype, maxval: dtype) -> output: dtype"
+    signature = f"{op_type}(shape: {letter}, {named}, minval: dtype, maxval: dtype) -> output: dtype"
     op(signature, kernel, shape=from_input(0), gradient=stops, types={**_LETTERS, "dtype": INDICES})
 
 
@@ -163,7 +164,8 @@ def _gamma(make: Callable) -> Callable:
 for _signature, _make, _position in (
     ("StatelessRandomGammaV2(shape: T, seed: Tseed, alpha: dtype) -> output: dtype", seeded, 2),
     (
-        "StatelessRandomGammaV3(shape: T, key: uint64, counter: uint64, alg: int32, alpha: dtype) -> output: dtype",
+        "StatelessRandomGammaV3(shape: shape_dtype, key: uint64, counter: uint64, alg: int32, alpha: dtype) "
+        "-> output: dtype",
         keyed,
         4,
     ),
@@ -217,7 +219,7 @@ op(
     types={"S": INDICES, "Tseed": INDICES, "T": REAL},
 )
 op(
-    "StatelessParameterizedTruncatedNormal(shape: T, seed: Tseed, means: dtype, stddevs: dtype, minvals: dtype, "
+    "StatelessParameterizedTruncatedNormal(shape: S, seed: Tseed, means: dtype, stddevs: dtype, minvals: dtype, "
     "maxvals: dtype) -> output: dtype",
     _truncated_normal,
     shape=from_input(0),

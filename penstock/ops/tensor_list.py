@@ -397,7 +397,8 @@ _define(
     _set, scalar, _set_gradient,
 )  # fmt: skip
 _define(
-    "TensorListGetItem(input_handle: variant, index: int32, element_shape: int32; element_dtype) -> item: element_dtype",
+    "TensorListGetItem(input_handle: variant, index: int32, element_shape: Tshape; element_dtype) "
+    "-> item: element_dtype",
     _get,
     lambda call: _known_element(call, 2),
     lambda call, dx: [execute("TensorListItemGradient", (call.inputs[0], call.inputs[1], dx), None), None, None],
@@ -501,7 +502,7 @@ _define(
     ],
 )  # fmt: skip
 _define(
-    "TensorListElementShape(input_handle: variant; shape_type=int32) -> element_shape: shape_type",
+    "TensorListElementShape(input_handle: variant; shape_type) -> element_shape: shape_type",
     lambda handle, *, shape_type: np.array(handle.element_shape.as_list(), shape_type.as_numpy_dtype),
     lambda call: TensorShape([None]),
 )
