@@ -303,7 +303,7 @@ def silu(features: Any, beta: Any = 1.0) -> Tensor:
     Example:
       >>> import penstock as tf
       >>> tf.nn.silu([0.0, 1.0]).numpy()
-      array([0.        , 0.73105854], dtype=float32)
+      array([0.       , 0.7310586], dtype=float32)
     """
     x = convert_to_tensor(features)
     if isinstance(beta, (int, float)) and beta == 1:
