@@ -43,7 +43,11 @@ def _length(tensors: list[Tensor]) -> Any:
 
 
 def _row(tensor: Any, index: int) -> Any:
-    return tensor[index]
+    if isinstance(tensor, Tensor):
+        return tensor[index]
+    from penstock.ops.stacking_composites import row_of
+
+    return row_of(tensor, index)
 
 
 def _has_composites(elems: Any, signature: Any = None) -> bool:
@@ -64,7 +68,11 @@ def _stack(structure: list[Any], signature: Any) -> Any:
     first = structure[0]
 
     def join(*rows: Any) -> Any:
-        if not isinstance(rows[0], Tensor) and hasattr(rows[0], "_type_spec") and not hasattr(rows[0], "handle"):
+        if (
+            not isinstance(rows[0], Tensor)
+            and hasattr(rows[0], "_type_spec")
+            and not hasattr(rows[0], "handle")
+        ):
             from penstock.ops.stacking_composites import stack_composites
 
             return stack_composites(rows)
@@ -118,7 +126,8 @@ def map_fn(
         flat = nest.flatten(elems)
         flat = [each if hasattr(each, "_type_spec") else convert_to_tensor(each) for each in flat]
         rows = [
-            fn(nest.pack_sequence_as(elems, [_row(each, i) for each in flat])) for i in range(int(flat[0].shape[0] or 0))
+            fn(nest.pack_sequence_as(elems, [_row(each, i) for each in flat]))
+            for i in range(int(flat[0].shape[0] or 0))
         ]
         return _stack(rows, signature)
     flat = _tensors(elems)
@@ -140,7 +149,9 @@ def _check_dtypes(result: Any, signature: Any) -> None:
         return
     for spec, tensor in zip(nest.flatten(signature), nest.flatten(result)):
         if _dtype_of_spec(spec) != tensor.dtype:
-            raise TypeError(f"map_fn: fn returns {tensor.dtype.name}, but its signature says {_dtype_of_spec(spec).name}")
+            raise TypeError(
+                f"map_fn: fn returns {tensor.dtype.name}, but its signature says {_dtype_of_spec(spec).name}"
+            )
 
 
 def _empty_map(fn: Callable, elems: Any, flat: list, signature: Any) -> Any:
@@ -149,9 +160,8 @@ def _empty_map(fn: Callable, elems: Any, flat: list, signature: Any) -> Any:
     for spec, each in zip(specs, flat * len(specs)):
         shape = getattr(spec, "shape", None)
         dims = shape.as_list() if shape is not None and shape.is_fully_defined() else each.shape.as_list()[1:]
-        zeros = execute(
-            "Fill", (convert_to_tensor([0, *dims]), execute("Cast", (convert_to_tensor(0),), {"DstT": _dtype_of_spec(spec)})), None
-        )
+        zero = execute("Cast", (convert_to_tensor(0),), {"DstT": _dtype_of_spec(spec)})
+        zeros = execute("Fill", (convert_to_tensor([0, *dims]), zero), None)
         results.append(zeros)
     return nest.pack_sequence_as(signature if signature is not None else elems, results)
 
@@ -172,7 +182,9 @@ def _map_in_graph(fn: Callable, elems: Any, flat: list, signature: Any, infer_sh
         for slice_, each in zip(slices, flat):
             slice_.set_shape(each.shape[1:])
         result = fn(nest.pack_sequence_as(elems, slices))
-        rows = [convert_to_tensor(row, dtype) for row, dtype in zip(nest.flatten(result), dtypes, strict=True)]
+        rows = [
+            convert_to_tensor(row, dtype) for row, dtype in zip(nest.flatten(result), dtypes, strict=True)
+        ]
         nest.assert_same_structure(structure, result, check_types=False)
         shapes[:] = [row.shape for row in rows]
         return index + 1, [array.write(index, row) for array, row in zip(arrays, rows)]
@@ -217,7 +229,9 @@ def _fold(fn: Callable, elems: Any, initializer: Any, reverse: bool) -> Any:
     symbolic = _is_symbolic(flat)
 
     def slices(index: Any) -> Any:
-        return nest.pack_sequence_as(elems, [execute("GatherV2", (each, index, convert_to_tensor(0)), None) for each in flat])
+        return nest.pack_sequence_as(
+            elems, [execute("GatherV2", (each, index, convert_to_tensor(0)), None) for each in flat]
+        )
 
     first = 0
     if initializer is None:
@@ -314,7 +328,9 @@ def scan(
     count = _length(flat)
 
     def slices(index: Any) -> Any:
-        return nest.pack_sequence_as(elems, [execute("GatherV2", (each, index, convert_to_tensor(0)), None) for each in flat])
+        return nest.pack_sequence_as(
+            elems, [execute("GatherV2", (each, index, convert_to_tensor(0)), None) for each in flat]
+        )
 
     if initializer is None:
         first = 1
@@ -345,14 +361,20 @@ def _scan_in_graph(
         return (count - 1) - step if reverse else step
 
     if first:
-        arrays = [array.write(position_of(convert_to_tensor(0)), each) for array, each in zip(arrays, flat_start)]
+        arrays = [
+            array.write(position_of(convert_to_tensor(0)), each) for array, each in zip(arrays, flat_start)
+        ]
 
     def body(step: Any, total: Any, arrays: list) -> Any:
         position = position_of(step)
         result = fn(total, slices(position))
         nest.assert_same_structure(start, result)
         rows = [convert_to_tensor(row, old.dtype) for row, old in zip(nest.flatten(result), flat_start)]
-        return step + 1, nest.pack_sequence_as(start, rows), [a.write(position, row) for a, row in zip(arrays, rows)]
+        return (
+            step + 1,
+            nest.pack_sequence_as(start, rows),
+            [a.write(position, row) for a, row in zip(arrays, rows)],
+        )
 
     _, _, arrays = while_loop(
         lambda step, total, arrays: step < count,

@@ -13,7 +13,7 @@ from penstock.ops.casting import cast
 from penstock.ops.gathering import gather as dense_gather
 from penstock.ops.ragged_broadcast import broadcast_flat
 from penstock.ops.ragged_construction import gather_rows
-from penstock.ops.ragged_joining import as_ragged, counted_axis
+from penstock.ops.ragged_joining import as_ragged, counted_axis, tile
 from penstock.ops.ragged_structure import merge_dims
 from penstock.ops.ragged_tensor import RaggedTensor, from_ragged_value
 from penstock.ops.ragged_value import RaggedTensorValue
@@ -45,13 +45,8 @@ def gather(
     axis = batch_dims if axis is None else counted_axis(axis, params.shape.rank)
     if batch_dims:
         return _batch_gather(params, indices, axis, batch_dims)
-    if axis:
-        if isinstance(params, RaggedTensor):
-            return _gather_inner(params, indices, axis)
-        if isinstance(indices, RaggedTensor):
-            raise ValueError(
-                "tf.gather: ragged indices along an inner axis of a dense tensor are not supported: use batch_dims"
-            )
+    if axis and (isinstance(params, RaggedTensor) or isinstance(indices, RaggedTensor)):
+        return _gather_inner(params, indices, axis)
     if isinstance(indices, RaggedTensor):
         return indices.with_values(gather(params, indices.values))
     if not isinstance(params, RaggedTensor):
@@ -75,13 +70,16 @@ def _check_rows(params: RaggedTensor, indices: Tensor) -> None:
         )
 
 
-def _gather_inner(params: RaggedTensor, indices: Any, axis: int) -> Any:
+def _gather_inner(params: Any, indices: Any, axis: int) -> Any:
     """Gathers along an inner axis: the same indices in every slice."""
+    if not isinstance(params, RaggedTensor):
+        params = RaggedTensor.from_tensor(params, row_splits_dtype=indices.row_splits.dtype)
     if axis > 1:
-        inner = gather(params.values, indices, axis=axis - 1)
-        return params.with_values(inner)
-    count = execute("Size", (indices,), {"out_type": params.row_splits.dtype})
-    known, shortest = constant_value(indices), constant_value(params.row_lengths())
+        return params.with_values(gather(params.values, indices, axis=axis - 1))
+    dtype = params.row_splits.dtype
+    flat = indices.flat_values if isinstance(indices, RaggedTensor) else indices
+    flat = execute("Reshape", (flat, convert_to_tensor([-1])))
+    known, shortest = constant_value(flat), constant_value(params.row_lengths())
     if (
         known is not None
         and shortest is not None
@@ -92,17 +90,26 @@ def _gather_inner(params: RaggedTensor, indices: Any, axis: int) -> Any:
         raise errors.InvalidArgumentError(
             None, None, f"gather: indices {known.tolist()} are out of range of a row"
         )
-    starts = params.row_starts()[:, None]
-    flat = execute(
-        "Reshape",
-        (
-            starts + cast(execute("Reshape", (indices, convert_to_tensor([-1]))), starts.dtype),
-            convert_to_tensor([-1]),
-        ),
-    )
-    return RaggedTensor.from_uniform_row_length(
-        gather_rows(params.values, flat), count, params.nrows(), validate=False
-    )
+    places = execute("Reshape", (params.row_starts()[:, None] + cast(flat, dtype), convert_to_tensor([-1])))
+    values = gather_rows(params.values, places)
+    rows = params.nrows()
+    if not isinstance(indices, RaggedTensor):
+        return _in_rows(values, indices, rows, dtype)
+    several = tile(indices, [int(constant_value(rows)), *[1] * (indices.shape.rank - 1)])
+    count = cast(indices.nrows(), dtype)
+    return RaggedTensor.from_uniform_row_length(several.with_flat_values(values), count, rows, validate=False)
+
+
+def _in_rows(values: Any, indices: Tensor, rows: Tensor, dtype: Any) -> Any:
+    """Values for dense indices in each of several rows, in the shape of the indices."""
+    sizes = execute("Shape", (indices,), {"out_type": dtype})
+    result = values
+    for position in range(indices.shape.rank - 1, -1, -1):
+        outer = rows
+        for before in range(position):
+            outer = outer * sizes[before]
+        result = RaggedTensor.from_uniform_row_length(result, sizes[position], outer, validate=False)
+    return result
 
 
 def _batch_gather(params: Any, indices: Any, axis: int, batch_dims: int) -> Any:

@@ -11,7 +11,7 @@ from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
-from penstock.engine.static_value import static_ints
+from penstock.engine.static_value import constant_value, static, static_ints
 from penstock.engine.xla import jnp
 from penstock.ops.arguments import index_vector
 from penstock.ops.gathering import gather, gather_nd
@@ -39,7 +39,7 @@ def _lowest(dtype: Any) -> Any:
 
 def _reduce(kind: str, xp: Any, indices: Any, values: Any, shape: Any, axes: Any, keep_dims: bool) -> Any:
     sizes = static_ints(shape)
-    reduced = normalize_axes(axes, len(sizes)) if np.size(axes) else tuple(range(len(sizes)))
+    reduced = normalize_axes(axes, len(sizes))
     kept = [axis for axis in range(len(sizes)) if axis not in reduced]
     out_shape = tuple(sizes[axis] for axis in kept)
     full_shape = (
@@ -76,7 +76,7 @@ def _reduce_shape(call: ShapeCall) -> TensorShape:
     given, axes = call.shape_from(2), call.value(3)
     if given.rank is None or axes is None:
         return TensorShape(None)
-    reduced = normalize_axes(axes, given.rank) if axes.size else tuple(range(given.rank))
+    reduced = normalize_axes(axes, given.rank)
     dims = given.as_list()
     if call.attrs["keep_dims"]:
         return TensorShape([1 if axis in reduced else dim for axis, dim in enumerate(dims)])
@@ -86,7 +86,7 @@ def _reduce_shape(call: ShapeCall) -> TensorShape:
 def _sum_gradient(call: Any, dy: Any) -> list[Any]:
     indices, _, shape, axes = call.inputs
     rank = shape.shape[0]
-    reduced = normalize_axes(np.asarray(axes), rank) if axes.shape.num_elements() else tuple(range(rank))
+    reduced = normalize_axes(constant_value(axes), rank)
     kept = convert_to_tensor([0 if axis in reduced else 1 for axis in range(rank)], dtypes.int64)
     kept_shape = execute("SelectV2", (execute("Equal", (kept, kept - kept)), kept * 0 + 1, shape))
     return [None, gather_nd(reshape(dy, kept_shape), indices * kept), None, None]
@@ -96,7 +96,7 @@ def _reduce_sparse(
     kind: str, indices: Any, values: Any, shape: Any, axes: Any, keep_dims: bool
 ) -> tuple[Any, Any, Any]:
     sizes = [int(each) for each in shape]
-    reduced = normalize_axes(axes, len(sizes)) if np.size(axes) else tuple(range(len(sizes)))
+    reduced = normalize_axes(axes, len(sizes))
     kept = [axis for axis in range(len(sizes)) if axis not in reduced]
     kept_indices, kept_sizes = indices[:, kept], [sizes[axis] for axis in kept]
     _, first, group = np.unique(
@@ -118,7 +118,7 @@ def _define(kind: str) -> None:
     )
 
     def dense(xp: Any, indices: Any, values: Any, shape: Any, axes: Any, *, keep_dims: bool) -> Any:
-        return _reduce(kind, xp, indices, values, shape, np.asarray(axes), keep_dims)
+        return _reduce(kind, xp, indices, values, shape, static(axes), keep_dims)
 
     def sparse(indices: Any, values: Any, shape: Any, axes: Any, *, keep_dims: bool) -> tuple[Any, Any, Any]:
         return _reduce_sparse(kind, indices, values, shape, axes, keep_dims)
@@ -136,9 +136,9 @@ for _kind in _KINDS:
     _define(_kind)
 
 
-def _axes_tensor(axis: Any, rank: int | None) -> Tensor:
+def _axes_tensor(axis: Any, rank: int) -> Tensor:
     if axis is None:
-        return index_vector(list(range(rank))) if rank is not None else convert_to_tensor([], dtypes.int32)
+        return index_vector(list(range(rank)))
     axes = convert_to_tensor(axis, dtypes.int32)
     return reshape(axes, [1]) if axes.shape.rank == 0 else axes
 
@@ -147,6 +147,8 @@ def _call(
     kind: str, sp_input: Any, axis: Any, keepdims: Any, output_is_sparse: bool, name: str | None
 ) -> Any:
     sp_input = as_sparse(sp_input)
+    if sp_input.shape.rank is None:
+        raise ValueError(f"reduce_{kind.lower()}: the rank of a sparse tensor must be known")
     axes = _axes_tensor(axis, sp_input.shape.rank)
     op_type = f"SparseReduce{kind}Sparse" if output_is_sparse else f"SparseReduce{kind}"
     result = execute(op_type, (*parts(sp_input), axes), {"keep_dims": bool(keepdims)}, name)
