@@ -65,7 +65,8 @@ def _common_spec(datasets: list[Dataset]) -> Any:
     flat = [leaves(each.element_spec) for each in datasets]
     if any(len(each) != len(flat[0]) for each in flat):
         raise TypeError(
-            f"Incompatible dataset elements: {datasets[0].element_spec} and {datasets[-1].element_spec} have different structures."
+            f"Incompatible dataset elements: {datasets[0].element_spec} and {datasets[-1].element_spec} "
+            "have different structures."
         )
     merged = []
     for column in zip(*flat):

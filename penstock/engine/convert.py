@@ -303,7 +303,7 @@ def _holds_numpy(value: Any, kind: type) -> bool:
         if not value:
             return False
         value = value[0]
-    return isinstance(value, kind) or isinstance(value, np.ndarray)
+    return isinstance(value, (kind, np.ndarray))
 
 
 def _holds_none(value: Any) -> bool:

@@ -65,7 +65,8 @@ def array_of_proto(proto: Any) -> np.ndarray:
     if proto.tensor_content:
         if len(proto.tensor_content) != count * kind.itemsize:
             raise ValueError(
-                f"A tensor of {count} {dtype.name} has {count * kind.itemsize} bytes; the message has {len(proto.tensor_content)}."
+                f"A tensor of {count} {dtype.name} has {count * kind.itemsize} bytes; "
+                f"the message has {len(proto.tensor_content)}."
             )
         return np.frombuffer(proto.tensor_content, kind).reshape(dims).copy()
     if dtype in (dtypes.complex64, dtypes.complex128):

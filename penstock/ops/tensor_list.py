@@ -29,7 +29,10 @@ def register_pytree() -> None:
     if not _registered:
         jax.tree_util.register_pytree_node(
             StackedList,
-            lambda each: ((each.buffer, each.length), (each.capacity, each.element_shape, each.element_dtype)),
+            lambda each: (
+                (each.buffer, each.length),
+                (each.capacity, each.element_shape, each.element_dtype),
+            ),
             lambda meta, parts: StackedList(*parts, *meta),
         )
         jax.tree_util.register_pytree_node(
@@ -59,7 +62,9 @@ def _zeros(element: TensorList | StackedList, like: Any = None) -> Any:
     if not shape.is_fully_defined():
         written = next((each for each in getattr(element, "items", ()) if each is not None), like)
         if written is None:
-            raise ValueError(f"the list's element shape {shape} is not fully defined, and the element was never written")
+            raise ValueError(
+                f"the list's element shape {shape} is not fully defined, and the element was never written"
+            )
         shape = TensorShape(np.shape(written))
     return np.zeros(shape.as_list(), element.element_dtype.as_numpy_dtype)
 
@@ -77,7 +82,9 @@ def stacked(value: Any, capacity: int | None = None) -> StackedList:
         if value.buffer is None:
             return StackedList(None, value.length, capacity, value.element_shape, value.element_dtype)
         extra = max(capacity - value.capacity, 0)
-        buffer = _map(lambda each: jnp.pad(each, [(0, extra)] + [(0, 0)] * (each.ndim - 1))[:capacity], value.buffer)
+        buffer = _map(
+            lambda each: jnp.pad(each, [(0, extra)] + [(0, 0)] * (each.ndim - 1))[:capacity], value.buffer
+        )
         return StackedList(buffer, value.length, capacity, value.element_shape, value.element_dtype)
     count = len(value.items)
     capacity = count if capacity is None else max(capacity, count)
@@ -110,7 +117,9 @@ def _with_buffer(value: StackedList, item: Any) -> StackedList:
 def _update(buffer: Any, item: Any, index: Any) -> Any:
     """A buffer with the element at `index` replaced."""
     return _map(
-        lambda old, new: lax.dynamic_update_index_in_dim(old, jnp.asarray(new, old.dtype), index, 0), buffer, item
+        lambda old, new: lax.dynamic_update_index_in_dim(old, jnp.asarray(new, old.dtype), index, 0),
+        buffer,
+        item,
     )
 
 
@@ -152,7 +161,9 @@ def _pop(handle: Any, element_shape: Any, *, element_dtype: Any) -> tuple:
     return handle.replaced(handle.items[:-1]), _zeros(handle) if item is None else item
 
 
-def _set(handle: Any, index: Any, item: Any, *, element_dtype: Any, resize_if_index_out_of_bounds: bool) -> Any:
+def _set(
+    handle: Any, index: Any, item: Any, *, element_dtype: Any, resize_if_index_out_of_bounds: bool
+) -> Any:
     if isinstance(handle, TensorList) and is_static(index):
         position, items = int(index), list(handle.items)
         if position >= len(items) and resize_if_index_out_of_bounds and position >= 0:
@@ -172,7 +183,9 @@ def _get(handle: Any, index: Any, element_shape: Any, *, element_dtype: Any) -> 
     if isinstance(handle, TensorList) and is_static(index):
         position = int(index)
         if not 0 <= position < len(handle.items):
-            raise ValueError(f"Trying to access element {position} in a list with {len(handle.items)} elements.")
+            raise ValueError(
+                f"Trying to access element {position} in a list with {len(handle.items)} elements."
+            )
         item = handle.items[position]
         return _zeros(handle) if item is None else item
     handle = stacked(handle)
@@ -221,13 +234,17 @@ def _resize(handle: Any, size: Any) -> Any:
 
 def _gather(handle: Any, indices: Any, element_shape: Any, *, element_dtype: Any) -> Any:
     if isinstance(handle, TensorList) and is_static(indices):
-        picked = TensorList([handle.items[int(i)] for i in indices], handle.element_shape, handle.element_dtype)
+        picked = TensorList(
+            [handle.items[int(i)] for i in indices], handle.element_shape, handle.element_dtype
+        )
         return _stack(picked, element_shape, element_dtype=element_dtype, num_elements=-1)
     handle = stacked(handle)
     return jnp.take(handle.buffer, indices, axis=0)
 
 
-def _scatter(tensor: Any, indices: Any, element_shape: Any, num_elements: Any, *, element_dtype: Any) -> TensorList:
+def _scatter(
+    tensor: Any, indices: Any, element_shape: Any, num_elements: Any, *, element_dtype: Any
+) -> TensorList:
     positions = np.asarray(static(indices)).astype(int)
     count = max(int(static(num_elements)), int(positions.max(initial=-1)) + 1)
     items: list[Any] = [None] * count
@@ -250,7 +267,9 @@ def _scatter_into(handle: Any, tensor: Any, indices: Any, *, element_dtype: Any)
 
 def _concat(handle: Any, element_shape: Any, leading_dims: Any, *, element_dtype: Any) -> tuple:
     if isinstance(handle, StackedList):
-        handle = TensorList(list(handle.buffer[: int(static(handle.length))]), handle.element_shape, handle.element_dtype)
+        handle = TensorList(
+            list(handle.buffer[: int(static(handle.length))]), handle.element_shape, handle.element_dtype
+        )
     items = [_zeros(handle) if each is None else each for each in handle.items]
     lengths = np.array([np.shape(each)[0] for each in items], np.int64)
     if not items:
@@ -286,7 +305,9 @@ def _add_item(handle: Any, index: Any, item: Any) -> Any:
     item = _element(item)
     handle = _with_buffer(stacked(handle), item)
     if isinstance(item, StackedList):
-        return handle.replaced(_update(handle.buffer, _plus(_take(handle.buffer, index), item), index), handle.length)
+        return handle.replaced(
+            _update(handle.buffer, _plus(_take(handle.buffer, index), item), index), handle.length
+        )
     return handle.replaced(handle.buffer.at[index].add(item), handle.length)
 
 
@@ -304,7 +325,9 @@ def _zero_element(element: Any) -> Any:
 
 def _add(a: Any, b: Any) -> Any:
     if isinstance(a, TensorList) and isinstance(b, TensorList):
-        both = [x if y is None else y if x is None else _plus(x, y) for x, y in zip(a.items, b.items, strict=True)]
+        both = [
+            x if y is None else y if x is None else _plus(x, y) for x, y in zip(a.items, b.items, strict=True)
+        ]
         return a.replaced(both)
     a, b = stacked(a), stacked(b)
     if a.buffer is None or b.buffer is None:
@@ -324,7 +347,9 @@ def _stacked_shape(call: ShapeCall) -> TensorShape:
 def _known_element(call: ShapeCall, index: int) -> TensorShape:
     given = call.shape_from(index)
     data = getattr(call.inputs[0], "handle_data", None)
-    return given.merge_with(data.shape) if data is not None and given.is_compatible_with(data.shape) else given
+    return (
+        given.merge_with(data.shape) if data is not None and given.is_compatible_with(data.shape) else given
+    )
 
 
 def _pop_shapes(call: ShapeCall) -> list[TensorShape]:
@@ -401,13 +426,20 @@ _define(
     "-> item: element_dtype",
     _get,
     lambda call: _known_element(call, 2),
-    lambda call, dx: [execute("TensorListItemGradient", (call.inputs[0], call.inputs[1], dx), None), None, None],
+    lambda call, dx: [
+        execute("TensorListItemGradient", (call.inputs[0], call.inputs[1], dx), None),
+        None,
+        None,
+    ],
 )
 _define(
     "TensorListStack(input_handle: variant, element_shape: int32; element_dtype, num_elements=-1) -> tensor: element_dtype",
     _stack,
     _stacked_shape,
-    lambda call, dx: [execute("TensorListFromTensor", (dx, _shape_operand_after_first(dx)), _attr(call)), None],
+    lambda call, dx: [
+        execute("TensorListFromTensor", (dx, _shape_operand_after_first(dx)), _attr(call)),
+        None,
+    ],
 )
 _define(
     "TensorListFromTensor(tensor: element_dtype, element_shape: shape_type; element_dtype) -> output_handle: variant",
@@ -443,7 +475,9 @@ _define(
 _define(
     "TensorListGather(input_handle: variant, indices: int32, element_shape: int32; element_dtype) -> values: element_dtype",
     _gather,
-    lambda call: TensorShape([call.shape(1)[0] if call.shape(1).rank else None]).concatenate(_known_element(call, 2)),
+    lambda call: TensorShape([call.shape(1)[0] if call.shape(1).rank else None]).concatenate(
+        _known_element(call, 2)
+    ),
     lambda call, dx: [
         execute(
             "TensorListScatterV2",
@@ -475,7 +509,9 @@ _define(
             (dh, execute("ZerosLike", (call.inputs[1],), None), call.inputs[2]),
             _attr(call),
         ),
-        execute("TensorListGather", (dh, call.inputs[2], _shape_operand_after_first(call.inputs[1])), _attr(call)),
+        execute(
+            "TensorListGather", (dh, call.inputs[2], _shape_operand_after_first(call.inputs[1])), _attr(call)
+        ),
         None,
     ],
 )
@@ -506,27 +542,48 @@ _define(
     lambda handle, *, shape_type: np.array(handle.element_shape.as_list(), shape_type.as_numpy_dtype),
     lambda call: TensorShape([None]),
 )
+
+
+def _item_of(gradient: Any, call: Any) -> Any:
+    """The element of a list's gradient that belongs to the item (input 2) of a call."""
+    _, index, item = call.inputs
+    return execute(
+        "TensorListGetItem", (gradient, index, _shape_operand(item)), {"element_dtype": item.dtype}
+    )
+
+
 # Not in TensorFlow's registry: the gradient of reading one element, and its sum with a list, without a full add.
 _define(
     "TensorListItemGradient(input_handle: variant, index: int32, item: T) -> output_handle: variant",
     _item_gradient,
     scalar,
-    lambda call, dh: [None, None, execute("TensorListGetItem", (dh, call.inputs[1], _shape_operand(call.inputs[2])), {"element_dtype": call.inputs[2].dtype})],
+    lambda call, dh: [None, None, _item_of(dh, call)],
 )
 _define(
     "TensorListAddItem(input_handle: variant, index: int32, item: T) -> output_handle: variant",
     _add_item,
     scalar,
-    lambda call, dh: [dh, None, execute("TensorListGetItem", (dh, call.inputs[1], _shape_operand(call.inputs[2])), {"element_dtype": call.inputs[2].dtype})],
+    lambda call, dh: [dh, None, _item_of(dh, call)],
 )
-_define("TensorListZerosLike(input_handle: variant) -> output_handle: variant", _zeros_like, scalar, lambda call, dh: [None])
-_define("TensorListAdd(a: variant, b: variant) -> output_handle: variant", _add, scalar, lambda call, dh: [dh, dh])
+_define(
+    "TensorListZerosLike(input_handle: variant) -> output_handle: variant",
+    _zeros_like,
+    scalar,
+    lambda call, dh: [None],
+)
+_define(
+    "TensorListAdd(a: variant, b: variant) -> output_handle: variant", _add, scalar, lambda call, dh: [dh, dh]
+)
 
 
 def add_lists(a: Any, b: Any) -> Any:
     """The sum of two gradients of a list; one that touches a single element is added in place."""
     for total, single in ((a, b), (b, a)):
-        source = getattr(single, "op", None) if hasattr(single, "value_index") and not hasattr(single, "_np") else None
+        source = (
+            getattr(single, "op", None)
+            if hasattr(single, "value_index") and not hasattr(single, "_np")
+            else None
+        )
         if source is not None and source.type == "TensorListItemGradient":
             return execute("TensorListAddItem", (total, source.inputs[1], source.inputs[2]), None)
     return execute("TensorListAdd", (a, b), None)

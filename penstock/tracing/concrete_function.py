@@ -125,7 +125,7 @@ class ConcreteFunction:
         given = list(nest.flatten(args, expand_composites=True))
         by_name = {each.op.name: each for each in placeholders}
         positional = placeholders[: len(given)]
-        named = {name: value for name, value in kwargs.items()}
+        named = dict(kwargs)
         flat = [_as_given(value, each.dtype) for value, each in zip(given, positional)]
         for each in placeholders[len(given) :]:
             name = each.op.name

@@ -107,7 +107,7 @@ class Differentiable:
         from penstock.autodiff.backprop import dense, zeros_like
 
         arrived = [i for i, each in enumerate(gradients) if each is not None]
-        count, everything = next(level for level in self._levels if arrived[-1] < level[0])
+        everything = next(pattern for count, pattern in self._levels if arrived[-1] < count)
         pattern = tuple(i for i in arrived if i in everything)
         if pattern not in self._backward:
             self._backward[pattern] = self._finish(self._build(pattern))

@@ -201,7 +201,7 @@ class Function:
         return trace
 
     def _signature_shapes(self, shapes: list) -> list:
-        specs = [each for each in nest.flatten(self._input_signature, expand_composites=True)]
+        specs = nest.flatten(self._input_signature, expand_composites=True)
         given = [
             None if each.shape.rank is None else tuple(each.shape.as_list())
             for each in specs

@@ -328,7 +328,7 @@ class AdamOptimizer(Optimizer):
     def _finish(self) -> list[Any]:
         beta1_power, beta2_power = self._powers()
         graph = thread.graph
-        after = [] if graph is None else [each for each in graph.get_operations()[-1:]]
+        after = [] if graph is None else graph.get_operations()[-1:]
         with graph.control_dependencies(after) if graph is not None else context.building(None):
             return [
                 beta1_power.assign(beta1_power * _cast(_value(self._beta1), beta1_power)),

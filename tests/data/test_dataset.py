@@ -15,6 +15,18 @@ def _list(dataset):
     ]
 
 
+def _thrice(n):
+    return Dataset.from_tensors(n).repeat(3)
+
+
+def _pairs(window):
+    return window.batch(2)
+
+
+def _choices():
+    return Dataset.from_tensor_slices(np.array([1, 0, 1]))
+
+
 # name, dataset, elements, cardinality
 CASES = [
     ("range", lambda: Dataset.range(1, 7, 2), [1, 3, 5], 3),
@@ -23,7 +35,7 @@ CASES = [
     ("map", lambda: Dataset.range(3).map(lambda x: x * 2), [0, 2, 4], 3),
     ("map pair", lambda: Dataset.from_tensor_slices(([1], [2])).map(lambda a, b: (b, a)), [(2, 1)], 1),
     ("parallel map", lambda: Dataset.range(40).map(lambda x: x + 1, num_parallel_calls=2), list(range(1, 41)), 40),
-    ("autotuned map", lambda: Dataset.range(40).map(lambda x: x + 1, num_parallel_calls=tf.data.AUTOTUNE), list(range(1, 41)), 40),
+    ("autotuned map", lambda: Dataset.range(40).map(lambda x: x + 1, tf.data.AUTOTUNE), list(range(1, 41)), 40),
     ("filter", lambda: Dataset.range(5).filter(lambda x: x % 2 == 0), [0, 2, 4], -2),
     ("batch", lambda: Dataset.range(5).batch(2), [[0, 1], [2, 3], [4]], 3),
     ("batch drop", lambda: Dataset.range(5).batch(2, drop_remainder=True), [[0, 1], [2, 3]], 2),
@@ -38,16 +50,16 @@ CASES = [
     ("zip", lambda: Dataset.zip(Dataset.range(2), Dataset.range(5, 9)), [(0, 5), (1, 6)], 2),
     ("enumerate", lambda: Dataset.range(7, 9).enumerate(), [(0, 7), (1, 8)], 2),
     ("flat_map", lambda: Dataset.range(3).flat_map(lambda n: Dataset.range(n)), [0, 0, 1], -2),
-    ("interleave", lambda: Dataset.range(1, 3).interleave(lambda n: Dataset.from_tensors(n).repeat(3), cycle_length=2), [1, 2, 1, 2, 1, 2], -2),
-    ("interleave blocks", lambda: Dataset.range(1, 6).interleave(lambda x: Dataset.from_tensors(x).repeat(6), cycle_length=2, block_length=4), [1] * 4 + [2] * 4 + [1] * 2 + [2] * 2 + [3] * 4 + [4] * 4 + [3] * 2 + [4] * 2 + [5] * 6, -2),
+    ("interleave", lambda: Dataset.range(1, 3).interleave(_thrice, cycle_length=2), [1, 2] * 3, -2),
+    ("interleave blocks", lambda: Dataset.range(1, 4).interleave(_thrice, 2, block_length=2), [1, 1, 2, 2, 1, 2, 3, 3, 3], -2),
     ("take_while", lambda: Dataset.range(9).take_while(lambda x: x < 2), [0, 1], -2),
     ("scan", lambda: Dataset.range(4).scan(np.int64(0), lambda s, x: (s + x, s + x)), [0, 1, 3, 6], 4),
     ("window", lambda: Dataset.range(5).window(2).flat_map(lambda w: w.batch(2)), [[0, 1], [2, 3], [4]], -2),
-    ("window stride", lambda: Dataset.range(6).window(2, shift=1, stride=2, drop_remainder=True).flat_map(lambda w: w.batch(2)), [[0, 2], [1, 3], [2, 4], [3, 5]], -2),
+    ("window stride", lambda: Dataset.range(5).window(2, 1, 2, True).flat_map(_pairs), [[0, 2], [1, 3], [2, 4]], -2),
     ("cache", lambda: Dataset.range(3).cache(), [0, 1, 2], 3),
     ("prefetch", lambda: Dataset.range(3).prefetch(2), [0, 1, 2], 3),
     ("prefetch auto", lambda: Dataset.range(30).prefetch(tf.data.AUTOTUNE), list(range(30)), 30),
-    ("choose", lambda: Dataset.choose_from_datasets([Dataset.range(0, 9), Dataset.range(10, 19)], Dataset.from_tensor_slices(np.array([1, 0, 1]))), [10, 0, 11], -2),
+    ("choose", lambda: Dataset.choose_from_datasets([Dataset.range(9), Dataset.range(10, 19)], _choices()), [10, 0, 11], -2),
     ("apply", lambda: Dataset.range(3).apply(lambda d: d.map(lambda x: -x)), [0, -1, -2], 3),
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import penstock as tf
+from tests.ids import stable_id
 
 
 def _program():
@@ -72,7 +73,7 @@ def test_missing_inputs_are_refused():
         np.array([1.5, -2.0], np.float32), np.array(3, np.int64), np.array([[True]]), np.array([b"a", b""], object),
         np.array([1 + 2j], np.complex64), np.zeros((0, 3), np.float16),
     ],
-    ids=str,
+    ids=stable_id,
 )  # fmt: skip
 def test_tensor_protos(array):
     from penstock.graph.tensor_proto import array_of_proto, tensor_proto

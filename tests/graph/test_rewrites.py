@@ -23,6 +23,7 @@ CASES = [
     ("and-true", lambda x: tf.logical_and(x, True), B, {"LogicalAnd"}),
     ("or-false", lambda x: tf.logical_or(x, False), B, {"LogicalOr"}),
     ("double-negation", lambda x: -(-x), X, {"Neg"}),
+    ("double-not", lambda x: tf.logical_not(tf.logical_not(x)), B, {"LogicalNot"}),
     ("double-conjugate", lambda x: tf.math.conj(tf.math.conj(x)), Z, {"Conj"}),
     ("square", lambda x: x * x, X, {"Mul"}),
     ("transposes", lambda x: tf.transpose(tf.transpose(x)) + 1.0, X, {"Transpose"}),

@@ -289,7 +289,7 @@ def test_concrete_functions():
     assert concrete(tf.constant([1.0, 2.0])).numpy().tolist() == [2.0, 4.0]
     assert concrete.structured_outputs == tf.TensorSpec([None], tf.float32)
     assert concrete.structured_input_signature[0][1] == 2.0
-    assert [op.type for op in concrete.graph.get_operations()][0] == "Placeholder"
+    assert concrete.graph.get_operations()[0].type == "Placeholder"
     with pytest.raises(TypeError):
         concrete(tf.constant([1]))
 
