@@ -69,8 +69,8 @@ def static_int(value: Any) -> int:
     return found[0]
 
 
-def constant_value(tensor: Any, partial: bool = False) -> np.ndarray | None:
-    """The value of `tensor` if it can be computed without running the graph, else None."""
+def constant_value(tensor: Any) -> Any:
+    """The value of `tensor`, as a NumPy array or scalar, if it can be computed without running the graph, else None."""
     if isinstance(tensor, EagerTensor):
         value = tensor.host()
         return value if isinstance(value, np.generic) else np.asarray(value)

@@ -133,7 +133,7 @@ def _branch_call(op_type: str, selector: Any, branches: list[FuncGraph], name: s
     structure = _check_branches(op_type, branches)
     inputs = align_captures(branches)
     for branch in branches:
-        thread.graph is not None and _note_variables(branch)
+        _note_variables(branch)
     attrs: dict[str, Any] = {"Tout": [each.dtype for each in branches[0].outputs]}
     if op_type == "If":
         attrs |= {"then_branch": branches[0], "else_branch": branches[1]}
@@ -149,7 +149,7 @@ def _branch_call(op_type: str, selector: Any, branches: list[FuncGraph], name: s
 
 
 def _note_variables(graph: FuncGraph) -> None:
-    if thread.graph.building_function:
+    if thread.graph is not None and thread.graph.building_function:
         for variable in graph.variables:
             thread.graph.watch_variable(variable)
 
@@ -469,7 +469,9 @@ def _run_eagerly(cond: Callable, body: Callable, variables: Any, maximum_iterati
 
 def _plain(variables: Any) -> Any:
     """Loop variables for comparison: a body may return a list where the caller gave a tuple."""
-    return list(variables) if isinstance(variables, tuple) and not hasattr(variables, "_fields") else variables
+    return (
+        list(variables) if isinstance(variables, tuple) and not hasattr(variables, "_fields") else variables
+    )
 
 
 def _loop_tensor(value: Any) -> Any:
@@ -595,10 +597,6 @@ def _check_structure(variables: Any, result: Any) -> None:
         nest.assert_same_structure(_plain(variables), _plain(result), check_types=False)
     except (ValueError, TypeError) as error:
         raise ValueError(f"while_loop: the body must return the structure of loop_vars: {error}") from None
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) and not hasattr(value, "_fields") else value
 
 
 def _checked(initial: Any, spec: _Spec, tensor: Any) -> Any:

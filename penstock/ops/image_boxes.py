@@ -100,7 +100,7 @@ def _padded(indices: np.ndarray, scores: np.ndarray, most: int, pad: bool) -> tu
 def _select_padded(
     boxes: Any, scores: Any, most: Any, *thresholds: Any, pad_to_max_output_size: bool
 ) -> tuple:
-    indices, kept, count = _padded(*_select(boxes, scores, most, *thresholds), most, pad_to_max_output_size)
+    indices, kept, count = _padded(*_select(boxes, scores, most, *thresholds), most, pad_to_max_output_size)  # type: ignore[call-arg]
     return (indices, kept, count) if len(thresholds) == 3 else (indices, count)
 
 
@@ -356,7 +356,7 @@ def non_max_suppression_padded(
         )
     parts = [execute("Unpack", (each,), {"num": each.shape[0], "axis": 0}) for each in inputs[:2]]
     results = [
-        non_max_suppression_padded(its_boxes, its_scores, *inputs[2:], pad_to_max_output_size=True)
+        non_max_suppression_padded(its_boxes, its_scores, *inputs[2:], pad_to_max_output_size=True)  # type: ignore[arg-type]
         for its_boxes, its_scores in zip(*parts, strict=True)
     ]
     indices, valid = (execute("Pack", (list(each),), {"axis": 0}) for each in zip(*results, strict=True))

@@ -23,7 +23,7 @@ from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
 
 
-def _round(x: float) -> int:
+def _round(x: Any) -> int:
     """To the nearest integer, halves to even, of a float32."""
     return int(np.rint(np.float32(x)))
 

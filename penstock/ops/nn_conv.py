@@ -111,7 +111,7 @@ def conv2d(
       array([ 8., 12., 20., 24.], dtype=float32)
     """
     form = layout(data_format or "NHWC")
-    return _convolve(*matching(input, filters), window_attrs(form, strides, padding, dilations), name)
+    return _convolve(*matching(input, filters), window_attrs(form, strides, padding, dilations), name)  # type: ignore[arg-type,call-arg]
 
 
 @export(v1=["nn.conv2d"])
@@ -160,7 +160,7 @@ def conv3d(
       TensorShape([1, 2, 2, 2, 5])
     """
     form = layout(data_format or "NDHWC")
-    return _convolve(*matching(input, filters), window_attrs(form, strides, padding, dilations), name)
+    return _convolve(*matching(input, filters), window_attrs(form, strides, padding, dilations), name)  # type: ignore[arg-type,call-arg]
 
 
 @export(v1=["nn.conv3d"])

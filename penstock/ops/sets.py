@@ -45,7 +45,7 @@ def _rows_of_sparse(
     if len(shape) < 2:
         raise ValueError(f"Shape {list(shape)} has rank {len(shape)} < 2")
     if validate:
-        check_sparse(indices, shape, ordered=True)
+        check_sparse(indices, shape, ordered=True)  # type: ignore[arg-type]
     rows: _Rows = {}
     for place, value in zip(indices[:, :-1].tolist(), values.tolist()):
         rows.setdefault(tuple(place), set()).add(value)

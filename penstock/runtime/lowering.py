@@ -143,12 +143,11 @@ def _fold(
     results = (results,) if definition.signature.single_output else tuple(results)
     if any(np.size(each) > _LARGEST_FOLDED for each in results):
         return None
-    return [
-        np.asarray(each) if is_static(each) else each for each in results
-    ]  # a tensor list stays what it is
+    # A tensor list stays what it is.
+    return [np.asarray(each) if is_static(each) else each for each in results]
 
 
-def at_line(operation: Any, error: errors.OpError) -> errors.OpError:
+def at_line(operation: Any, error: Any) -> errors.OpError:
     """`error` with the line of the user's program that made the operation."""
     if operation.line is None:
         return error
