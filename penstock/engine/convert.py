@@ -261,8 +261,10 @@ def _array_of_python(value: Any, dtype: DType | None, hint: DType | None) -> tup
         if dtype not in (None, dtypes.string) or not all(
             isinstance(each, (str, bytes)) for each in source.flat
         ):
+            if dtype is None:
+                raise ValueError("Can't convert Python sequence with mixed types to Tensor.")
             raise TypeError(
-                f"Cannot convert {value!r} to a tensor of dtype {dtype.name if dtype else 'string'}"
+                f"Cannot convert {value!r} to a tensor of dtype {dtype.name}"
             )
         return _bytes_array(source), dtypes.string
     if source.dtype.kind == "O":

@@ -12,7 +12,7 @@ from penstock.ops import creation
 from penstock.ops.control_flow import while_loop
 from penstock.types.tensors import Tensor
 
-State = collections.namedtuple("CGState", ["i", "x", "r", "p", "gamma"])
+CGState = collections.namedtuple("CGState", ["i", "x", "r", "p", "gamma"])
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ def conjugate_gradient(
     tol: float = 1e-5,
     max_iter: int = 20,
     name: str = "conjugate_gradient",
-) -> State:
+) -> CGState:
     """Solves `A x = rhs` for a Hermitian positive definite A.
 
     Args:
@@ -55,25 +55,25 @@ def conjugate_gradient(
     most = convert_to_tensor(max_iter)
     limit = convert_to_tensor(tol, rhs.dtype.real_dtype) * _length(rhs)
 
-    def goes_on(state: State) -> Tensor:
+    def goes_on(state: CGState) -> Tensor:
         long = execute("Greater", (_length(state.r), limit))
         every = execute("Range", (convert_to_tensor(0), execute("Rank", (long,)), convert_to_tensor(1)))
         return execute("LogicalAnd", (state.i < most, execute("Any", (long, every), {"keep_dims": False})))
 
-    def step(state: State) -> list[State]:
+    def step(state: CGState) -> list[CGState]:
         image = operator.matvec(state.p)
         alpha = state.gamma / _dot(state.p, image)
         solution, residual = state.x + alpha * state.p, state.r - alpha * image
         direction = residual if preconditioner is None else preconditioner.matvec(residual)
         gamma = _dot(residual, direction)
-        return [State(state.i + 1, solution, residual, direction + gamma / state.gamma * state.p, gamma)]
+        return [CGState(state.i + 1, solution, residual, direction + gamma / state.gamma * state.p, gamma)]
 
     start = creation.zeros_like(rhs) if x is None else convert_to_tensor(x)
     residual = rhs if x is None else rhs - operator.matvec(start)
     direction = residual if preconditioner is None else preconditioner.matvec(residual)
-    first = State(convert_to_tensor(0), start, residual, direction, _dot(residual, direction))
+    first = CGState(convert_to_tensor(0), start, residual, direction, _dot(residual, direction))
     last = while_loop(goes_on, step, [first], name=name)[0]
-    return State(last.i, last.x, last.r, last.p, execute("Squeeze", (last.gamma,), {"squeeze_dims": [-1]}))
+    return CGState(last.i, last.x, last.r, last.p, execute("Squeeze", (last.gamma,), {"squeeze_dims": [-1]}))
 
 
 def _length(x: Tensor) -> Tensor:

@@ -158,8 +158,8 @@ def _sum_out(x: np.ndarray, labels: tuple, kept: set) -> tuple[np.ndarray, tuple
 
 def _contract(first: tuple, second: tuple, needed: set) -> tuple[np.ndarray, tuple]:
     """The product of two operands, summed over the labels that nothing else needs: one batched matrix product."""
-    a, a_labels = _sum_out(*first, needed | set(second[1]))
-    b, b_labels = _sum_out(*second, needed | set(first[1]))
+    a, a_labels = _sum_out(first[0], first[1], needed | set(second[1]))
+    b, b_labels = _sum_out(second[0], second[1], needed | set(first[1]))
     batch = [label for label in a_labels if label in b_labels and label in needed]
     summed = [label for label in a_labels if label in b_labels and label not in needed]
     left = [label for label in a_labels if label not in b_labels]

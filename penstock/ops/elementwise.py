@@ -82,6 +82,11 @@ def _sign_gradient(call: Any, dy: Tensor) -> Tensor:
     return y * (along - conj(along)) / (length + length)
 
 
+def _no_nan_gradient(derivative: Callable) -> Callable:
+    """No gradient arrives, none leaves, even where the derivative is infinite: as in `tf.where(x > 0, tf.sqrt(x), 0)`."""
+    return lambda call, dy: call_op("MulNoNan", conj(derivative(call.inputs[0], call.outputs[0])), dy)
+
+
 _ALL = INEXACT | SIGNED
 _Kernel = Callable[..., Any]
 
@@ -91,10 +96,10 @@ _OPS: tuple[tuple[str, str, _Kernel, Callable | None, frozenset], ...] = (
     ("Abs", "x y", lambda xp, x: xp.abs(x), lambda x, y: call_op("Sign", x), FLOATS | SIGNED),
     ("Sign", "x y", lambda xp, x: xp.sign(x), None, _ALL),
     ("Square", "x y", lambda xp, x: xp.square(x), None, _ALL | UNSIGNED),
-    ("Reciprocal", "x y", _reciprocal, lambda x, y: -y * y, _ALL),
-    ("Inv", "x y", _reciprocal, lambda x, y: -y * y, _ALL),
-    ("Sqrt", "x y", lambda xp, x: xp.sqrt(x), lambda x, y: 0.5 / y, INEXACT),
-    ("Rsqrt", "x y", _rsqrt, lambda x, y: -0.5 * y * y * y, INEXACT),
+    ("Reciprocal", "x y", _reciprocal, None, _ALL),
+    ("Inv", "x y", _reciprocal, None, _ALL),
+    ("Sqrt", "x y", lambda xp, x: xp.sqrt(x), None, INEXACT),
+    ("Rsqrt", "x y", _rsqrt, None, INEXACT),
     ("Exp", "x y", lambda xp, x: xp.exp(x), lambda x, y: y, INEXACT),
     ("Expm1", "x y", lambda xp, x: xp.expm1(x), lambda x, y: call_op("Exp", x), INEXACT),
     ("Log", "x y", lambda xp, x: xp.log(x), lambda x, y: call_op("Reciprocal", x), INEXACT),
@@ -124,11 +129,15 @@ _OPS: tuple[tuple[str, str, _Kernel, Callable | None, frozenset], ...] = (
     ("Round", "x y", _round, None, _ALL),
 )  # fmt: skip
 
-# Gradients that are no product with a derivative.
+# Gradients that are no plain product with a derivative.
 _GRADIENTS: dict[str, Callable] = {
     "Neg": lambda call, dy: -dy,
     "Sign": _sign_gradient,
     "Square": _square_gradient,
+    "Reciprocal": _no_nan_gradient(lambda x, y: -y * y),
+    "Inv": _no_nan_gradient(lambda x, y: -y * y),
+    "Sqrt": _no_nan_gradient(lambda x, y: 0.5 / y),
+    "Rsqrt": _no_nan_gradient(lambda x, y: -0.5 * y * y * y),
 }
 
 for _type, _names, _kernel, _derivative, _dtypes in _OPS:

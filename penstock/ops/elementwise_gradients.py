@@ -48,13 +48,18 @@ _OPS: tuple[tuple[str, str, Callable, Callable, frozenset], ...] = (
 )  # fmt: skip
 
 
+# Ops that give zero where no gradient arrives, though f may be infinite.
+_ZERO_KEPT = {"SqrtGrad", "RsqrtGrad", "ReciprocalGrad", "InvGrad"}
+
+
 def _define(op_type: str, names: str, f: Callable, slope: Callable, dtypes: frozenset) -> None:
     first, second, output = names.split()
     gradient_first = first == "gradients"
 
     def kernel(xp: Any, a: Any, b: Any) -> Any:
         dy, y = (a, b) if gradient_first else (b, a)
-        return xp.multiply(dy, xp.conj(f(y)).astype(dy.dtype))
+        product = xp.multiply(dy, xp.conj(f(y)).astype(dy.dtype))
+        return xp.where(dy == 0, xp.zeros_like(dy), product) if op_type in _ZERO_KEPT else product
 
     def rule(call: Any, dz: Tensor) -> list[Tensor]:
         dy, y = call.inputs if gradient_first else reversed(call.inputs)

@@ -177,7 +177,7 @@ op(
     xla=lambda params, indices, *, validate_indices: _gather_xla(params, indices, 0, batch_dims=0),
     shape=lambda call: call.shape(1).concatenate(call.shape(0)[1:]),
     gradient=lambda op, dy: [
-        _params_gradient(*op.inputs, convert_to_tensor(0), 0, convert_to_tensor(dy)),
+        _params_gradient(op.inputs[0], op.inputs[1], convert_to_tensor(0), 0, convert_to_tensor(dy)),
         None,
     ],
 )
@@ -290,7 +290,7 @@ def out_of_range(indices: np.ndarray, shape: tuple) -> np.ndarray | None:
     low, high = flat.min(0), flat.max(0)
     if all(0 <= a and b < size for a, b, size in zip(low.tolist(), high.tolist(), shape, strict=False)):
         return None
-    return ((indices < 0) | (indices >= np.array(shape[:depth]))).any(-1)
+    return np.any((indices < 0) | (indices >= np.array(shape[:depth])), -1)
 
 
 def bad_index(indices: np.ndarray, bad: np.ndarray, shape: tuple, what: str) -> ValueError:

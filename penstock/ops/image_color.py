@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.convert import convert_to_tensor
-from penstock.engine.definition import op
+from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
@@ -129,7 +129,7 @@ op(
 )  # fmt: skip
 op(
     "HSVToRGB(images: T) -> output: T",
-    _on_images("HSVToRGB", hsv_to_rgb_array), shape=_three_channels, types={"T": FLOATS},
+    _on_images("HSVToRGB", hsv_to_rgb_array), shape=_three_channels, gradient=stops, types={"T": FLOATS},
 )  # fmt: skip
 
 

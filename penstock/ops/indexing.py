@@ -200,7 +200,7 @@ def _iterate(tensor: Tensor) -> Iterator[Tensor]:
         )
     if tensor.shape.rank == 0:
         raise TypeError("Cannot iterate over a scalar tensor.")
-    return (tensor[i] for i in range(len(tensor)))
+    return (tensor[i] for i in range(tensor.shape[0]))
 
 
 Tensor.__getitem__ = getitem

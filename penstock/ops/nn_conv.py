@@ -291,7 +291,7 @@ def convolution(
       A tensor with the rank of `input` and the dtype of `input`.
 
     Raises:
-      ValueError: the filter's rank is unknown or not 3, 4 or 5.
+      ValueError: the filter's rank is unknown or not 3, 4 or 5; or both strides and dilations are larger than 1.
 
     Example:
       >>> import penstock as tf
@@ -306,8 +306,14 @@ def convolution(
             f"Received: filters.shape={w.shape}"
         )
     data_format = channels_format(data_format, spatial)
+    steps, rates = (sequence_for(each, layout(data_format), "strides") for each in (strides, dilations))
+    if max(steps) > 1 and max(rates) > 1:
+        raise ValueError(
+            "`strides > 1` not supported in conjunction with `dilations > 1`; tf.nn.conv1d, conv2d and conv3d take both. "
+            f"Received: strides={strides} and dilations={dilations}"
+        )
     function = {1: conv1d, 2: conv2d, 3: conv3d}[spatial]
-    return function(x, w, 1 if strides is None else strides, padding, data_format, dilations, name)
+    return function(x, w, steps, padding, data_format, rates, name)
 
 
 @export(v1=["nn.convolution"])

@@ -121,14 +121,14 @@ def _shapes(reserved: int) -> Callable[[ShapeCall], list[TensorShape]]:
             dims = x.as_list()
             dims[channel] = channels.as_list()[0]
             x = TensorShape(dims)
-        return [x, *[channels.with_rank(1)] * 4, *[TensorShape([0])] * (reserved - 2)]
+        return [x, *[channels.with_rank(1)] * 4, *[TensorShape([])] * (reserved - 2)]
 
     return rule
 
 
 def _gradient_shapes(call: ShapeCall) -> list[TensorShape]:
     channels = call.shape(2).with_rank(1)
-    return [call.shape(0).merge_with(call.shape(1)), channels, channels, TensorShape([]), TensorShape([])]
+    return [call.shape(0).merge_with(call.shape(1)), channels, channels, TensorShape([0]), TensorShape([0])]
 
 
 def _with_reserved(count: int) -> Callable:
@@ -136,7 +136,7 @@ def _with_reserved(count: int) -> Callable:
 
     def kernel(xp: Any, *inputs: Any, **attrs: Any) -> tuple:
         outputs = _normalize(xp, *inputs, **attrs)
-        return outputs if count == 2 else (*outputs, xp.zeros((0,), outputs[1].dtype))
+        return outputs if count == 2 else (*outputs, xp.zeros((), outputs[1].dtype))
 
     return kernel
 
@@ -145,8 +145,8 @@ def _gradient_kernel(
     xp: Any, dy: Any, x: Any, scale: Any, mean: Any, variance: Any, *reserved: Any, **attrs: Any
 ) -> tuple:
     gradients = _normalize_gradient(xp, dy, x, scale, mean, variance, **attrs)
-    zero = xp.zeros((), mean.dtype)
-    return (*gradients, zero, zero)
+    unused = xp.zeros((0,), mean.dtype)
+    return (*gradients, unused, unused)
 
 
 def _gradient_of_normalize(gradient_op: str) -> Callable:

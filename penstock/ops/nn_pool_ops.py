@@ -251,6 +251,14 @@ op(
     "data_format='NHWC') -> output: T",
     xla=_with_tensors(_max_pool_second_gradient, 3),
     shape=like_input(1),
+    gradient=lambda op, dddy: [
+        *(execute("ZerosLike", (each,)) for each in op.inputs[:2]),
+        execute(
+            "MaxPoolGradV2", (*op.inputs[:2], dddy, *op.inputs[3:]), attrs_of(op, "padding", "data_format")
+        ),
+        None,
+        None,
+    ],
     types={"T": REAL},
 )
 

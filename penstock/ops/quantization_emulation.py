@@ -179,8 +179,14 @@ def quantize_and_dequantize(
       >>> tf.quantization.quantize_and_dequantize([0.3, 1.0], 0.0, 1.0, num_bits=2).numpy().tolist()
       [0.0, 1.0]
     """
-    attrs = {"signed_input": signed_input, "num_bits": num_bits, "range_given": range_given}
-    attrs |= {"round_mode": round_mode, "narrow_range": narrow_range, "axis": axis}
+    attrs = {
+        "signed_input": signed_input,
+        "num_bits": num_bits,
+        "range_given": range_given,
+        "round_mode": round_mode,
+        "narrow_range": narrow_range,
+        "axis": axis,
+    }
     return _call("QuantizeAndDequantizeV2", input, input_min, input_max, attrs, name)
 
 
@@ -220,6 +226,12 @@ def quantize_and_dequantize_v2(
       >>> tf.quantization.quantize_and_dequantize_v2([0.3, 1.0], 0.0, 1.0, num_bits=2).numpy().tolist()
       [0.0, 1.0]
     """
-    attrs = {"signed_input": signed_input, "num_bits": num_bits, "range_given": range_given}
-    attrs |= {"round_mode": round_mode, "narrow_range": narrow_range, "axis": axis}
+    attrs = {
+        "signed_input": signed_input,
+        "num_bits": num_bits,
+        "range_given": range_given,
+        "round_mode": round_mode,
+        "narrow_range": narrow_range,
+        "axis": axis,
+    }
     return _call("QuantizeAndDequantizeV4", input, input_min, input_max, attrs, name)

@@ -8,6 +8,7 @@ from typing import Any
 from penstock.engine.export import EXPORTS
 from penstock.ops.ragged_broadcast import elementwise
 from penstock.ops.ragged_tensor import RaggedTensor
+from penstock.types.tensors import Tensor
 
 # Operator -> the public function that it calls; those of the second table have reflected forms.
 _COMPARISONS = {
@@ -49,16 +50,27 @@ def _unary(name: str) -> Callable:
     return lambda self: self.with_flat_values(_function(name)(self.flat_values))
 
 
+def _compares_elements(self: RaggedTensor) -> bool:
+    """Whether `==` compares elements: not in a graph of TF 1, where it is identity."""
+    return Tensor._use_equality and self.row_splits.graph_is_eager_like
+
+
 def _equal(self: RaggedTensor, other: Any) -> Any:
-    return False if other is None else elementwise(_function("math.equal"), self, other)
+    if other is None:
+        return False
+    return elementwise(_function("math.equal"), self, other) if _compares_elements(self) else self is other
 
 
 def _not_equal(self: RaggedTensor, other: Any) -> Any:
-    return True if other is None else elementwise(_function("math.not_equal"), self, other)
+    if other is None:
+        return True
+    return elementwise(_function("math.not_equal"), self, other) if _compares_elements(self) else self is not other
 
 
 def _hash(self: RaggedTensor) -> int:
-    raise TypeError("RaggedTensor is unhashable.")
+    if _compares_elements(self):
+        raise TypeError("RaggedTensor is unhashable.")
+    return id(self)
 
 
 for _operator, _name in _COMPARISONS.items():

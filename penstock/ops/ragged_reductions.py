@@ -14,7 +14,7 @@ from penstock.engine.static_value import constant_value
 from penstock.ops.casting import cast
 from penstock.ops.gathering import gather
 from penstock.ops.ragged_construction import ragged_range
-from penstock.ops.ragged_joining import expand_dims
+from penstock.ops.ragged_joining import counted_axis, expand_dims
 from penstock.ops.ragged_tensor import RaggedTensor
 from penstock.ops.row_partition import splits_from_lengths
 from penstock.types import dtypes
@@ -65,11 +65,8 @@ def _largest(lengths: Tensor) -> Tensor:
 
 def _axes(value: RaggedTensor, axis: Any) -> list[int]:
     """The axes, counted from the front, from the last to the first."""
-    rank = value.shape.rank
-    found = [int(each) for each in np.atleast_1d(constant_value(convert_to_tensor(axis)))]
-    if any(not -rank <= each < rank for each in found):
-        raise ValueError(f"axis={axis} out of bounds: expected {-rank}<=axis<{rank}")
-    counted = [each + rank if each < 0 else each for each in found]
+    given = np.atleast_1d(constant_value(convert_to_tensor(axis)))
+    counted = [counted_axis(each, value.shape.rank) for each in given]
     if len(set(counted)) != len(counted):
         raise ValueError(f"axes {axis} repeat")
     return sorted(counted, reverse=True)

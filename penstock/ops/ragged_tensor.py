@@ -464,6 +464,14 @@ class RaggedTensor(CompositeTensor):
         )
         return RaggedTensorValue(values, self.row_splits.numpy())
 
+    @staticmethod
+    def _from_session_values(values: list[Any]) -> RaggedTensorValue:
+        """What `Session.run` returns for a RaggedTensor."""
+        result, *nested_splits = values
+        for splits in reversed(nested_splits):
+            result = RaggedTensorValue(result, splits)
+        return result
+
     def _is_eager(self) -> bool:
         return isinstance(self.flat_values, EagerTensor) and all(
             isinstance(each, EagerTensor) for each in self.nested_row_splits

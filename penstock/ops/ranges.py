@@ -264,8 +264,9 @@ def one_hot(
     if len(set(kinds)) > 1:
         raise TypeError(f"dtype {kinds[0]!s} of on_value does not match dtype {kinds[1]!s} of off_value")
     kind = wanted or (kinds[0] if kinds else dtypes.float32)
-    on_tensor = convert_to_tensor(1, kind) if given["on_value"] is None else given["on_value"]
-    off_tensor = convert_to_tensor(0, kind) if given["off_value"] is None else given["off_value"]
+    one, zero = (True, False) if kind is dtypes.bool else (1, 0)
+    on_tensor = convert_to_tensor(one, kind) if given["on_value"] is None else given["on_value"]
+    off_tensor = convert_to_tensor(zero, kind) if given["off_value"] is None else given["off_value"]
     count = _cast(index_vector(depth), dtypes.int32)
     inputs = (convert_to_tensor(indices), count, on_tensor, off_tensor)
     return execute("OneHot", inputs, {"axis": -1 if axis is None else axis}, name or "one_hot")

@@ -209,6 +209,18 @@ def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Tensor:
     return execute("BroadcastArgs", (first, index_vector(shape_y, first.dtype)))
 
 
+# Programs branch on what TensorFlow can tell (`int(x) if get_static_value(x) is not None`), so we tell no more.
+_STATIC_OPS = frozenset(
+    "Cast Concat ConcatV2 Const Equal Fill Identity NotEqual Pack Range Split StopGradient Unpack".split()
+)
+
+
+def _is_static(tensor: Any) -> bool:
+    if not isinstance(tensor, SymbolicTensor) or tensor.op.type in ("Shape", "Size", "Rank"):
+        return True
+    return tensor.op.type in _STATIC_OPS and all(_is_static(each) for each in tensor.op.inputs)
+
+
 @export("get_static_value")
 def get_static_value(tensor: Any, partial: bool = False) -> Any:
     """The value of a tensor as a NumPy array, if it can be known without running a graph; else None.
@@ -224,7 +236,7 @@ def get_static_value(tensor: Any, partial: bool = False) -> Any:
     """
     if isinstance(tensor, EagerTensor):
         return tensor.numpy()
-    value = constant_value(tensor)
+    value = constant_value(tensor) if _is_static(tensor) else None
     if value is None and partial and isinstance(tensor, SymbolicTensor) and tensor.op.type == "Pack":
         return np.array([get_static_value(each) for each in tensor.op.inputs], object)
     return value

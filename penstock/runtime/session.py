@@ -146,9 +146,10 @@ class BaseSession:
                 return list(feed(key, value))
         if hasattr(key, "_type_spec") and not isinstance(key, Tensor) and not hasattr(key, "handle"):
             parts = nest.flatten(key, expand_composites=True)
-            given = (
-                nest.flatten(value, expand_composites=True) if not isinstance(value, tuple) else list(value)
-            )
+            if type(value) in (tuple, list):
+                given = list(value)
+            else:  # a composite, or its NumPy form
+                given = nest.flatten(key._type_spec._to_components(value), expand_composites=True)
             return list(zip(parts, given, strict=True))
         return [(key, value)]
 

@@ -227,8 +227,14 @@ def error_from_code(message: str, error_code: int, node_def: Any = None, op: Any
     return _CLASS_OF_CODE.get(error_code, UnknownError)(node_def, op, message)  # type: ignore[call-arg, arg-type]
 
 
-class ShapeError(ValueError):
-    """Raised by a shape rule if the inputs of an op do not fit together; says what was got and expected."""
+class ShapeError(InvalidArgumentError, ValueError):
+    """Raised by a shape rule if the inputs of an op do not fit together; says what was got and expected.
+
+    Both a ValueError, which TensorFlow raises while tracing, and what it raises when the op runs.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(None, None, message)
 
 
 class InaccessibleTensorError(ValueError):

@@ -103,6 +103,11 @@ class IndexedSlices(CompositeTensor):
             values_shape, self.dtype, self._indices.dtype, dense_shape_dtype, indices_shape
         )
 
+    @staticmethod
+    def _from_session_values(values: list[Any]) -> IndexedSlicesValue:
+        """What `Session.run` returns for an IndexedSlices."""
+        return IndexedSlicesValue(*values, *[None] * (3 - len(values)))
+
     def __neg__(self) -> IndexedSlices:
         return IndexedSlices(-self._values, self._indices, self._dense_shape)
 

@@ -128,6 +128,11 @@ class SparseTensor(CompositeTensor):
 
         return SparseTensorValue(*default_session(session).run(list(_parts(self)), feed_dict))
 
+    @staticmethod
+    def _from_session_values(values: list[Any]) -> SparseTensorValue:
+        """What `Session.run` returns for a SparseTensor."""
+        return SparseTensorValue(*values)
+
     def _is_eager(self) -> bool:
         return isinstance(self._values, EagerTensor)
 
@@ -212,8 +217,6 @@ class SparseTensorSpec(BatchableTypeSpec):
         ]
 
     def _to_components(self, value: Any) -> list:
-        if isinstance(value, SparseTensorValue):
-            value = SparseTensor.from_value(value)
         return list(_parts(value))
 
     def _from_components(self, components: Any) -> Any:

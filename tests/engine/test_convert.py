@@ -74,6 +74,17 @@ def test_registered_conversions():
     assert tf.add(Celsius(20.0), 1.0).numpy() == 21.0
 
 
+def test_an_explicit_dtype_casts_the_tensors_in_a_list():
+    packed = tf.convert_to_tensor((tf.constant(3), 4, [tf.constant(5.7)][0]), tf.int64)
+    assert packed.dtype == tf.int64
+    np.testing.assert_array_equal(packed, [3, 4, 5])
+
+
+def test_tensors_of_two_dtypes_in_a_list_are_refused():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="float"):
+        tf.convert_to_tensor([tf.constant(3), tf.constant(4.0)])
+
+
 def test_dlpack_both_ways():
     array = np.arange(4, dtype=np.float32)
     tensor = tf.constant(array)

@@ -41,6 +41,26 @@ CASES = [
     _crops(floats(2, 5, 6, 3), [4, 3]),
     _crops(floats(2, 5, 6, 3), [1, 3], extrapolation_value=2.0),
     _crops(integers(2, 5, 6, 3, dtype=np.uint8, low=0), [4, 5], method="nearest"),
+    # Boxes chosen so that no sampling point comes near a pixel's centre, where bilinear interpolation has kinks.
+    Case("CropAndResize", [floats(2, 5, 6, 3), _BOXES, [1, 0, 1], [4, 3]], grad=[0], second=False, single=True),
+    Case(
+        "CropAndResize",
+        [floats(1, 5, 6, 2), np.float32([[0.1, 0.11, 0.66, 0.72]]), [0], [2, 2]],
+        grad=[1],
+        second=False,
+        single=True,
+    ),
+    *(
+        Case(
+            f"ImageProjectiveTransform{version}",
+            [floats(2, 5, 6, 2), _MAPS, [4, 3], *filled],
+            {"interpolation": "BILINEAR", "fill_mode": mode},
+            grad=[0],
+            single=True,
+        )
+        for version, filled in (("V2", []), ("V3", [0.0]))
+        for mode in ("CONSTANT", "REFLECT")
+    ),
     Case("CropAndResize", [floats(1, 5, 6, 3), _BOXES, [0, 1, 0], [2, 2]], raises="OutOfRangeError"),
     Case("CropAndResizeGradImage", [floats(3, 4, 3, 2), _BOXES, [1, 0, 1], [2, 5, 6, 2]], {"T": np.float32}),
     Case("CropAndResizeGradBoxes", [floats(3, 4, 3, 2), floats(2, 5, 6, 2), _BOXES, [1, 0, 1]]),

@@ -44,6 +44,34 @@ CASES = [
         [floats(2, 6, 6, 3), _X, [0.8, 1.3], [-1.5, 2.25]],
         {"kernel_type": "lanczos3"},
     ),
+    *(
+        Case(op, [floats(1, 3, 4, 2), [5, 3]], attrs, grad=[0], single=True)
+        for op, attrs in itertools.product(
+            ["ResizeNearestNeighbor", "ResizeBilinear", "ResizeBicubic"], _CENTERS
+        )
+    ),
+    *(
+        Case(op, [floats(1, 5, 3, 2), floats(1, 3, 4, 2)], attrs, grad=True, single=True)
+        for op, attrs in itertools.product(["ResizeBilinearGrad", "ResizeBicubicGrad"], _CENTERS)
+    ),
+    *(Case("ResizeNearestNeighborGrad", [floats(1, 5, 3, 2), [3, 4]], attrs, grad=[0]) for attrs in _CENTERS),
+    *(
+        Case(
+            "ScaleAndTranslate",
+            [floats(1, 3, 4, 2), [5, 3], [1.6, 0.7], [0.5, -0.2]],
+            {"kernel_type": kernel},
+            grad=[0],
+            single=True,
+        )
+        for kernel in ("triangle", "lanczos3")
+    ),
+    Case(
+        "ScaleAndTranslateGrad",
+        [floats(1, 5, 3, 2), floats(1, 3, 4, 2), [1.6, 0.7], [0.5, -0.2]],
+        {"kernel_type": "triangle"},
+        grad=[0, 1],
+        single=True,
+    ),
     Case("ResizeBilinear", [_X, [0, 4]], raises="InvalidArgumentError"),
     Case("ResizeBilinear", [floats(5, 7, 3), [4, 4]], raises="InvalidArgumentError"),
     Case(

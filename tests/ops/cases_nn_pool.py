@@ -19,6 +19,15 @@ _EXPLICIT = {
 _TIES = np.array([[1, 1, 0, 2], [1, 1, 2, 2], [0, 0, 0, 0], [0, 0, 0, 0]], np.float32).reshape(1, 4, 4, 1)
 
 
+# An image and a volume, what max pooling by 2 makes of them, and where in a flat image each maximum stands.
+_PLACES = np.random.default_rng(1).permutation(32).astype(np.float32)
+_IMAGE, _VOXELS = _PLACES.reshape(1, 4, 4, 2), _PLACES.reshape(1, 4, 4, 2, 1)
+_POOLED_IMAGE = _IMAGE.reshape(1, 2, 2, 2, 2, 2).max((2, 4))
+_POOLED_VOXELS = _VOXELS.reshape(1, 2, 2, 2, 2, 1, 2, 1).max((2, 4, 6))
+_ARGMAX = np.argsort(_PLACES)[_POOLED_IMAGE.astype(int)].astype(np.int64)
+_CUBES = {"ksize": [1, 2, 2, 2, 1], "strides": [1, 2, 2, 2, 1], "padding": "VALID"}
+
+
 def _max(x, attrs):
     return Case("MaxPool", [x], attrs, grad=True)
 
@@ -53,11 +62,30 @@ CASES = [
         [distinct(1, 4, 4, 2), [1, 2, 2, 1], [1, 2, 2, 1]],
         {"padding": "VALID"},
         grad=[0],
-        second=False,
     ),
     Case("MaxPoolWithArgmax", [distinct(2, 5, 6, 3)], _OVERLAPPING, grad=True),
     Case("MaxPoolWithArgmax", [distinct(2, 4, 4, 3)], {**_TWO, "Targmax": np.int32}),
     Case("MaxPoolWithArgmax", [distinct(2, 4, 4, 3)], {**_TWO, "include_batch_in_index": True}, grad=True),
+    # What stood in the forward pass is a constant to the gradient ops: only what comes in last moves.
+    Case("MaxPoolGrad", [_IMAGE, _POOLED_IMAGE, floats(1, 2, 2, 2)], _TWO, grad=[2]),
+    Case("MaxPoolGradGrad", [_IMAGE, _POOLED_IMAGE, floats(1, 4, 4, 2)], _TWO, grad=[2]),
+    Case(
+        "MaxPoolGradV2",
+        [_IMAGE, _POOLED_IMAGE, floats(1, 2, 2, 2), [1, 2, 2, 1], [1, 2, 2, 1]],
+        {"padding": "VALID"},
+        grad=[2],
+    ),
+    Case(
+        "MaxPoolGradGradV2",
+        [_IMAGE, _POOLED_IMAGE, floats(1, 4, 4, 2), [1, 2, 2, 1], [1, 2, 2, 1]],
+        {"padding": "VALID"},
+        grad=[2],
+    ),
+    Case("MaxPoolGradWithArgmax", [_IMAGE, floats(1, 2, 2, 2), _ARGMAX], _TWO, grad=[1]),
+    Case("MaxPoolGradGradWithArgmax", [_IMAGE, floats(1, 4, 4, 2), _ARGMAX], _TWO, grad=[1]),
+    Case("MaxPool3DGrad", [_VOXELS, _POOLED_VOXELS, floats(1, 2, 2, 1, 1)], _CUBES, grad=[2]),
+    Case("MaxPool3DGradGrad", [_VOXELS, _POOLED_VOXELS, floats(1, 4, 4, 2, 1)], _CUBES, grad=[2]),
+    Case("AvgPool3DGrad", [[1, 3, 4, 5, 2], floats(1, 2, 4, 3, 2)], _VOLUME, grad=[1]),
     Case("AvgPool", [floats(2, 5, 6, 3)], _TWO, grad=True),
     Case("AvgPool", [floats(2, 5, 6, 3)], _OVERLAPPING, grad=True),
     Case("AvgPool", [floats(1, 4, 4, 2, dtype=ml_dtypes.bfloat16)], _TWO),

@@ -86,6 +86,8 @@ class Case:
       attrs: the attributes; dtypes as NumPy scalar types (`np.float32`). Defaults may be left out.
       grad: check gradients: True for all floating and complex inputs, or the flat positions of the inputs to check.
       second: check second-order gradients too.
+      outputs: the flat positions of the outputs whose gradients are checked, where not all have one.
+      single: check gradients in float32, coarsely: for ops that know no float64.
       hermitian: the positions of inputs that must stay Hermitian when gradients are checked.
       rtol, atol: tolerances; by default they follow from the dtype.
       values: False where only dtypes and shapes can be compared (random ops).
@@ -101,6 +103,8 @@ class Case:
         *,
         grad: bool | Sequence[int] = False,
         second: bool = True,
+        outputs: Sequence[int] | None = None,
+        single: bool = False,
         hermitian: Sequence[int] = (),
         rtol: float | None = None,
         atol: float | None = None,
@@ -110,7 +114,7 @@ class Case:
     ):
         self.op, self.attrs = op, dict(attrs or {})
         self.grad, self.second, self.rtol, self.atol = grad, second, rtol, atol
-        self.hermitian = hermitian
+        self.outputs, self.single, self.hermitian = outputs, single, hermitian
         self.values, self.dynamic, self.raises = values, dynamic, raises
         rng = np.random.default_rng(zlib.crc32(op.encode()))
         self.inputs = [_make(each, rng) for each in inputs]

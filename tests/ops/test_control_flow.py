@@ -1,0 +1,24 @@
+"""`tf.while_loop` outside of graphs: a Python loop over the caller's own values."""
+
+import numpy as np
+
+import penstock as tf
+
+
+def test_an_eager_loop_hands_the_values_through_as_they_are():
+    kinds = []
+
+    def body(i, total):
+        kinds.append(type(i))
+        return i + 1, total + i
+
+    i, total = tf.while_loop(lambda i, total: i < 4, body, (0, np.array(0)))
+    assert set(kinds) == {int}
+    assert (i.dtype, total.dtype) == (tf.int32, tf.int64)
+    assert (int(i), int(total)) == (4, 6)
+
+
+def test_an_eager_loop_that_never_runs_returns_tensors():
+    (i,) = tf.while_loop(lambda i: i < 0, lambda i: (i + 1,), (1,))
+    assert isinstance(i, tf.Tensor)
+    assert int(i) == 1
