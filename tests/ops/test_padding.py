@@ -15,7 +15,10 @@ INVALID = tf.errors.InvalidArgumentError
         (lambda: tf.pad([[1, 2]], [[1, 0], [0, 2]]), [[0, 0, 0, 0], [1, 2, 0, 0]]),
         (lambda: tf.pad([1], [[1, 1]], constant_values=9), [9, 1, 9]),
         (lambda: tf.pad([1.0], [[1, 1]], constant_values=2), [2, 1, 2]),
-        (lambda: tf.pad([[1, 2], [3, 4]], [[1, 1], [0, 1]], "REFLECT"), [[3, 4, 3], [1, 2, 1], [3, 4, 3], [1, 2, 1]]),
+        (
+            lambda: tf.pad([[1, 2], [3, 4]], [[1, 1], [0, 1]], "REFLECT"),
+            [[3, 4, 3], [1, 2, 1], [3, 4, 3], [1, 2, 1]],
+        ),
         (lambda: tf.pad([1, 2], [[1, 2]], "symmetric"), [1, 1, 2, 2, 1]),
         (lambda: tf.pad(["a"], [[1, 0]]), [b"", b"a"]),
         (lambda: tf.pad([True], [[0, 1]]), [True, False]),

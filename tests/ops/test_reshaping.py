@@ -42,7 +42,9 @@ X = np.arange(6).reshape(2, 3)
     ],
 )
 def test_values(call, expected):
-    assert call().numpy().tolist() == expected if not isinstance(expected, bytes) else call().numpy() == expected
+    assert (
+        call().numpy().tolist() == expected if not isinstance(expected, bytes) else call().numpy() == expected
+    )
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,12 @@ def test_a_variable_is_an_index():
 
 @pytest.mark.parametrize(
     "mask",
-    [tf.constant([True, False]), np.array([True, False]), tf.constant(ARRAY > 5), tf.constant(ARRAY[..., 0] > 3)],
+    [
+        tf.constant([True, False]),
+        np.array([True, False]),
+        tf.constant(ARRAY > 5),
+        tf.constant(ARRAY[..., 0] > 3),
+    ],
 )
 def test_boolean_masks(mask):
     np.testing.assert_array_equal(X[mask], ARRAY[np.asarray(mask)])
