@@ -296,7 +296,7 @@ def _text(tensor: EagerTensor, form: Any = str) -> str:
         scalar = value[()] if isinstance(value, np.ndarray) else value
         return repr(scalar.item()) if form is repr and isinstance(scalar, np.generic) else str(scalar)
     text = form(value)
-    return "\n" + text if form is repr and "\n" in text else text
+    return "\n" + text if "\n" in text else text
 
 
 class SymbolicTensor(Tensor):
