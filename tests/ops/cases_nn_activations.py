@@ -61,6 +61,7 @@ CASES = [
     Case("BiasAdd", [floats(2, 3, 4), floats(4)], grad=True),
     Case("BiasAdd", [floats(2, 3, 4, 5), floats(3)], {"data_format": "NCHW"}, grad=True),
     Case("BiasAdd", [integers(2, 3), integers(3)]),
+    Case("BiasAddV1", [floats(2, 3, 4), floats(4)], grad=True),
     Case("BiasAdd", [floats(2, 3), floats(2)], raises="InvalidArgumentError"),
     Case("BiasAdd", [floats(2, 3), floats(3, 1)], raises="InvalidArgumentError"),
     Case("BiasAddGrad", [floats(2, 3, 4)], grad=True),
