@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine.context import thread
+from penstock.engine.context import process, thread
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
@@ -159,6 +159,9 @@ def _accepts(dtype: DType, natural: DType) -> bool:
 def _as_constant(array: np.ndarray, dtype: DType | None, name: str | None) -> Tensor:
     """An eager tensor, or a Const node of the graph being built."""
     if thread.graph is None:
+        device = process.device_of(thread.device) if thread.device and array.dtype != object else None
+        if device is not None:
+            return EagerTensor.from_jax(jax.device_put(array, device), dtype)
         return EagerTensor(array, dtype)
     return execute(
         "Const", (), {"value": array, "dtype": dtype or dtypes.dtype_of_array(array)}, name or "Const"

@@ -119,15 +119,14 @@ def _top_k_shape(call: ShapeCall) -> list[TensorShape]:
 
 def scatter_to_rows(x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
     """A tensor like `x` with `updates` at `indices` of its last dimension, zero elsewhere."""
-    shape = execute("Cast", (shape_of(x),), {"DstT": dtypes.int64})
+    shape = _long(shape_of(x))
     columns = shape[-1:]
     flat_size = execute("Prod", (shape, convert_to_tensor([0])), {"keep_dims": True})
-    picked = execute("Cast", (indices,), {"DstT": dtypes.int64})
-    picked = execute(
-        "Reshape", (picked, execute("ConcatV2", ([_vector([-1]), shape_of(indices)[-1:]], _scalar(0))))
-    )
+    row_count = execute("Prod", (shape[:-1], convert_to_tensor([0])), {"keep_dims": True})
+    picked_shape = execute("ConcatV2", ([row_count, _long(shape_of(indices)[-1:])], _scalar(0)))
+    picked = execute("Reshape", (_long(indices), picked_shape))
     zero, one = convert_to_tensor(0, dtypes.int64), convert_to_tensor(1, dtypes.int64)
-    rows = execute("Range", (zero, execute("Shape", (picked,), {"out_type": dtypes.int64})[0], one))
+    rows = execute("Range", (zero, row_count[0], one))
     places = picked + execute("ExpandDims", (rows, _scalar(1))) * columns
     scattered = execute(
         "ScatterNd",
@@ -138,6 +137,10 @@ def scatter_to_rows(x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
         ),
     )
     return execute("Reshape", (scattered, shape))
+
+
+def _long(values: Tensor) -> Tensor:
+    return execute("Cast", (values,), {"DstT": dtypes.int64})
 
 
 def _vector(values: list[int]) -> Tensor:

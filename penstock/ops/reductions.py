@@ -194,8 +194,11 @@ def _prod_gradient(call: Any, dy: Tensor) -> list[Tensor | None]:
     moved = execute("Transpose", (x, order))
     moved_shape = execute("Shape", (moved,))
     reduced_sizes = execute("GatherV2", (shape_of(x), flat_axes, convert_to_tensor(0)))
-    count = execute("Prod", (reduced_sizes, convert_to_tensor([0])), {"keep_dims": False})
-    stacked = execute("Reshape", (moved, execute("Pack", ([count, convert_to_tensor(-1)],), {"axis": 0})))
+    other_sizes = execute("GatherV2", (shape_of(x), others, convert_to_tensor(0)))
+    sizes = [
+        execute("Prod", (each, convert_to_tensor([0])), {"keep_dims": False}) for each in (reduced_sizes, other_sizes)
+    ]
+    stacked = execute("Reshape", (moved, execute("Pack", (sizes,), {"axis": 0})))
     left = execute("Cumprod", (stacked, convert_to_tensor(0)), {"exclusive": True, "reverse": False})
     right = execute("Cumprod", (stacked, convert_to_tensor(0)), {"exclusive": True, "reverse": True})
     products = execute("Reshape", (conj(left * right), moved_shape))

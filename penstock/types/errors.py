@@ -1,6 +1,6 @@
 """The exceptions that TensorFlow programs catch: `tf.errors.*`, one class for each canonical status code.
 
-Ops raise `InvalidArgumentError` and its siblings. Shape rules raise `ShapeError`, a ValueError, as building a
+Ops raise `InvalidArgumentError` and its siblings. Shape rules raise `ShapeError`, a ValueError too, as building a
 graph does in TensorFlow; the funnel turns it into InvalidArgumentError when an op runs eagerly.
 """
 
@@ -233,8 +233,11 @@ class ShapeError(InvalidArgumentError, ValueError):
     Both a ValueError, which TensorFlow raises while tracing, and what it raises when the op runs.
     """
 
-    def __init__(self, message: str):
+    def __init__(self, message: str) -> None:
         super().__init__(None, None, message)
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.message,)
 
 
 class InaccessibleTensorError(ValueError):
