@@ -22,6 +22,8 @@ class _Process:
         self.make_graph: Any = None  # set by penstock.graph: builds an empty Graph
         self.functions_run_eagerly = False
         self.accelerator = False  # data lives on a GPU or TPU: eager ops on it run there
+        # Set by penstock.runtime.devices: the JAX device that a `tf.device` name asks for, None for the default one.
+        self.device_of: Any = None
         self.global_seed: int | None = None
         self.lock = threading.RLock()
         # Places where other layers keep what must be found again: name -> object (random streams, tables, ...).

@@ -82,6 +82,8 @@ def execute(op_type: str, inputs: Sequence[Any], attrs: dict | None = None, name
 
 def _host_values(inputs: Sequence[Any]) -> list[Any] | None:
     """The NumPy values of eager tensors; None where one is symbolic, large, or lives on an accelerator."""
+    if thread.device:
+        return None
     values = []
     for tensor in inputs:
         if type(tensor) is not EagerTensor:
@@ -125,6 +127,11 @@ def run_kernel(definition: OpDef, inputs: Sequence[Any], flat: Sequence[EagerTen
     body = definition.numpy_body
     if definition.signature.takes_resource and body is not None:
         return body(*(tensor.device_value() for tensor in flat), **attrs)  # it follows where the state is
+    if thread.device and definition.xla_body is not None and definition.make_stream is None:
+        device = process.device_of(thread.device)
+        if device is not None:
+            with jax.default_device(device):
+                return run_xla(definition, flat, attrs)
     portable = not definition.view and definition.xla_body is not None and definition.make_stream is None
     if body is None or (portable and _prefers_xla(flat)):
         return run_xla(definition, flat, attrs)

@@ -12,6 +12,8 @@ import os
 import threading
 from typing import Any
 
+from penstock.engine.context import process
+
 _configure_lock = threading.RLock()
 _configured = False
 
@@ -48,6 +50,7 @@ def configure() -> None:
         if backend_options["num_cpu_devices"]:
             module.config.update("jax_num_cpu_devices", backend_options["num_cpu_devices"])
         _configured = True
+        process.accelerator = module.default_backend() != "cpu"
 
 
 def is_loaded() -> bool:

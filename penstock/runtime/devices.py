@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from penstock.engine.context import process
 from penstock.engine.export import export
 from penstock.engine.xla import backend_options, is_loaded, jax
+from penstock.types import errors
 
 _PLATFORMS = {"cpu": "CPU", "gpu": "GPU", "cuda": "GPU", "rocm": "GPU", "tpu": "TPU"}
 
@@ -219,9 +220,24 @@ def jax_device(name: str) -> Any:
     return devices[index]
 
 
-def use_accelerators() -> None:
-    """Eager ops on data that lives on an accelerator run there."""
-    process.accelerator = jax.default_backend() != "cpu"
+def _placed(name: str) -> Any:
+    """The JAX device of a `tf.device` name; None where it is the default one.
+
+    Raises:
+      InvalidArgumentError: there is no such device, and soft placement is off.
+    """
+    kind, index = parse_device(name)
+    if index == 0 and kind == ("CPU" if not process.accelerator else "GPU"):
+        return None
+    try:
+        return jax_device(name)
+    except ValueError as error:
+        if _settings["soft_device_placement"].value:
+            return None
+        raise errors.InvalidArgumentError(None, None, str(error)) from None
+
+
+process.device_of = _placed
 
 
 class _Setting:

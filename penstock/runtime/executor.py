@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine import context
-from penstock.engine.context import process
+from penstock.engine.context import process, thread
 from penstock.engine.execute import explain, run_kernel
 from penstock.engine.resources import State
 from penstock.engine.static_value import is_static
@@ -216,6 +216,10 @@ class Executor:
         env = self._template.copy()
         env[: len(values)] = values
         steps, done = self._steps, 0
+        device = process.device_of(thread.device) if thread.device else None
+        if device is not None and jax.config.jax_default_device is not device:
+            with jax.default_device(device):
+                return self.run(values)
         try:
             for step in steps:
                 step(env)
@@ -280,7 +284,7 @@ def _is_tiny(piece: list[Any], leaving: list[Any]) -> bool:
     arrays: set[int] = {id(each) for each in leaving}
     inside = {id(each) for operation in piece for each in operation.outputs}
     for operation in piece:
-        if not operation.definition.is_plain and operation.type not in _STATE_OPS:
+        if operation.device or (not operation.definition.is_plain and operation.type not in _STATE_OPS):
             return False
         numpy_cost += _NUMPY_CALL
         for each in (*operation.inputs, *operation.outputs):
