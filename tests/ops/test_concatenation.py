@@ -25,6 +25,7 @@ def lists(tensors):
         (lambda: tf.stack([1, 2.0]), [1.0, 2.0]),
         (lambda: tf.stack([tf.constant(1), 2]), [1, 2]),
         (lambda: tf.stack(V), [5, 6, 7, 8, 9]),
+        (lambda: tf.stack([tf.constant("a"), "b"]), [b"a", b"b"]),
         (lambda: tf.stack([]), []),
         (lambda: tf.parallel_stack([[1], [2]]), [[1], [2]]),
     ],
