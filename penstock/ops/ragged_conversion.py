@@ -112,16 +112,20 @@ def _to_tensor_gradient(call: Any, dy: Any) -> list[Any]:
 
 
 def _to_tensor_shape(call: ShapeCall) -> TensorShape:
-    given = call.shape_from(0) if call.shape(0).rank == 1 else TensorShape(None)
     kinds = call.attrs["row_partition_types"]
     outer = len(kinds) + 1 if kinds[0] in ("ROW_SPLITS", b"ROW_SPLITS") else len(kinds)
     rows = call.shape(3)[0] if call.shape(3).rank == 1 else None
     inner = call.shape(1)[1:] if call.shape(1).rank is not None else TensorShape(None)
     natural = TensorShape([None if rows is None else rows - 1, *[None] * (outer - 1)]).concatenate(inner)
-    if given.rank is None or natural.rank is None:
+    if call.shape(0).rank == 0 or natural.rank is None:  # a scalar -1: the natural size
         return natural
-    pairs = zip(given.as_list(), natural.as_list(), strict=True)
-    return TensorShape([size if size is not None else other for size, other in pairs])
+    asked = call.entries(0)
+    if asked is None:
+        return TensorShape([None] * outer).concatenate(inner)
+    if len(asked) != natural.rank:
+        raise call.error(f"shape must have {natural.rank} entries")
+    dims = [own if size == -1 else size for size, own in zip(asked[:outer], natural.as_list())]
+    return TensorShape(dims).concatenate(inner)
 
 
 op(

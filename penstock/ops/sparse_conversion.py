@@ -16,7 +16,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.engine.shape_rules import from_input
+from penstock.engine.shape_rules import ShapeCall, from_input
 from penstock.engine.static_value import constant_value, static_ints
 from penstock.engine.xla import jnp
 from penstock.ops.arguments import index_vector
@@ -273,6 +273,12 @@ def _reorder(xp: Any, indices: Any, values: Any, shape: Any) -> tuple[Any, Any]:
     return indices[order], values[order]
 
 
+def _reorder_shapes(call: ShapeCall) -> list[TensorShape]:
+    indices, values = call.shape(0).with_rank(2), call.shape(1).with_rank(1)
+    count = indices[:1].merge_with(values)
+    return [count.concatenate(indices[1:]), count]
+
+
 def _reorder_gradient(call: Any, unused: Any, dy: Any) -> list[Any]:
     indices, values, shape = call.inputs
     count = execute("Size", (values,), {"out_type": dtypes.int32})
@@ -285,7 +291,7 @@ op(
     "SparseReorder(input_indices: int64, input_values: T, input_shape: int64)"
     " -> (output_indices: int64, output_values: T)",
     _reorder,
-    shape=lambda call: [call.shape(0), call.shape(1)],
+    shape=_reorder_shapes,
     gradient=_reorder_gradient,
 )
 
