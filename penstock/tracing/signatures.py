@@ -170,8 +170,14 @@ def without_shapes(key: Any) -> Any:
     if isinstance(key, tuple):
         return tuple(without_shapes(each) for each in key)
     if isinstance(key, TypeSpec) and not isinstance(key, TensorSpec):
-        return type(key)
+        return key if _is_opaque(key) else type(key)
     return key
+
+
+def _is_opaque(spec: TypeSpec) -> bool:
+    """Whether the tensors of a value say nothing of its spec, as an iterator's handle does not say its elements' shapes."""
+    components = nest.flatten(spec._component_specs, expand_composites=True)
+    return all(isinstance(each, TensorSpec) and not each.dtype.is_numpy_compatible for each in components)
 
 
 def relaxed_shape(a: tuple | None, b: tuple | None) -> tuple | None:

@@ -371,3 +371,13 @@ def test_inlined_bodies_get_scopes_that_are_valid_names(name, scope):
     inner = tf.function(inner)
     outer = tf.function(lambda x: inner(x)).get_concrete_function(tf.TensorSpec([]))
     assert [op.name for op in outer.graph.get_operations() if op.type == "Tanh"] == [f"{scope}Tanh"]
+
+
+def test_iterators_over_elements_of_other_shapes_are_traced_anew():
+    @tf.function(reduce_retracing=True)
+    def total(iterator):
+        return tf.reduce_sum(next(iterator)) / tf.cast(iterator.element_spec.shape[0], tf.float32)
+
+    values = tf.data.Dataset.from_tensor_slices(np.ones([30], np.float32))
+    assert [float(total(iter(values.batch(size, drop_remainder=True)))) for size in (5, 6, 5)] == [1, 1, 1]
+    assert total.experimental_get_tracing_count() == 2
