@@ -8,9 +8,19 @@ from typing import Any
 import numpy as np
 
 ASPECTS = ("values", "errors", "functions", "gradients")
-RTOL = {"float64": 1e-9, "complex128": 1e-9, "float32": 3e-5, "complex64": 3e-5, "float16": 4e-3, "bfloat16": 3e-2}
+RTOL = {
+    "float64": 1e-9,
+    "complex128": 1e-9,
+    "float32": 3e-5,
+    "complex64": 3e-5,
+    "float16": 4e-3,
+    "bfloat16": 3e-2,
+}
 GRADIENT_FACTOR = 5  # gradients add the rounding of several kernels
-NO_KERNEL = {"NotFoundError", "UnimplementedError"}  # what TensorFlow raises where it has an op, but no CPU kernel
+NO_KERNEL = {
+    "NotFoundError",
+    "UnimplementedError",
+}  # what TensorFlow raises where it has an op, but no CPU kernel
 
 
 @dataclass
@@ -20,12 +30,17 @@ class Result:
     name: str
     op: str | None
     outcome: dict[str, str] = field(default_factory=dict)
-    beyond: str = ""  # why TensorFlow could not say
+    beyond: str = ""  # what Penstock computes and TensorFlow does not
 
     @property
     def agrees(self) -> bool:
         """Whether no aspect differs."""
         return not any(self.outcome.values())
+
+    @property
+    def compared(self) -> bool:
+        """Whether TensorFlow gave anything to compare with."""
+        return bool(self.outcome)
 
 
 def compare(request: dict[str, Any], expected: dict[str, Any], got: dict[str, Any]) -> Result:
@@ -36,28 +51,39 @@ def compare(request: dict[str, Any], expected: dict[str, Any], got: dict[str, An
         return result
     eager = expected["eager"]
     if eager.get("error") in NO_KERNEL and "error" not in got["eager"]:
-        result.beyond = f"TensorFlow raises {eager['error']}: {eager['message'].splitlines()[0][:90]}"
+        result.beyond = "TensorFlow has no kernel for the CPU and this dtype or attribute"
         return result
-    if eager.get("error") == "AttributeError" and "error" not in got["eager"]:
-        result.beyond = "not in TensorFlow's Python package"
+    if eager.get("error") == "AttributeError" and got["eager"].get("error") != "AttributeError":
+        result.beyond = "the op is not in TensorFlow's Python package"
         return result
     random = bool(request.get("random"))
     aspect = "errors" if "error" in eager else "values"
     result.outcome[aspect] = _difference(eager, got["eager"], request, 1, random)
     if expected["function"].get("error") not in NO_KERNEL:
         result.outcome["functions"] = _difference(expected["function"], got["function"], request, 1, random)
-    if "gradients" in expected and "gradients" in got and expected["gradients"].get("values") != []:
-        if expected["gradients"].get("error") not in NO_KERNEL:
-            result.outcome["gradients"] = _difference(
-                expected["gradients"], got["gradients"], request, GRADIENT_FACTOR, False
-            )
+    theirs, ours = expected.get("gradients"), got.get("gradients")
+    if theirs and ours and theirs.get("values") != []:
+        if "values" in ours and "error" in theirs:
+            lookup = theirs["error"] == "LookupError"
+            result.beyond = "TensorFlow has no gradient" if lookup else "TensorFlow's gradient rule fails"
+        elif "values" in ours and None in _absent(theirs["values"], ours["values"]):
+            result.beyond = "TensorFlow has no gradient for some inputs"
+        else:
+            result.outcome["gradients"] = _difference(theirs, ours, request, GRADIENT_FACTOR, False)
     return result
+
+
+def _absent(expected: list[Any], got: list[Any]) -> list[Any]:
+    """TensorFlow's gradients where Penstock has one; None in it is one that only Penstock has."""
+    return [None if a is None else True for a, b in zip(expected, got) if b is not None]
 
 
 def _difference(expected: dict, got: dict, request: dict, factor: float, random: bool) -> str:
     if "error" in expected or "error" in got:
         theirs, ours = expected.get("error", "no error"), got.get("error", "no error")
-        if theirs in got.get("classes", []):  # Penstock's may be a subclass: `except` of TensorFlow's catches it
+        if theirs in got.get(
+            "classes", []
+        ):  # Penstock's may be a subclass: `except` of TensorFlow's catches it
             return ""
         message = (got if "error" in got else expected)["message"]
         return f"TensorFlow: {theirs}, Penstock: {ours} ({' '.join(message.split())[:110]})"
@@ -66,13 +92,15 @@ def _difference(expected: dict, got: dict, request: dict, factor: float, random:
         return f"{len(ours)} results != {len(theirs)}"
     causes = [_array_difference(a, b, request, factor, random) for a, b in zip(theirs, ours)]
     return "; ".join(
-        f"result {index}: {cause}" if len(causes) > 1 else cause for index, cause in enumerate(causes) if cause
+        f"result {index}: {cause}" if len(causes) > 1 else cause
+        for index, cause in enumerate(causes)
+        if cause
     )
 
 
 def _array_difference(expected: Any, got: Any, request: dict, factor: float, random: bool) -> str:
     if expected is None or got is None:
-        return "" if expected is got else "no gradient" if got is None else "a gradient where TensorFlow has None"
+        return "" if expected is got else "no gradient"
     if expected.dtype != got.dtype:
         return f"dtype {got.dtype} != {expected.dtype}"
     if expected.shape != got.shape:
@@ -81,18 +109,24 @@ def _array_difference(expected: Any, got: Any, request: dict, factor: float, ran
         return ""
     if expected.dtype.kind in "biuO":
         wrong = np.count_nonzero(expected != got)
-        return f"{wrong} of {expected.size} values differ: {_first(expected, got, expected != got)}" if wrong else ""
+        return (
+            f"{wrong} of {expected.size} values differ: {_first(expected, got, expected != got)}"
+            if wrong
+            else ""
+        )
     wide = np.complex128 if expected.dtype.kind == "c" else np.float64
     a, b = expected.astype(wide), got.astype(wide)
     rtol = max(RTOL.get(expected.dtype.name, 0.1), request.get("rtol") or 0) * factor
     finite = np.abs(a[np.isfinite(a)])
-    atol = max(rtol * finite.max(initial=0.0), request.get("atol") or 0)
+    atol = max(rtol * finite.max(initial=0.0), request.get("atol") or 0, np.finfo(np.float32).tiny)
     close = np.isclose(b, a, rtol=rtol, atol=atol, equal_nan=True)
     if close.all():
         return ""
     with np.errstate(all="ignore"):
         largest = np.nanmax(np.abs(np.where(close, 0, a - b)), initial=0.0)
-    return f"max abs diff {largest:.1e}, {np.count_nonzero(~close)} of {a.size}: {_first(expected, got, ~close)}"
+    return (
+        f"max abs diff {largest:.1e}, {np.count_nonzero(~close)} of {a.size}: {_first(expected, got, ~close)}"
+    )
 
 
 def _first(expected: np.ndarray, got: np.ndarray, wrong: Any) -> str:

@@ -76,12 +76,13 @@ def _expression_call(tf: Any, request: dict[str, Any], names: list[str]) -> Call
 def _attr(tf: Any, value: Any) -> Any:
     if isinstance(value, list):
         return [_attr(tf, each) for each in value]
-    return tf.as_dtype("string" if value == object else value) if isinstance(value, np.dtype) else value
+    return tf.as_dtype("string" if value.kind == "O" else value) if isinstance(value, np.dtype) else value
 
 
 def _tensors(tf: Any, arrays: list[Any]) -> list[Any]:
     return [
-        [tf.constant(part) for part in each] if isinstance(each, list) else _constant(tf, each) for each in arrays
+        [tf.constant(part) for part in each] if isinstance(each, list) else _constant(tf, each)
+        for each in arrays
     ]
 
 

@@ -20,7 +20,9 @@ def encode(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         if value.dtype.kind in "OSU":
             value = value.astype(object)
-            data: Any = [_text(each if isinstance(each, bytes) else each.encode()) for each in value.reshape(-1)]
+            data: Any = [
+                _text(each if isinstance(each, bytes) else each.encode()) for each in value.reshape(-1)
+            ]
         else:
             data = _text(np.ascontiguousarray(value).tobytes())
         return {"array": value.dtype.name, "shape": list(value.shape), "data": data}
@@ -44,7 +46,7 @@ def decode(value: Any) -> Any:
     if "dtype" in value:
         return _dtype(value["dtype"])
     dtype, shape, data = _dtype(value["array"]), value["shape"], value["data"]
-    if dtype == object:
+    if dtype.kind == "O":
         array = np.empty(len(data), object)
         array[:] = [base64.b64decode(each) for each in data]
         return array.reshape(shape)

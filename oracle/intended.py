@@ -1,0 +1,101 @@
+"""Differences that are meant: which cases, in which aspects, and why. What is not in this table is a defect."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from oracle.comparison import Result
+
+
+@dataclass(frozen=True)
+class Intended:
+    """A reason, and the cases (a regular expression for their names) and aspects that it explains."""
+
+    reason: str
+    names: str
+    aspects: tuple[str, ...] = ("values", "errors", "functions", "gradients")
+    cause: str = ""  # a regular expression that the cause must match
+
+    def explains(self, result: Result, aspect: str) -> bool:
+        """Whether the difference is of this kind."""
+        return (
+            aspect in self.aspects
+            and re.match(self.names, result.name) is not None
+            and re.search(self.cause, result.outcome[aspect]) is not None
+        )
+
+
+INTENDED = [
+    Intended(
+        "TensorFlow's rule leaves out a conjugate, or all of the gradient; Penstock's passes the test of finite differences.",
+        r"(SquaredDifference|Sign|MatrixDeterminant|LogMatrixDeterminant|MatrixSquareRoot|MatrixSolveLs|Svd|Cumprod|Xlogy"
+        r"|Xlog1py|Xdivy)\(complex",
+        ("gradients",),
+    ),
+    Intended(
+        "The gradient that TensorFlow gives is wrong, or not of the input's shape; Penstock's passes the test of finite "
+        "differences.",
+        r"(MatrixDiagV2|MatrixSetDiagV2|BandedTriangularSolve|SoftmaxCrossEntropyWithLogits|BesselI1|RGBToHSV"
+        r"|Prod\(float16)",
+        ("gradients",),
+    ),
+    Intended(
+        "TensorFlow takes the mean and variance for functions of x; in these cases they are given independently.",
+        r"FusedBatchNormGrad",
+        ("gradients",),
+    ),
+    Intended(
+        "Outputs that the attributes switch off; TensorFlow leaves their memory uninitialised.",
+        r"(Svd|SelfAdjointEigV2|Eig)\(.*compute_u?v=False|FusedBatchNorm.*is_training=False",
+        ("values", "functions"),
+        "result [1-5]",
+    ),
+    Intended(
+        "A factorization that fails has no values.", r"Cholesky|tf.linalg.cholesky\(-m|Lu\(float32\[2,2\]"
+    ),
+    Intended(
+        "Compiled code cannot raise for one element, as on a GPU in TensorFlow.",
+        r"(SparseSoftmaxCrossEntropyWithLogits|tf\.nn\.sparse_softmax)",
+        ("functions",),
+    ),
+    Intended(
+        "Penstock accepts more.",
+        r"(ClipByValue|Eig|Einsum|TopK|ConcatV2|ScatterNd|Stateless\w+V2|tf\.constant\(\[True, 1)",
+        ("errors", "functions"),
+        "Penstock: no error",
+    ),
+    Intended(
+        "TensorFlow's kernel reads past the end of the counter, or takes a vector of one value for a scalar.",
+        r"(StatelessRandomUniformV2\(int32\[1\],uint64\[1\],uint64\[1\]|(Fill|Range)\(int32\[1\])",
+        ("values", "functions"),
+    ),
+    Intended(
+        "TensorFlow's optimizer removes the call before its check fails.",
+        r"(Sum|Mean|Prod)\(float32\[2,3\],int32\[2\]\)",
+        ("functions",),
+    ),
+    Intended("TensorFlow's kernel for integers gives zeros.", r"Round\(int32", ("values", "functions")),
+    Intended(
+        "TensorFlow reports a division by zero as an InternalError.",
+        r"TruncateDiv\(int32",
+        ("errors", "functions"),
+    ),
+    Intended(
+        "No kernel in TensorFlow, so that its error is another one.",
+        r"(FFTND|Segment\w+V2|MatrixExponential)\(",
+        ("errors", "functions"),
+        "NotFoundError|UnimplementedError|NotImplementedError",
+    ),
+    Intended(
+        "Raised when the function runs; TensorFlow raises the ValueError while tracing.",
+        r"",
+        ("functions",),
+        "TensorFlow: (ValueError|TypeError), Penstock: (InvalidArgument|FailedPrecondition)Error",
+    ),
+]
+
+
+def reason_for(result: Result, aspect: str) -> str | None:
+    """Why a difference is meant, or None where it is not."""
+    return next((each.reason for each in INTENDED if each.explains(result, aspect)), None)
