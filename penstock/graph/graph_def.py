@@ -88,7 +88,8 @@ def _fill_node(node: Any, operation: Operation, functions: _FunctionNames, input
     for name in sorted(attrs):
         if name.startswith("_") and not isinstance(attrs[name], (str, bytes, int, float)):
             continue
-        _set_attr(node.attr[name], attrs[name], operation.definition.signature.attrs.get(name), functions)
+        value = TensorShape(attrs[name]) if name == "shape" else attrs[name]  # a list would be one of ints
+        _set_attr(node.attr[name], value, operation.definition.signature.attrs.get(name), functions)
 
 
 def _set_attr(attr: Any, value: Any, default: Any, functions: _FunctionNames) -> None:
