@@ -11,7 +11,7 @@ from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
-from penstock.ops.arguments import matching
+from penstock.ops.arguments import index_vector, matching
 from penstock.ops.broadcasting import sum_to_operands
 from penstock.ops.dtype_sets import COMPLEX, FLOATS, UNSIGNED
 from penstock.types import dtypes
@@ -82,8 +82,11 @@ def _conj(x: Tensor) -> Tensor:
 
 
 def _mat_mul_gradient(op: Any, dy: Any) -> list:
-    a, b = (_conj(each) for each in op.inputs)
-    dy = convert_to_tensor(dy)
+    return _of_operands(op, *op.inputs, convert_to_tensor(dy))
+
+
+def _of_operands(op: Any, a: Tensor, b: Tensor, dy: Tensor) -> list[Tensor]:
+    a, b = _conj(a), _conj(b)
     swap_a, swap_b = op.attrs["transpose_a"], op.attrs["transpose_b"]
 
     def times(x: Tensor, y: Tensor, transpose_x: bool, transpose_y: bool) -> Tensor:
@@ -113,8 +116,13 @@ def _sparse_mat_mul(
 
 
 def _sparse_mat_mul_gradient(op: Any, dy: Any) -> list:
-    gradients = _mat_mul_gradient(op, dy)
-    return [execute("Cast", (each,), {"DstT": x.dtype}) for each, x in zip(gradients, op.inputs, strict=True)]
+    wide = [_cast(each, dtypes.float32) for each in op.inputs]
+    gradients = _of_operands(op, *wide, convert_to_tensor(dy))
+    return [_cast(each, x.dtype) for each, x in zip(gradients, op.inputs, strict=True)]
+
+
+def _cast(x: Tensor, dtype: DType) -> Tensor:
+    return x if x.dtype == dtype else execute("Cast", (x,), {"DstT": dtype})
 
 
 op(
@@ -132,7 +140,10 @@ op(
 def _batch_mat_mul(xp: Any, x: Any, y: Any, *, adj_x: bool, adj_y: bool, grad_x: bool, grad_y: bool) -> Any:
     if x.ndim < 2 or y.ndim < 2:
         raise ValueError(f"In[{int(x.ndim >= 2)}] ndims must be >= 2")
-    return product(xp, _adjoint(xp, x) if adj_x else x, _adjoint(xp, y) if adj_y else y)
+    y = _adjoint(xp, y) if adj_y else y
+    if xp is np and y.ndim == 2 < x.ndim and not adj_x and x.size:
+        return product(np, x.reshape(-1, x.shape[-1]), y).reshape((*x.shape[:-1], y.shape[-1]))
+    return product(xp, _adjoint(xp, x) if adj_x else x, y)
 
 
 def _batch_mat_mul_v3(xp: Any, x: Any, y: Any, *, Tout: DType, **attrs: bool) -> Any:
@@ -167,20 +178,37 @@ def _batch_mat_mul_gradient(op: Any, dy: Any) -> list:
     adj_x, adj_y = op.attrs["adj_x"], op.attrs["adj_y"]
 
     def times(a: Tensor, b: Tensor, adj_a: bool, adj_b: bool) -> Tensor:
-        a, b = (
-            execute("Cast", (each,), {"DstT": dy.dtype}) if each.dtype != dy.dtype else each
-            for each in (a, b)
-        )
-        return execute("BatchMatMulV2", (a, b), {"adj_x": adj_a, "adj_y": adj_b})
+        operands = (_cast(a, dy.dtype), _cast(b, dy.dtype))
+        return execute("BatchMatMulV2", operands, {"adj_x": adj_a, "adj_y": adj_b})
 
     # The adjoint of the whole product, where one operand enters as its own adjoint.
     of_x = times(y, dy, adj_y, True) if adj_x else times(dy, y, False, not adj_y)
-    of_y = times(dy, x, True, adj_x) if adj_y else times(x, dy, not adj_x, False)
-    gradients = [_like_batch(x, of_x), _like_batch(y, of_y)]
-    return [
-        execute("Cast", (each,), {"DstT": operand.dtype}) if operand.dtype != each.dtype else each
-        for each, operand in zip(gradients, (x, y), strict=True)
-    ]
+    if _shares_matrix(x, y) and not adj_x:
+        of_y = _of_shared(_cast(x, dy.dtype), dy, adj_y)
+    else:
+        of_y = times(dy, x, True, adj_x) if adj_y else times(x, dy, not adj_x, False)
+    return [_cast(_like_batch(x, of_x), x.dtype), _cast(_like_batch(y, of_y), y.dtype)]
+
+
+def _shares_matrix(x: Tensor, y: Tensor) -> bool:
+    """Whether `y` is one matrix for a batch `x`; empty matrices go the usual way."""
+    return y.shape.rank == 2 and x.shape.rank is not None and x.shape.rank > 2 and 0 not in y.shape.as_list()
+
+
+def _of_shared(x: Tensor, dy: Tensor, adj_y: bool) -> Tensor:
+    """The gradient of one matrix that multiplies a whole batch: one product of all rows, not a sum over the batch."""
+    pair = (_conj(_rows(dy)), _rows(x)) if adj_y else (_conj(_rows(x)), _rows(dy))
+    return execute("MatMul", pair, {"transpose_a": True, "transpose_b": False})
+
+
+def _rows(x: Tensor) -> Tensor:
+    """The rows of all matrices of a batch, in one matrix."""
+    columns = x.shape[-1]
+    if columns is not None:
+        return execute("Reshape", (x, index_vector([-1, columns])))
+    shape = execute("Shape", (x,), {"out_type": dtypes.int32})
+    last = execute("Slice", (shape, index_vector([x.shape.rank - 1]), index_vector([1])))
+    return execute("Reshape", (x, execute("ConcatV2", ([index_vector([-1]), last], convert_to_tensor(0)))))
 
 
 def _like_batch(x: Tensor, gradient: Tensor) -> Tensor:
