@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -82,11 +83,11 @@ def _conj(x: Tensor) -> Tensor:
 
 
 def _mat_mul_gradient(op: Any, dy: Any) -> list:
-    return _of_operands(op, *op.inputs, convert_to_tensor(dy))
+    return _of_operands(op, op.inputs, convert_to_tensor(dy))
 
 
-def _of_operands(op: Any, a: Tensor, b: Tensor, dy: Tensor) -> list[Tensor]:
-    a, b = _conj(a), _conj(b)
+def _of_operands(op: Any, operands: Sequence[Tensor], dy: Tensor) -> list[Tensor]:
+    a, b = (_conj(each) for each in operands)
     swap_a, swap_b = op.attrs["transpose_a"], op.attrs["transpose_b"]
 
     def times(x: Tensor, y: Tensor, transpose_x: bool, transpose_y: bool) -> Tensor:
@@ -117,7 +118,7 @@ def _sparse_mat_mul(
 
 def _sparse_mat_mul_gradient(op: Any, dy: Any) -> list:
     wide = [_cast(each, dtypes.float32) for each in op.inputs]
-    gradients = _of_operands(op, *wide, convert_to_tensor(dy))
+    gradients = _of_operands(op, wide, convert_to_tensor(dy))
     return [_cast(each, x.dtype) for each, x in zip(gradients, op.inputs, strict=True)]
 
 
