@@ -64,7 +64,11 @@ def _equal(self: RaggedTensor, other: Any) -> Any:
 def _not_equal(self: RaggedTensor, other: Any) -> Any:
     if other is None:
         return True
-    return elementwise(_function("math.not_equal"), self, other) if _compares_elements(self) else self is not other
+    return (
+        elementwise(_function("math.not_equal"), self, other)
+        if _compares_elements(self)
+        else self is not other
+    )
 
 
 def _hash(self: RaggedTensor) -> int:

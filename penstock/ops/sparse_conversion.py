@@ -147,7 +147,10 @@ def _to_dense(
     values = np.asarray(values)
     dense = np.empty(shape, values.dtype)
     dense[...] = default
-    dense[tuple(indices.T)] = values
+    if shape:
+        dense[tuple(indices.T)] = values
+    elif values.size:
+        dense[...] = values.reshape(-1)[-1]
     return dense
 
 

@@ -38,6 +38,12 @@ def row_of(value: Any, index: Any) -> Any:
     return row
 
 
+def row_count(value: Any) -> Any:
+    """The first dimension of a ragged or sparse tensor, as an int32 scalar."""
+    count = value.dense_shape[0] if isinstance(value, SparseTensor) else value.nrows()
+    return execute("Cast", (count,), {"DstT": dtypes.int32})
+
+
 def stack_composites(rows: Sequence[Any]) -> Any:
     """Composites of one type as one, with a new first dimension.
 
