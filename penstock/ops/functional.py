@@ -20,8 +20,13 @@ from penstock.types.shapes import TensorShape
 from penstock.types.tensors import SymbolicTensor, Tensor
 
 
-def _tensors(elems: Any) -> list[Tensor]:
-    flat = [convert_to_tensor(each) for each in nest.flatten(elems)]
+def _is_composite(value: Any) -> bool:
+    """Whether `value` is a ragged or sparse tensor or the like, whose rows `stacking_composites` cuts."""
+    return not isinstance(value, Tensor) and hasattr(value, "_type_spec") and not hasattr(value, "handle")
+
+
+def _tensors(elems: Any) -> list[Any]:
+    flat = [each if _is_composite(each) else convert_to_tensor(each) for each in nest.flatten(elems)]
     for each in flat:
         if each.shape.rank == 0:
             raise ValueError("elems must be a 1+ dimensional Tensor, not a scalar")
@@ -29,14 +34,19 @@ def _tensors(elems: Any) -> list[Tensor]:
 
 
 def _is_symbolic(tensors: list[Any]) -> bool:
-    return thread.graph is not None or any(isinstance(each, SymbolicTensor) for each in tensors)
+    parts = nest.flatten(tensors, expand_composites=True)
+    return thread.graph is not None or any(isinstance(each, SymbolicTensor) for each in parts)
 
 
-def _length(tensors: list[Tensor]) -> Any:
+def _length(tensors: list[Any]) -> Any:
     """The common first dimension: an int where it is known, else a scalar tensor."""
     for each in tensors:
         if each.shape.rank and each.shape[0] is not None:
             return each.shape[0]
+    if _is_composite(tensors[0]):
+        from penstock.ops.stacking_composites import row_count
+
+        return row_count(tensors[0])
     shape = execute("Shape", (tensors[0],), None)
     begin, end, step = convert_to_tensor([0]), convert_to_tensor([1]), convert_to_tensor([1])
     return execute("StridedSlice", (shape, begin, end, step), {"shrink_axis_mask": 1})
@@ -53,7 +63,7 @@ def _row(tensor: Any, index: int) -> Any:
 def _has_composites(elems: Any, signature: Any = None) -> bool:
     values = nest.flatten(elems) + (nest.flatten(signature) if signature is not None else [])
     return any(
-        not isinstance(each, Tensor) and hasattr(each, "_type_spec") and not hasattr(each, "handle")
+        _is_composite(each)
         or type(each).__name__ in ("RaggedTensorSpec", "SparseTensorSpec")
         for each in values
     )  # fmt: skip
@@ -68,11 +78,7 @@ def _stack(structure: list[Any], signature: Any) -> Any:
     first = structure[0]
 
     def join(*rows: Any) -> Any:
-        if (
-            not isinstance(rows[0], Tensor)
-            and hasattr(rows[0], "_type_spec")
-            and not hasattr(rows[0], "handle")
-        ):
+        if _is_composite(rows[0]):
             from penstock.ops.stacking_composites import stack_composites
 
             return stack_composites(rows)
@@ -168,7 +174,10 @@ def _empty_map(fn: Callable, elems: Any, flat: list, signature: Any) -> Any:
 
 def _map_in_graph(fn: Callable, elems: Any, flat: list, signature: Any, infer_shape: bool) -> Any:
     count = _length(flat)
-    inputs = [TensorArray(each.dtype, size=count, infer_shape=False).unstack(each) for each in flat]
+    inputs = [
+        each if _is_composite(each) else TensorArray(each.dtype, size=count, infer_shape=False).unstack(each)
+        for each in flat
+    ]
     structure = signature if signature is not None else elems
     dtypes = [_dtype_of_spec(each) for each in nest.flatten(structure)]
     outputs = [
@@ -178,9 +187,10 @@ def _map_in_graph(fn: Callable, elems: Any, flat: list, signature: Any, infer_sh
     shapes: list[TensorShape] = []
 
     def body(index: Any, arrays: list) -> Any:
-        slices = [array.read(index) for array in inputs]
+        slices = [_row(each, index) if _is_composite(each) else each.read(index) for each in inputs]
         for slice_, each in zip(slices, flat):
-            slice_.set_shape(each.shape[1:])
+            if not _is_composite(each):
+                slice_.set_shape(each.shape[1:])
         result = fn(nest.pack_sequence_as(elems, slices))
         rows = [
             convert_to_tensor(row, dtype) for row, dtype in zip(nest.flatten(result), dtypes, strict=True)

@@ -31,6 +31,9 @@ def _reshape(xp: Any, x: Any, shape: Any) -> Any:
     dims = static_ints(shape)
     if min(dims, default=0) < -1 or dims.count(-1) > 1:
         raise ValueError(f"shape {list(dims)} may hold sizes, and -1 once")
+    if 0 in dims and -1 in dims:  # sizes of 0 do not count on either side: [0, 3] as [0, -1] is [0, 3]
+        rest = math.prod(filter(None, x.shape)) // math.prod(dim for dim in dims if dim > 0)
+        dims = tuple(rest if dim == -1 else dim for dim in dims)
     try:
         return x.reshape(dims)
     except (ValueError, TypeError):
