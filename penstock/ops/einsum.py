@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
@@ -100,7 +101,7 @@ def _einsum(operands: list, *, equation: Any) -> np.ndarray:
     _check_sizes(pending)
     wanted = tuple(dict.fromkeys(terms.output))
     while len(pending) > 1:
-        first, second = _cheapest_pair(pending)
+        first, second = _cheapest_pair([labels for _, labels in pending], [x.shape for x, _ in pending])
         a, b = pending[first], pending[second]
         pending = [each for i, each in enumerate(pending) if i not in (first, second)]
         needed = {*wanted, *(label for _, labels in pending for label in labels)}
@@ -136,17 +137,16 @@ def _check_sizes(operands: list[tuple]) -> None:
                 sizes[label] = max(known, size)
 
 
-def _cheapest_pair(operands: list[tuple]) -> tuple[int, int]:
+def _cheapest_pair(terms: Sequence[tuple], shapes: Sequence[Sequence[int]]) -> tuple[int, int]:
     """The two operands whose contraction gives the smallest result: greedy, as `opt_einsum` calls it."""
-    if len(operands) == 2:
+    if len(terms) == 2:
         return 0, 1
-    sizes = {label: size for x, labels in operands for size, label in zip(x.shape, labels, strict=True)}
+    sizes = {label: n for labels, shape in zip(terms, shapes) for label, n in zip(labels, shape, strict=True)}
 
     def cost(pair: tuple[int, int]) -> int:
-        labels = {*operands[pair[0]][1], *operands[pair[1]][1]}
-        return math.prod(sizes[label] for label in labels)
+        return math.prod(sizes[label] for label in {*terms[pair[0]], *terms[pair[1]]})
 
-    return min(((i, j) for j in range(len(operands)) for i in range(j)), key=cost)
+    return min(((i, j) for j in range(len(terms)) for i in range(j)), key=cost)
 
 
 def _sum_out(x: np.ndarray, labels: tuple, kept: set) -> tuple[np.ndarray, tuple]:
@@ -373,7 +373,32 @@ def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Tensor:
             )
     if not arrow:
         text = f"{left}->{'...' * ('...' in left)}{''.join(str(x) for x in _implicit(left, 0))}"
-    return execute("Einsum", (matching(*inputs),), {"equation": text}, name or "einsum")
+    operands = matching(*inputs)
+    if thread.graph is not None and len(operands) > 2:
+        operands, text = _in_pairs(operands, text)
+    return execute("Einsum", (operands,), {"equation": text}, name or "einsum")
+
+
+def _in_pairs(operands: Sequence[Tensor], equation: str) -> tuple[list[Tensor], str]:
+    """Contracts operands in a graph until two are left, since TensorFlow's op takes no more; what is left to do.
+
+    The cheapest pair comes first, as in the NumPy body; where sizes are not known, the first pair.
+    """
+    left, _, right = equation.partition("->")
+    factors = list(zip(operands, left.split(","), strict=True))
+    while len(factors) > 2:
+        first, second = 0, 1
+        if all(x.shape.is_fully_defined() for x, _ in factors):
+            whole = ",".join(labels for _, labels in factors)
+            terms = parse(f"{whole}->{right}", tuple(x.shape.rank for x, _ in factors))
+            first, second = _cheapest_pair(terms.inputs, [x.shape.as_list() for x, _ in factors])
+        (b, b_labels), (a, a_labels) = factors.pop(second), factors.pop(first)
+        both = a_labels + b_labels
+        needed = set("".join([right, *(labels for _, labels in factors)])) - {"."}
+        kept = "..." * ("..." in both) + "".join(dict.fromkeys(label for label in both if label in needed))
+        found = execute("Einsum", ([a, b],), {"equation": f"{a_labels},{b_labels}->{kept}"})
+        factors.append((found, kept))
+    return [x for x, _ in factors], f"{','.join(labels for _, labels in factors)}->{right}"
 
 
 @export("tensordot", "linalg.tensordot")

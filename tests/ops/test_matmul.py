@@ -108,6 +108,29 @@ def test_einsum_refuses(equation, count, error):
         tf.einsum(equation, *[A] * count)
 
 
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("ab,bc,cd->ad", [(2, 3), (3, 4), (4, 5)]),
+        ("...ab,...bc,cd->...ad", [(6, 2, 3), (1, 3, 4), (4, 5)]),
+        ("a,b,c", [(2,), (3,), (4,)]),
+        ("ab,ab,ab->", [(2, 3)] * 3),
+        ("ii,ij,jk,kl->il", [(3, 3), (3, 2), (2, 5), (5, 2)]),
+    ],
+)
+def test_einsum_of_many_goes_in_pairs_in_graphs(equation, shapes, hidden):
+    """TensorFlow's op takes two operands at most, and graphs interchange."""
+    arrays = [np.random.default_rng(i).standard_normal(shape) for i, shape in enumerate(shapes)]
+    signature = [
+        tf.TensorSpec([None] * array.ndim if hidden else array.shape, tf.float64) for array in arrays
+    ]
+    f = tf.function(lambda *xs: tf.einsum(equation, *xs), input_signature=signature)
+    nodes = [each for each in f.get_concrete_function().graph.get_operations() if each.type == "Einsum"]
+    assert {len(each.inputs) for each in nodes} == {2}
+    np.testing.assert_allclose(f(*arrays), np.einsum(equation, *arrays))
+
+
 def test_einsum_keeps_an_unknown_batch_size():
     f = tf.function(lambda x: tf.einsum("...ij,jk->...ik", x, tf.zeros([3, 5])))
     assert f.get_concrete_function(tf.TensorSpec([None, 7, 3])).outputs[0].shape.as_list() == [None, 7, 5]
