@@ -42,7 +42,8 @@ def _suppress(
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """The chosen boxes in descending order of their scores, and these scores.
 
-    With `sigma`, overlapping boxes are not dropped but their scores lowered by `exp(-overlap ** 2 / (2 sigma))`
+    With `sigma`, overlapping boxes are not dropped, whatever the threshold: their scores are lowered by
+    `exp(-overlap ** 2 / (2 sigma))`
     (Bodla et al., "Soft-NMS", 2017).
     """
     # (negative score, box, how many of the chosen boxes it has been compared with)
@@ -55,8 +56,7 @@ def _suppress(
         score = -negative
         with_chosen = overlap(box, np.array(chosen[compared:], np.int64))
         if sigma > 0:
-            factors = np.where(with_chosen <= threshold, np.exp(-0.5 / sigma * with_chosen**2), 0.0)
-            lowered = score * float(np.prod(factors))
+            lowered = score * float(np.prod(np.exp(-0.5 / sigma * with_chosen**2)))
             if lowered != score:
                 if lowered > score_threshold:
                     heapq.heappush(waiting, (-lowered, box, len(chosen)))

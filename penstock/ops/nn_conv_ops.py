@@ -76,14 +76,16 @@ def known_dims(shape: TensorShape, rank: int) -> list[int | None]:
     return [None] * rank if shape.rank is None else shape.as_list()
 
 
-def _forward_shape(call: ShapeCall) -> TensorShape:
+def convolution_shape(call: ShapeCall) -> TensorShape:
+    """The rule of the convolution ops."""
     rank = layout(call.attrs["data_format"]).rank
     x, w = known_dims(call.shape(0), rank), known_dims(call.shape(1), rank)
     form, window = _geometry(x, w, call.attrs)
     return TensorShape(form.arrange(x[0], window.output_sizes(form.take_spatial(x)), w[-1]))
 
 
-def _forward(x: Any, w: Any, **attrs: Any) -> Any:
+def convolution_of(x: Any, w: Any, **attrs: Any) -> Any:
+    """The body of the convolution ops."""
     form, window = _geometry(x.shape, w.shape, attrs)
     return convolve(x, w, form, window)
 
@@ -99,7 +101,8 @@ def transposed(function: Callable, shape: Sequence[int], dy: Any, what: str) -> 
     return jax.linear_transpose(function, argument)(dy)[0]
 
 
-def _input_gradient(sizes: Any, w: Any, dy: Any, **attrs: Any) -> Any:
+def input_gradient_of(sizes: Any, w: Any, dy: Any, **attrs: Any) -> Any:
+    """The gradient of a convolution with respect to its input, of the known shape `sizes`."""
     form = layout(attrs["data_format"])
     sizes = [int(each) for each in static(sizes)]
     if len(sizes) == len(form.spatial):  # only height and width, as TensorFlow also accepts
@@ -108,7 +111,8 @@ def _input_gradient(sizes: Any, w: Any, dy: Any, **attrs: Any) -> Any:
     return transposed(lambda x: convolve(x, w, form, window), sizes, dy, "an input of")
 
 
-def _filter_gradient(x: Any, sizes: Any, dy: Any, **attrs: Any) -> Any:
+def filter_gradient_of(x: Any, sizes: Any, dy: Any, **attrs: Any) -> Any:
+    """The gradient of a convolution with respect to its filter, of the known shape `sizes`."""
     sizes = [int(each) for each in static(sizes)]
     form, window = _geometry(x.shape, sizes, attrs)
     return transposed(lambda w: convolve(x, w, form, window), sizes, dy, "a filter of")
@@ -160,15 +164,15 @@ def _define(forward: str, to_input: str, to_filter: str, attrs: str, sizes: str,
     of_forward, of_input_gradient, of_filter_gradient = gradient_rules(forward, to_input, to_filter)
     op(
         f"{forward}(input: T, filter: T; {attrs}) -> output: T",
-        xla=_forward, shape=_forward_shape, gradient=of_forward, types={"T": types["T"]},
+        xla=convolution_of, shape=convolution_shape, gradient=of_forward, types={"T": types["T"]},
     )  # fmt: skip
     op(
         f"{to_input}(input_sizes: {sizes}, filter: T, out_backprop: T; {attrs}) -> output: T",
-        xla=_input_gradient, shape=shape_from_sizes(0), gradient=of_input_gradient, types=types,
+        xla=input_gradient_of, shape=shape_from_sizes(0), gradient=of_input_gradient, types=types,
     )  # fmt: skip
     op(
         f"{to_filter}(input: T, filter_sizes: int32, out_backprop: T; {attrs}) -> output: T",
-        xla=_filter_gradient, shape=shape_from_sizes(1), gradient=of_filter_gradient, types={"T": FLOATS},
+        xla=filter_gradient_of, shape=shape_from_sizes(1), gradient=of_filter_gradient, types={"T": FLOATS},
     )  # fmt: skip
 
 
@@ -203,13 +207,13 @@ def _conv_shape(call: ShapeCall) -> TensorShape:
     rank = call.shape(1).rank or call.shape(0).rank
     if rank is None:
         return TensorShape(None)
-    return _forward_shape(ShapeCall(call.definition, call.inputs, _as_conv_attrs(rank, call.attrs)))
+    return convolution_shape(ShapeCall(call.definition, call.inputs, _as_conv_attrs(rank, call.attrs)))
 
 
 op(
     "Conv(input: T, filter: T; strides, padding, explicit_paddings=[], data_format='CHANNELS_LAST', dilations=[], "
     "batch_dims=1, groups=1) -> output: T",
-    xla=lambda x, w, **attrs: _forward(x, w, **_as_conv_attrs(x.ndim, attrs)),
+    xla=lambda x, w, **attrs: convolution_of(x, w, **_as_conv_attrs(x.ndim, attrs)),
     shape=_conv_shape,
     types={"T": FLOATS | {dtypes.int32}},
 )

@@ -111,4 +111,30 @@ CASES = [
         {"strides": _TWO, "padding": "SAME"},
         grad=[0, 2],
     ),
+    Case(
+        "Conv2DBackpropInputV2",
+        [floats(2, 7, 6, 3), _W, floats(2, 4, 3, 4)],
+        {"strides": _TWO, "padding": "SAME"},
+        grad=[1, 2],
+    ),
+    Case(
+        "Conv2DBackpropFilterV2",
+        [_X, _W, floats(2, 4, 3, 4)],
+        {"strides": _TWO, "padding": "SAME"},
+        grad=[0, 2],
+    ),
+    Case(
+        "FusedPadConv2D",
+        [
+            floats(1, 7, 6, 3),
+            [[0, 0], [1, 2], [2, 1], [0, 0]],
+            _W,
+        ],  # TensorFlow computes only the first image right
+        {"mode": "REFLECT", "strides": _ONE, "padding": "VALID"},
+    ),
+    Case(
+        "FusedResizeAndPadConv2D",
+        [floats(1, 7, 6, 3), [5, 9], [[0, 0], [1, 2], [2, 1], [0, 0]], _W],
+        {"mode": "SYMMETRIC", "strides": _TWO, "padding": "SAME", "resize_align_corners": True},
+    ),
 ]

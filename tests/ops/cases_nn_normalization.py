@@ -54,4 +54,14 @@ CASES = [
     Case("LRN", [floats(2, 3, 2, 3)], {"bias": 2.0, "alpha": 0.5, "beta": 0.75}, grad=True, second=False),
     Case("LRNGrad", [floats(1, 2, 2, 4), floats(1, 2, 2, 4), floats(1, 2, 2, 4)], {"depth_radius": 1}),
     Case("L2Loss", [floats(3, 4)], grad=True),
+    *(
+        Case(
+            "BatchNormWithGlobalNormalization",
+            [floats(2, 2, 3, 4), floats(4), positive(4), floats(4), floats(4)],
+            {"variance_epsilon": 0.01, "scale_after_normalization": scaled},
+            grad=True,
+            second=False,
+        )
+        for scaled in (True, False)
+    ),
 ]
