@@ -132,9 +132,7 @@ op(
 op(
     "SetSize(set_indices: int64, set_values: T, set_shape: int64; validate_indices=True) -> size: int32",
     numpy=_size,
-    shape=lambda call: TensorShape(
-        None if call.shape(2).rank is None or call.shape(2)[0] is None else [None] * (call.shape(2)[0] - 1)
-    ),
+    shape=lambda call: call.shape_from(2)[:-1],
     gradient=stops,
 )
 

@@ -84,11 +84,28 @@ op(
     shape=like_sparse,
     gradient=_add_gradient,
 )
+
+
+def _add_second_gradient(call: Any, dda: Any, ddb: Any) -> list[Any]:
+    _, a_indices, b_indices, sum_indices = call.inputs
+    joined = execute("ConcatV2", ([a_indices, b_indices], index_vector(0)))
+    shape = execute("Max", (joined, index_vector([0]))) + 1
+    nothing = convert_to_tensor(0, _real(dda.dtype))
+    places, values, _ = execute("SparseAdd", (a_indices, dda, shape, b_indices, ddb, shape, nothing))
+    return [values_at(values, places, sum_indices), None, None, None]
+
+
+def values_at(values: Tensor, places: Tensor, wanted: Tensor) -> Tensor:
+    """The values at the rows of indices `wanted`, where `places` are the sorted indices of the values."""
+    return execute("SparseAddGrad", (values, wanted, wanted, places))[0]
+
+
 op(
     "SparseAddGrad(backprop_val_grad: T, a_indices: int64, b_indices: int64, sum_indices: int64)"
     " -> (a_val_grad: T, b_val_grad: T)",
     numpy=_add_values_gradient,
     shape=lambda call: [call.shape(1)[:1], call.shape(2)[:1]],
+    gradient=_add_second_gradient,
 )
 
 

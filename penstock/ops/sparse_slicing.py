@@ -63,6 +63,12 @@ def _slice_values_gradient(dy: Any, indices: Any, start: Any, output_indices: An
     return result
 
 
+def _slice_second_gradient(call: Any, dd: Any) -> list[Any]:
+    _, indices, start, output_indices = call.inputs
+    wanted = output_indices + start
+    return [execute("SparseAddGrad", (dd, wanted, wanted, indices))[0], None, None, None]
+
+
 op(
     "SparseSlice(indices: int64, values: T, shape: int64, start: int64, size: int64)"
     " -> (output_indices: int64, output_values: T, output_shape: int64)",
@@ -75,6 +81,7 @@ op(
     " -> val_grad: T",
     numpy=_slice_values_gradient,
     shape=lambda call: call.shape(1)[:1],
+    gradient=_slice_second_gradient,
 )
 
 
@@ -143,9 +150,14 @@ def _concat_gradient(call: Any, unused: Any, dy: Any, also_unused: Any) -> list[
 
 def _concat_shape(call: ShapeCall) -> list[TensorShape]:
     count = len(call.inputs) // 3
-    rank = call.shape(2 * count)[0] if call.shape(2 * count).rank == 1 else None
-    sizes = [call.shape(count + i)[0] if call.shape(count + i).rank == 1 else None for i in range(count)]
+    pairs = [
+        call.shape(i).with_rank(2)[:1].merge_with(call.shape(count + i).with_rank(1)) for i in range(count)
+    ]
+    sizes = [pair[0] for pair in pairs]
     total = None if None in sizes else sum(sizes)
+    rank = next(
+        (size for i in range(count) if (size := call.shape(2 * count + i).with_rank(1)[0]) is not None), None
+    )
     return [TensorShape([total, rank]), TensorShape([total]), TensorShape([rank])]
 
 
@@ -361,6 +373,12 @@ def _fill_values_gradient(reverse: Any, dy: Any) -> tuple[Any, Any]:
     return dy[reverse], dy[filled].sum(dtype=dy.dtype)
 
 
+def _fill_second_gradient(call: Any, dd_values: Any, dd_default: Any) -> list[Any]:
+    reverse, dy = call.inputs
+    default = execute("OnesLike", (dy,)) * dd_default
+    return [None, execute("TensorScatterUpdate", (default, reverse[:, None], dd_values))]
+
+
 op(
     "SparseFillEmptyRows(indices: int64, values: T, dense_shape: int64, default_value: T)"
     " -> (output_indices: int64, output_values: T, empty_row_indicator: bool, reverse_index_map: int64)",
@@ -372,6 +390,7 @@ op(
     "SparseFillEmptyRowsGrad(reverse_index_map: int64, grad_values: T) -> (d_values: T, d_default_value: T)",
     numpy=_fill_values_gradient,
     shape=lambda call: [call.shape(0), TensorShape([])],
+    gradient=_fill_second_gradient,
 )
 
 
@@ -419,6 +438,7 @@ op(
     "RaggedFillEmptyRowsGrad(reverse_index_map: int64, grad_values: T) -> (d_values: T, d_default_value: T)",
     numpy=_fill_values_gradient,
     shape=lambda call: [call.shape(0), TensorShape([])],
+    gradient=_fill_second_gradient,
 )
 
 

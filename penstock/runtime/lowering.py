@@ -84,6 +84,10 @@ class Lowering:
                 if inner.operation is operation:
                     raise
                 raise NotCompilableError(operation, f"holds {inner}") from None
+            except errors.FailedPreconditionError:
+                if operation.definition.nested:  # a branch that may never be taken
+                    raise NotCompilableError(operation, "reads a variable that has no value") from None
+                raise
             except errors.OpError:
                 raise
             except jax.errors.JAXTypeError as error:

@@ -1,65 +1,64 @@
-"""Cases for the ops on sparse tensors: see `op_cases.py` for what a case is."""
-
-from __future__ import annotations
+"""Cases of ops on sparse and ragged tensors, given by their parts."""
 
 import numpy as np
 
-from tests.ops.op_cases import Case, distinct, floats
+from tests.ops.op_cases import Case, floats, strings
 
-# Two matrices of shape [3, 4], with one place in common; the places of the first in another order.
-_A = np.array([[0, 1], [1, 0], [1, 3], [2, 2]], np.int64)
-_B = np.array([[0, 1], [0, 2], [2, 3]], np.int64)
-_SHUFFLED = _A[[2, 0, 3, 1]]
-_SHAPE = np.array([3, 4], np.int64)
-_GAPS = np.array([[0, 1], [0, 3], [2, 0]], np.int64)  # rows 1 and 3 of 4 are empty
-
-
-def _pair(first, second):
-    return [first, floats(len(first)), _SHAPE, second, floats(len(second)), _SHAPE]
+INDICES = np.array([[0, 1], [1, 0], [1, 2]], np.int64)
+UNORDERED = np.array([[1, 0], [0, 1], [1, 2]], np.int64)
+OTHER = np.array([[0, 1], [1, 1]], np.int64)
+SHAPE = np.array([2, 3], np.int64)
+SPLITS = np.array([0, 2, 2, 3], np.int64)
 
 
-# As in TensorFlow, the gradient ops of some have no gradient themselves: no second order.
+def ints(*values):
+    return np.array(values, np.int64)
+
+
 CASES = [
-    Case("SparseAdd", [*_pair(_A, _B), np.float32(0)], grad=[1, 4], second=False, dynamic=True),
+    Case("SparseToDense", [INDICES, SHAPE, floats(3), 0.5], grad=True),
+    Case("SparseToDense", [ints(1, 3), ints(5), floats(2), 0.0], grad=True),
+    Case("SparseToDense", [INDICES, SHAPE, strings("a", "b", "c"), strings("")[()]]),
+    Case("SparseToDense", [UNORDERED, SHAPE, floats(3), 0.0], raises="InvalidArgumentError"),
+    Case("SparseReorder", [UNORDERED, floats(3), SHAPE], grad=[1]),
+    Case("SparseReshape", [INDICES, SHAPE, ints(3, -1)]),
+    Case("SparseReshape", [INDICES, SHAPE, ints(4, 2)], raises="InvalidArgumentError"),
+    Case("SparseSlice", [INDICES, floats(3), SHAPE, ints(0, 1), ints(2, 2)], grad=[1], dynamic=True),
+    Case("SparseConcat", [[INDICES, OTHER], [floats(3), floats(2)], [SHAPE, SHAPE]], {"concat_dim": 1}, grad=[2, 3]),
+    Case("SparseConcat", [[INDICES, OTHER], [floats(3), floats(2)], [SHAPE, ints(2, 4)]], {"concat_dim": 0},
+         raises="InvalidArgumentError"),
+    Case("SparseSplit", [np.int64(1), INDICES, floats(3), SHAPE], {"num_split": 2}, dynamic=True),
+    Case("SparseFillEmptyRows", [INDICES + 1, floats(3), ints(4, 4), 0.5], grad=[1, 3], dynamic=True),
+    Case("SparseAdd", [INDICES, floats(3), SHAPE, OTHER, floats(2), SHAPE, 0.0], grad=[1, 4], dynamic=True),
+    Case("SparseTensorDenseAdd", [INDICES, floats(3), SHAPE, floats(2, 3)], grad=[1, 3]),
+    Case("SparseSparseMaximum", [INDICES, floats(3), SHAPE, OTHER, floats(2), SHAPE], dynamic=True),
+    Case("SparseSparseMinimum", [INDICES, floats(3), SHAPE, OTHER, floats(2), SHAPE], dynamic=True),
+    Case("SparseDenseCwiseMul", [INDICES, floats(3), SHAPE, floats(2, 3)], grad=[1, 3]),
+    Case("SparseDenseCwiseMul", [INDICES, floats(3), SHAPE, floats(1, 3)], grad=[1, 3]),
+    Case("SparseDenseCwiseMul", [INDICES, floats(3), SHAPE, floats(2)], raises="InvalidArgumentError"),
+    Case("SparseDenseCwiseDiv", [INDICES, floats(3), SHAPE, floats(3, low=1.0)], grad=[1, 3]),
+    Case("SparseDenseCwiseAdd", [INDICES, floats(3), SHAPE, floats(2, 1)], grad=[1, 3]),
+    Case("SparseSoftmax", [INDICES, floats(3), SHAPE], grad=[1]),
+    Case("SparseReduceSum", [INDICES, floats(3), SHAPE, [1]], grad=[1]),
+    Case("SparseReduceSum", [INDICES, floats(3), SHAPE, [0]], {"keep_dims": True}, grad=[1]),
+    Case("SparseReduceSum", [INDICES, floats(3), SHAPE, [0, 1]], grad=[1]),
+    Case("SparseReduceMax", [INDICES, floats(3), SHAPE, [1]]),
+    Case("SparseReduceSumSparse", [INDICES, floats(3), SHAPE, [0]], dynamic=True),
+    Case("SparseReduceMaxSparse", [INDICES, floats(3), SHAPE, [1]], {"keep_dims": True}, dynamic=True),
+    Case("SparseTensorDenseMatMul", [INDICES, floats(3), SHAPE, floats(3, 2)], grad=[1, 3]),
+    Case("SparseTensorDenseMatMul", [INDICES, floats(3), SHAPE, floats(2, 2)], {"adjoint_a": True}, grad=[1, 3]),
+    Case("SparseTensorDenseMatMul", [INDICES, floats(3), SHAPE, floats(2, 3)], {"adjoint_b": True}, grad=[1, 3]),
+    Case("SparseTensorDenseMatMul", [INDICES, floats(3), SHAPE, floats(2, 2)], raises="InvalidArgumentError"),
+    Case("DenseToDenseSetOperation", [[[1, 2, 3]], [[3, 1, 7]]], {"set_operation": "union"}, dynamic=True),
+    Case("SetSize", [INDICES, ints(1, 2, 2), SHAPE]),
+    Case("RaggedRange", [[0, 5], [3, 1], [1, -2]], dynamic=True),
+    Case("RaggedTensorToSparse", [[SPLITS], floats(3, 2)], grad=[1]),
     Case(
-        "SparseConcat",
-        [[_A, _B], [floats(4), floats(3)], [_SHAPE, _SHAPE]],
-        {"concat_dim": 1},
-        grad=True,
-        dynamic=True,
-    ),
-    *(
-        Case(f"SparseDenseCwise{name}", [_A, distinct(4), _SHAPE, dense], grad=True)
-        for name, dense in (
-            ("Add", floats(3, 4)),
-            ("Mul", floats(3, 4)),
-            ("Div", floats(3, 4, low=1.0, high=2.0)),
-            ("Mul", floats(4)),
-            ("Div", floats(3, 1, low=1.0, high=2.0)),
-        )
+        "RaggedTensorToTensor", [ints(-1, 4), floats(3), 0.5, [SPLITS]], {"row_partition_types": ["ROW_SPLITS"]},
+        grad=[1, 2],
     ),
     Case(
-        "SparseFillEmptyRows",
-        [_GAPS, floats(3), np.int64([4, 5]), floats()],
-        grad=True,
-        second=False,
-        dynamic=True,
+        "RaggedTensorToTensor", [np.int64(-1), floats(3, 2), floats(2), [SPLITS]],
+        {"row_partition_types": ["ROW_SPLITS"]}, grad=[1, 2], dynamic=True,
     ),
-    Case("SparseReduceSum", [_A, floats(4), _SHAPE, [1]], grad=[1]),
-    Case("SparseReduceSum", [_A, floats(4), _SHAPE, [-2]], {"keep_dims": True}, grad=[1]),
-    Case("SparseReduceSum", [_A, floats(4), _SHAPE, [0, 1]], grad=[1]),
-    Case("SparseReorder", [_SHUFFLED, floats(4), _SHAPE], grad=True),
-    Case(
-        "SparseSlice",
-        [_A, floats(4), _SHAPE, np.int64([0, 1]), np.int64([2, 3])],
-        grad=True,
-        second=False,
-        dynamic=True,
-    ),
-    Case("SparseSoftmax", [_A, floats(4), _SHAPE], grad=True),
-    Case("SparseTensorDenseAdd", [_A, floats(4), _SHAPE, floats(3, 4)], grad=True),
-    Case("SparseTensorDenseMatMul", [_A, floats(4), _SHAPE, floats(4, 2)], grad=True),
-    Case("SparseTensorDenseMatMul", [_A, floats(4), _SHAPE, floats(2, 4)], {"adjoint_b": True}, grad=True),
-    Case("SparseTensorDenseMatMul", [_A, floats(4), _SHAPE, floats(3, 2)], {"adjoint_a": True}, grad=True),
-    Case("SparseToDense", [_A, _SHAPE, floats(4), floats()], grad=True),
-]
+]  # fmt: skip
