@@ -28,7 +28,10 @@ from penstock.types import dtypes
         (lambda: tf.searchsorted([1, 3, 5], [0, 3, 6], side="right"), np.int32([0, 2, 3])),
         (lambda: tf.searchsorted([[1, 3], [2, 4]], [[0], [4]], out_type=dtypes.int64), np.int64([[0], [1]])),
         (lambda: tf.math.in_top_k([0, 1], [[0.1, 0.9], [0.2, 0.8]], 1), np.array([False, True])),
-        (lambda: tf.math.in_top_k(np.array([0, 1]), np.array([[0.1, 0.9], [0.2, 0.8]]), 1), np.array([False, True])),
+        (
+            lambda: tf.math.in_top_k(np.array([0, 1]), np.array([[0.1, 0.9], [0.2, 0.8]]), 1),
+            np.array([False, True]),
+        ),
         (lambda: tf.compat.v1.math.in_top_k([[0.1, 0.9]], [1], 1), np.array([True])),
         (lambda: tf.argmax([[1, 2], [3, 1]]), np.int64([1, 0])),
         (lambda: tf.argmax([np.nan, 1.0]), np.int64(1)),
