@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +46,8 @@ class Result:
 
 def compare(request: dict[str, Any], expected: dict[str, Any], got: dict[str, Any]) -> Result:
     """The outcome for the request, TensorFlow's answer and Penstock's."""
-    result = Result(request["name"], request.get("op"))
+    named = re.match(r"tf\.raw_ops\.(\w+)\(", request["name"])
+    result = Result(request["name"], request.get("op") or (named and named[1]))
     if "crash" in expected:
         result.beyond = "TensorFlow's process dies"
         return result

@@ -53,6 +53,7 @@ def answer(tf: Any, request: dict[str, Any]) -> dict[str, Any]:
 def answers(tf: Any, requests: list[dict[str, Any]], label: str) -> Iterable[dict[str, Any]]:
     """The answers in order, with a line of progress on a terminal."""
     warnings.filterwarnings("ignore")
+    tf.get_logger().setLevel("ERROR")
     for index, request in enumerate(requests):
         if sys.stderr.isatty() or index % 250 == 0:
             print(f"\r{label}: {index}/{len(requests)}", end="", file=sys.stderr, flush=True)
@@ -94,6 +95,8 @@ def _as_tensor(tf: Any, leaf: Any) -> Any:
     """Results that are no tensors (shapes, dtypes, Python values) are compared by their text."""
     if tf.is_tensor(leaf):
         return tf.convert_to_tensor(leaf)
+    if isinstance(leaf, tf.Operation):
+        return tf.constant("an operation")
     return tf.constant(leaf) if isinstance(leaf, (np.ndarray, np.generic)) else tf.constant(repr(leaf))
 
 

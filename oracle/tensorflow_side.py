@@ -12,7 +12,6 @@ from oracle.exchange import append, read
 def main(requests_path: str, answers_path: str) -> None:
     import tensorflow as tf
 
-    tf.get_logger().setLevel("ERROR")
     target = Path(answers_path)
     done = sum(1 for _ in read(target))
     for each in answers(tf, list(read(Path(requests_path)))[done:], "TensorFlow"):

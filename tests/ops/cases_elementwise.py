@@ -43,6 +43,8 @@ def _unary_cases():
     for op_type in _GRADIENT_OPS:
         yield Case(op_type, [positive(2, 3), floats(2, 3)], grad=True)
         yield Case(op_type, [positive(4, dtype=BF16), positive(4, dtype=BF16)])
+    for op_type in ("SqrtGrad", "RsqrtGrad", "ReciprocalGrad"):  # zero where no gradient arrives
+        yield Case(op_type, [np.float32([0, np.inf, np.nan, 2]), np.float32([0, 0, 0, 3])])
     yield Case("SoftplusGrad", [floats(2, 3), floats(2, 3)], grad=True)
     yield Case("SoftsignGrad", [floats(2, 3), positive(2, 3)], grad=True)
     yield Case("Round", [np.float32([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5])])

@@ -33,6 +33,12 @@ def test_soft_suppression_lowers_scores():
     np.testing.assert_allclose(scores, [0.95, 0.9, 0.384, 0.3, 0.256, 0.197], atol=1e-3)
 
 
+def test_soft_suppression_ignores_the_threshold():
+    low = tf.image.non_max_suppression_with_scores(BOXES, SCORES, 6, iou_threshold=0.5, soft_nms_sigma=0.5)
+    high = tf.image.non_max_suppression_with_scores(BOXES, SCORES, 6, iou_threshold=1.0, soft_nms_sigma=0.5)
+    np.testing.assert_array_equal(low[0], high[0])
+
+
 def test_padded_results():
     indices, valid = tf.image.non_max_suppression_padded(BOXES, SCORES, 5, pad_to_max_output_size=True)
     np.testing.assert_array_equal(indices, [3, 0, 5, 0, 0])

@@ -148,3 +148,13 @@ def test_gradients_of_broadcasting_with_unknown_shapes(shapes):
 def test_raw_ops_take_the_keywords_of_python(op_type, arguments):
     """A few arguments have another name in `tf.raw_ops` than in the registry."""
     getattr(tf.raw_ops, op_type)(**arguments)
+
+
+@pytest.mark.parametrize("function", [tf.sqrt, tf.math.rsqrt, tf.math.reciprocal])
+def test_infinite_slope_times_no_gradient_is_no_gradient(function):
+    x = tf.constant([0.0, 4.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.reduce_sum(tf.where(x > 0, function(x), 0.0))
+    gradient = tape.gradient(y, x).numpy()
+    assert gradient[0] == 0 and np.isfinite(gradient[1])
