@@ -149,7 +149,7 @@ def constant_entries(tensor: Any) -> list[int | None] | None:
     """
     value = constant_value(tensor)
     if value is not None:
-        return [int(entry) for entry in np.atleast_1d(value)]
+        return [int(entry) for entry in np.atleast_1d(value)] if value.ndim < 2 else None
     if tensor.shape.rank not in (0, 1):
         return None
     op = tensor.op

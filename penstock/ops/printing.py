@@ -19,6 +19,9 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import no_outputs, scalar, unchanged
 from penstock.ops.debug_settings import get_logger
+from penstock.ops.ragged_tensor import is_ragged
+from penstock.ops.ragged_text import ragged_text
+from penstock.ops.string_joining import join
 from penstock.ops.value_text import leading_values, summary
 from penstock.types import nest
 from penstock.types.composite import CompositeTensor
@@ -143,6 +146,12 @@ def string_format(
             f"The template expects {expected} tensors, but the inputs only has {len(inputs)}. "
             "Please ensure the number of placeholders in template matches inputs length."
         )
+    if any(is_ragged(each) for each in inputs):
+        pieces = template.split(placeholder)
+        text = "".join(f"{piece}\x00{index}\x00" for index, piece in enumerate(pieces[:-1])) + pieces[-1]
+        return _filled(
+            text, [each if is_ragged(each) else convert_to_tensor(each) for each in inputs], summarize
+        )
     tensors = [convert_to_tensor(each) for each in inputs]
     attrs = {"template": template, "placeholder": placeholder, "summarize": summarize}
     return execute("StringFormat", (tensors,), attrs, name)
@@ -217,16 +226,35 @@ def print_v2(
     stream = "stderr" if output_stream is None else _stream_name(output_stream)
     tensors: list[Any] = []
     text = sep.join(_text_of(each, tensors) for each in inputs)
-    order = [
-        int(index) for index in _MARKS.findall(text)
-    ]  # a dict prints in another order than it flattens in
-    placeholder = _PLACEHOLDER if _PLACEHOLDER not in text else "\x00"
-    attrs = {"template": _MARKS.sub(placeholder, text), "placeholder": placeholder, "summarize": summarize}
-    if order or thread.graph is not None:
-        line = execute("StringFormat", ([tensors[index] for index in order],), attrs)
+    if tensors or thread.graph is not None:
+        line = _filled(text, tensors, summarize)
     else:
         line = convert_to_tensor(text)
     return execute("PrintV2", (line,), {"output_stream": stream, "end": end}, name)
+
+
+def _filled(text: str, tensors: list, summarize: int) -> Tensor:
+    """The text with the values of tensors at their marks. A dict prints in another order than it flattens in."""
+    parts: list[Any] = []  # strings that follow each other: formats of tensors, and ragged tensors
+    pending, position = "", 0
+    for mark in _MARKS.finditer(text):
+        tensor = tensors[int(mark[1])]
+        if is_ragged(tensor):
+            parts += [_formatted(pending + text[position : mark.start()], tensors, summarize)]
+            parts += [ragged_text(tensor, summarize)]
+            pending = ""
+        else:
+            pending += text[position : mark.end()]
+        position = mark.end()
+    parts.append(_formatted(pending + text[position:], tensors, summarize))
+    return parts[0] if len(parts) == 1 else join(parts)
+
+
+def _formatted(text: str, tensors: list, summarize: int) -> Tensor:
+    order = [tensors[int(index)] for index in _MARKS.findall(text)]
+    placeholder = _PLACEHOLDER if _PLACEHOLDER not in text else "\x00"
+    attrs = {"template": _MARKS.sub(placeholder, text), "placeholder": placeholder, "summarize": summarize}
+    return execute("StringFormat", (order,), attrs)
 
 
 def _mark(tensor: Any, tensors: list) -> str:
@@ -272,6 +300,8 @@ def _composite_text(value: Any, tensors: list) -> str:
             f"{name}={_mark(part, tensors)}" for name, part in parts.items() if part is not None
         )
         return f"'{type(value).__name__}({shown})'"
+    if is_ragged(value):
+        return _mark(value, tensors)
     parts = nest.flatten(value, expand_composites=True)
     return f"{type(value).__name__}({', '.join(_mark(part, tensors) for part in parts)})"
 

@@ -138,3 +138,21 @@ def test_tf1_print_only_the_first_times_and_passes_gradients(capsys):
         with tf.compat.v1.Session() as session:
             assert [session.run([y, gradient], {x: 1.0}) for _ in range(3)] == [[3.0, 3.0]] * 3
     assert capsys.readouterr().err == "[1]\n[1]\n"
+
+
+RAGGED = [
+    ([[1, 2], [3]], "[[1, 2], [3]]"),
+    ([["a", "b'c\\"], []], "[['a', 'b\\'c\\\\'], []]"),
+    ([[1.5], [0.1]], "[[1.500000], [0.100000]]"),
+    ([list(range(10)), [1]], "[[0, 1, 2, ..., 7, 8, 9], [1]]"),
+    ([[[1, 2], [3]], [], [[4]]], "[[[1, 2], [3]], [], [[4]]]"),
+]
+
+
+@pytest.mark.parametrize(("rows", "text"), RAGGED, ids=range(len(RAGGED)))
+@pytest.mark.parametrize("wrap", [lambda f: f, tf.function], ids=["eager", "graph"])
+def test_ragged_tensors(wrap, rows, text, capsys):
+    value = tf.ragged.constant(rows)
+    wrap(lambda: tf.print("x", value, {"k": value}, tf.constant([1]), output_stream=sys.stdout))()
+    assert capsys.readouterr().out == f"x {text} {{'k': {text}}} [1]\n"
+    assert tf.strings.format("{}={}", (1, value)).numpy().decode() == f"1={text}"
