@@ -42,7 +42,7 @@ class Module(AutoTrackable):
     """
 
     # Attributes that are not looked into.
-    _TF_MODULE_IGNORED_PROPERTIES = frozenset(("_self_dependencies", "_self_deferred_dependencies"))
+    _TF_MODULE_IGNORED_PROPERTIES = frozenset(("_self_dependencies",))
 
     def __init__(self, name: str | None = None):
         if name is None:

@@ -19,6 +19,16 @@ class TrackableReference(NamedTuple):
     ref: Any
 
 
+class _Dependencies:
+    """What a Trackable holds, and what waits for it. No dict: who walks attributes, as Keras does to save, stops here."""
+
+    __slots__ = ("deferred", "named")
+
+    def __init__(self) -> None:
+        self.named: dict[str, Any] = {}
+        self.deferred: dict[str, list[Callable[[Any], None]]] = {}
+
+
 class Trackable:
     """An object with named dependencies on other trackable objects.
 
@@ -28,8 +38,7 @@ class Trackable:
     def _maybe_initialize_trackable(self) -> None:
         if "_self_dependencies" not in self.__dict__:
             # Straight into the instance: subclasses watch attribute assignment.
-            self.__dict__["_self_dependencies"] = {}
-            self.__dict__["_self_deferred_dependencies"] = {}
+            self.__dict__["_self_dependencies"] = _Dependencies()
             self.__dict__.setdefault("_self_setattr_tracking", True)
             self.__dict__.setdefault("_self_update_uid", -1)
 
@@ -73,7 +82,7 @@ class Trackable:
                 "Trackable._track_trackable() can only be used to track objects of type Trackable. "
                 f"Got type {type(trackable)}."
             )
-        dependencies = self.__dict__["_self_dependencies"]
+        dependencies = self.__dict__["_self_dependencies"].named
         current = dependencies.get(name)
         if current is not None and current is not trackable and not overwrite:
             raise ValueError(
@@ -89,24 +98,24 @@ class Trackable:
         """Restores what was waiting for an object of this name."""
         self._maybe_initialize_trackable()
         trackable._maybe_initialize_trackable()
-        for restore in self.__dict__["_self_deferred_dependencies"].pop(name, ()):
+        for restore in self.__dict__["_self_dependencies"].deferred.pop(name, ()):
             restore(trackable)
 
     @property
     def _deferred_dependencies(self) -> dict[str, list[Callable[[Any], None]]]:
         """Name -> what to call with the object that will be tracked under it."""
         self._maybe_initialize_trackable()
-        return self.__dict__["_self_deferred_dependencies"]
+        return self.__dict__["_self_dependencies"].deferred
 
     @property
     def _unconditional_checkpoint_dependencies(self) -> list[TrackableReference]:
         self._maybe_initialize_trackable()
-        return [TrackableReference(*entry) for entry in self.__dict__["_self_dependencies"].items()]
+        return [TrackableReference(*entry) for entry in self.__dict__["_self_dependencies"].named.items()]
 
     @property
     def _unconditional_dependency_names(self) -> dict[str, Any]:
         self._maybe_initialize_trackable()
-        return self.__dict__["_self_dependencies"]
+        return self.__dict__["_self_dependencies"].named
 
     @property
     def _checkpoint_dependencies(self) -> list[TrackableReference]:
@@ -117,14 +126,14 @@ class Trackable:
     ) -> dict[str, Any]:
         """The objects that this one holds, by name. `save_type` is "checkpoint" or "savedmodel"."""
         self._maybe_initialize_trackable()
-        return dict(self.__dict__["_self_dependencies"])
+        return dict(self.__dict__["_self_dependencies"].named)
 
     def _lookup_dependency(self, name: str, cached_dependencies: dict[str, Any] | None = None) -> Any:
         """The object held under `name`, or None."""
         if cached_dependencies is not None:
             return cached_dependencies.get(name)
         self._maybe_initialize_trackable()
-        return self.__dict__["_self_dependencies"].get(name)
+        return self.__dict__["_self_dependencies"].named.get(name)
 
     def _add_trackable_child(self, name: str, value: Any) -> None:
         """Puts an object back when a SavedModel is loaded."""
@@ -240,7 +249,7 @@ class AutoTrackable(Trackable):
 
     def _delete_tracking(self, name: str) -> None:
         self._maybe_initialize_trackable()
-        self.__dict__["_self_dependencies"].pop(name, None)
+        self.__dict__["_self_dependencies"].named.pop(name, None)
 
     def _no_dependency(self, value: Any) -> Any:
         from penstock.types.data_structures import NoDependency

@@ -177,3 +177,11 @@ def test_wrappers_know_the_variables_inside():
 def test_lists_and_mappings_from_arguments():
     assert data_structures.List(1, 2) == [1, 2]
     assert data_structures.Mapping(a=1) == {"a": 1}
+
+
+def test_dependencies_are_no_container_among_the_attributes():
+    # Keras saves what it finds in containers: a layer would be written a second time, under another name.
+    holder = AutoTrackable()
+    holder.layer = AutoTrackable()
+    assert not [name for name, value in vars(holder).items() if isinstance(value, (dict, list, tuple, set)) and value]
+    assert holder._lookup_dependency("layer") is holder.layer
