@@ -274,8 +274,9 @@ def install() -> None:
         dispatch.handle(name, _any_ragged, _binary, "binary")
     for name in dispatch.BINARY_ASSERTS:
         for function in dispatch.public(name):
-            dispatch.replace_everywhere(function, "binary_assert")
+            dispatch.dispatchable(function, "binary_assert")
     for name in _SPARSE_UNARY:
         dispatch.handle(name, _any_sparse, _sparse_unary, "unary")
     for name, function in _RAGGED.items():
         dispatch.handle(name, _any_ragged, _with_bound(function))
+    dispatch.place_replacements()

@@ -73,12 +73,14 @@ class Api:
     """A public function and what is called instead of it for some types of arguments.
 
     Attributes:
-      function: the function over tensors. kind: "unary", "binary", "binary_assert" or None.
+      function: the function over tensors. replacement: what stands in the namespaces instead.
+      kind: "unary", "binary", "binary_assert" or None.
       handlers: pairs of a test of the bound arguments and the function to call; asked from the last to the first.
     """
 
     def __init__(self, function: Callable, kind: str | None):
         self.function, self.kind = function, kind
+        self.replacement: Callable = function
         self.handlers: list[tuple[Callable[[dict], bool], Callable]] = []
         self._signature: inspect.Signature | None = None
 
@@ -130,7 +132,7 @@ def dispatchable(function: Callable, kind: str | None = None) -> Callable:
     known = _apis.get(function)
     if known is not None:
         known.kind = known.kind or kind
-        return known.replacement  # type: ignore[attr-defined]
+        return known.replacement
     api = Api(function, kind)
 
     @functools.wraps(function)
@@ -139,24 +141,24 @@ def dispatchable(function: Callable, kind: str | None = None) -> Callable:
             return api.call(args, kwargs)
         return function(*args, **kwargs)
 
-    api.replacement = call  # type: ignore[attr-defined]
+    api.replacement = call
     _apis[function] = _apis[call] = api
     return call
 
 
-def replace_everywhere(function: Callable, kind: str | None = None) -> Api:
-    """Makes a public function dispatchable under all of its names."""
-    replacement = dispatchable(function, kind)
+def place_replacements() -> None:
+    """Puts the dispatching functions into the namespaces, under all names of those that they stand for."""
+    stands_for = {id(api.function): api.replacement for api in _apis.values()}
     for version, prefix in (("v2", ""), ("v1", "compat.v1")):
         for name, thing in EXPORTS[version].items():
-            if thing is not function:
+            replacement = stands_for.get(id(thing))
+            if replacement is None:
                 continue
             EXPORTS[version][name] = replacement
             parent, _, leaf = f"{prefix}.{name}".strip(".").rpartition(".")
             module = sys.modules.get(f"penstock.{parent}".rstrip("."))
-            if module is not None and getattr(module, leaf, None) is function:
+            if module is not None and getattr(module, leaf, None) is thing:
                 setattr(module, leaf, replacement)
-    return _apis[replacement]
 
 
 def public(name: str) -> list[Callable]:
@@ -168,9 +170,12 @@ def public(name: str) -> list[Callable]:
 def handle(
     name: str, test: Callable[[dict], bool], handler: Callable[[Api], Callable], kind: str | None = None
 ) -> None:
-    """Registers a handler for a public name; without effect where there is no such function."""
+    """Registers a handler for a public name; without effect where there is no such function.
+
+    The namespaces change with the next `place_replacements`.
+    """
     for function in public(name):
-        api = _apis.get(function) or replace_everywhere(function, kind)
+        api = _apis[dispatchable(function, kind)]
         api.handlers.append((test, handler(api)))
 
 
@@ -183,7 +188,9 @@ def _api_of(function: Callable) -> Api:
         return found
     if not any(thing is function for names in EXPORTS.values() for thing in names.values()):
         raise ValueError(f"{function} does not support dispatch.")
-    return replace_everywhere(function)
+    replacement = dispatchable(function)
+    place_replacements()
+    return _apis[replacement]
 
 
 def _matches(value: Any, annotation: Any) -> bool:
@@ -308,9 +315,9 @@ def _call_with_api(entry: Api, names: list[str], handler: Callable) -> Callable:
         rest = {name: value for name, value in bound.items() if name != "name"}
 
         def api(*values: Any) -> Any:
-            return entry.replacement(*values, **rest)  # type: ignore[attr-defined]
+            return entry.replacement(*values, **rest)
 
-        return handler(api if rest else entry.replacement, *tensors)  # type: ignore[attr-defined]
+        return handler(api if rest else entry.replacement, *tensors)
 
     call._dispatch_target = handler  # type: ignore[attr-defined]
     return call

@@ -94,7 +94,7 @@ def _cross(
 
 
 def _cross_v2(indices: list, values: list, shapes: list, dense: list, separator: Any) -> tuple[Any, Any, Any]:
-    text = np.asarray(separator)[()]
+    text: Any = np.asarray(separator)[()]
     return _as_sparse(
         _crossed(_columns(indices, values, shapes, dense), lambda each: _joined(each, text)),
         object,  # type: ignore[arg-type]
