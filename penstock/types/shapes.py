@@ -173,10 +173,15 @@ class TensorShape:
         return hash(self._dims)
 
     def __repr__(self) -> str:
-        return f"TensorShape({None if self._dims is None else list(self._dims)})"
+        return f"TensorShape({None if self._dims is None else list(self)})"
 
     def __str__(self) -> str:
-        return "<unknown>" if self._dims is None else str(self._dims)
+        if self._dims is None:
+            return "<unknown>"
+        if TensorShape._v2_behavior:
+            return str(self._dims)
+        sizes = ["?" if size is None else str(size) for size in self._dims]
+        return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
     def __reduce__(self) -> tuple:
         return TensorShape, (self._dims,)
