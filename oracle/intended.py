@@ -61,7 +61,8 @@ INTENDED = [
     ),
     Intended(
         "Penstock accepts more.",
-        r"(Conv2DBackprop\w+V2|BatchNormWithGlobalNormalization|ClipByValue|Eig|Einsum|TopK|ConcatV2|ScatterNd|Stateless\w+V2|tf\.constant\(\[True, 1)",
+        r"(Conv2DBackprop\w+V2|BatchNormWithGlobalNormalization"
+        r"|ClipByValue|Eig|Einsum|TopK|ConcatV2|ScatterNd|Stateless\w+V2|tf\.constant\(\[True, 1)",
         ("errors", "functions"),
         "Penstock: no error",
     ),
