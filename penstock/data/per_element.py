@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from penstock.data.dataset import AUTOTUNE, INFINITE, UNKNOWN, Dataset
+from penstock.data.dataset import AUTOTUNE, UNKNOWN, Dataset
 from penstock.data.element import ElementFunction, Layout, leaves, spec_of
 from penstock.ops.random_stream import carried
 from penstock.types import dtypes
@@ -77,8 +77,7 @@ class Filter(Dataset):
         return (element for element in self._parents[0]._iterate() if run(element)[0])
 
     def _size(self) -> int:
-        size = self._parents[0]._size()
-        return size if size in (0, INFINITE) else UNKNOWN
+        return UNKNOWN
 
 
 def _predicate(function: Callable, source: Dataset) -> ElementFunction:

@@ -11,6 +11,7 @@ from penstock.data.dataset import INFINITE, UNKNOWN, Dataset
 from penstock.data.element import Layout, as_eager, leaves, spec_of, to_structure
 from penstock.engine.convert import array_of
 from penstock.engine.static_value import constant_value
+from penstock.ops.python_functions import as_op_error
 from penstock.types import dtypes, errors, nest
 from penstock.types.dtypes import as_dtype
 from penstock.types.shapes import TensorShape
@@ -143,8 +144,13 @@ class Generator(Dataset):
 
     def _iterate(self) -> Iterator[list]:
         specs = leaves(self._element_spec)
-        for value in self._generator(*self._args):
-            yield self._check(value, specs)
+        try:
+            for value in self._generator(*self._args):
+                yield self._check(value, specs)
+        except errors.OpError:
+            raise
+        except Exception as error:
+            raise as_op_error(error) from error
 
     def _check(self, value: Any, specs: list) -> list:
         if isinstance(self._element_spec, tuple) and isinstance(value, list):

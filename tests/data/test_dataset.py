@@ -121,7 +121,7 @@ def test_errors_reach_the_consumer():
         raise KeyError("mine")
 
     dataset = Dataset.from_generator(fail, output_signature=tf.TensorSpec([], tf.int32)).prefetch(2)
-    with pytest.raises(KeyError, match="mine"):
+    with pytest.raises(tf.errors.UnknownError, match="KeyError: .mine"):
         list(dataset)
 
 
@@ -193,3 +193,23 @@ def test_options_are_merged():
     assert dataset.options().deterministic is False
     with pytest.raises(AttributeError):
         options.no_such_option = 1
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [(ValueError, tf.errors.InvalidArgumentError), (NotImplementedError, tf.errors.UnimplementedError), (OSError, tf.errors.UnknownError)],
+)
+def test_errors_of_a_generator_are_those_of_its_op(raised, expected):
+    def numbers():
+        yield 1
+        raise raised("out of numbers")
+
+    elements = iter(tf.data.Dataset.from_generator(numbers, output_signature=tf.TensorSpec([], tf.int32)))
+    assert int(next(elements)) == 1
+    with pytest.raises(expected, match=f"{raised.__name__}: out of numbers"):
+        next(elements)
+
+
+@pytest.mark.parametrize("source", [tf.data.Dataset.range(0), tf.data.Dataset.range(2).repeat()], ids=["empty", "infinite"])
+def test_a_filtered_dataset_has_no_known_size(source):
+    assert source.filter(lambda x: True).cardinality() == tf.data.UNKNOWN_CARDINALITY
