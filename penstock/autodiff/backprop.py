@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from penstock.engine.execute import execute
+from penstock.engine.execute import Call, execute
 from penstock.ops.tensor_list import add_lists
 from penstock.types import dtypes
 from penstock.types.indexed_slices import IndexedSlices
@@ -60,6 +60,8 @@ def backpropagate(
         arrived = [_total(pending, each, source_ids) for each in call.outputs]
         if all(each is None for each in arrived):
             continue
+        if type(call) is Call:
+            call.wanted = [id(each) in depends and id(each) not in stopped for each in call.inputs]
         gradients = input_gradients(call, arrived)  # may give a While more inputs
         for each, gradient in zip(call.inputs, gradients, strict=True):
             if gradient is not None and id(each) in depends and id(each) not in stopped:

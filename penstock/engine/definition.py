@@ -363,3 +363,9 @@ def op(
 def stops(call: Any, *gradients: Any) -> list[None]:
     """The gradient rule of an op through which no gradient flows."""
     return [None] * len(call.inputs)
+
+
+def wants(call: Any, index: int) -> bool:
+    """Whether a gradient rule is asked for the gradient of input `index`; always true where that is not known."""
+    wanted = getattr(call, "wanted", None)
+    return wanted is None or wanted[index]

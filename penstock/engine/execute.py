@@ -233,12 +233,18 @@ def _tensor(value: Any, dtype: DType | None = None) -> EagerTensor:
 
 
 class Call:
-    """A call that a tape has recorded: the same view of it that an `Operation` gives."""
+    """A call that a tape has recorded: the same view of it that an `Operation` gives.
 
-    __slots__ = ("definition", "inputs", "attrs", "outputs")
+    Attributes:
+      wanted: for each input, whether the walk that runs now asks for its gradient. Rules of costly ops look at it (by
+        `engine.definition.wants`); in a graph what nobody uses is dropped anyway.
+    """
+
+    __slots__ = ("definition", "inputs", "attrs", "outputs", "wanted")
 
     def __init__(self, definition: OpDef, inputs: Sequence[Any], attrs: dict, outputs: Sequence[Any]):
         self.definition, self.inputs, self.attrs, self.outputs = definition, inputs, attrs, outputs
+        self.wanted: Sequence[bool] | None = None
 
     @property
     def type(self) -> str:
