@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from penstock.engine.definition import op
+from penstock.engine.definition import op, wants
 from penstock.engine.execute import execute
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import static
@@ -137,24 +137,24 @@ def gradient_rules(forward: str, to_input: str, to_filter: str) -> tuple[Callabl
     def of_forward(op: Any, dy: Any) -> list:
         x, w = op.inputs
         return [
-            execute(to_input, (shape_of(x), w, dy), op.attrs),
-            execute(to_filter, (x, shape_of(w), dy), op.attrs),
+            execute(to_input, (shape_of(x), w, dy), op.attrs) if wants(op, 0) else None,
+            execute(to_filter, (x, shape_of(w), dy), op.attrs) if wants(op, 1) else None,
         ]
 
     def of_input_gradient(op: Any, ddx: Any) -> list:
         _, w, dy = op.inputs
         return [
             None,
-            execute(to_filter, (ddx, shape_of(w), dy), op.attrs),
-            execute(forward, (ddx, w), op.attrs),
+            execute(to_filter, (ddx, shape_of(w), dy), op.attrs) if wants(op, 1) else None,
+            execute(forward, (ddx, w), op.attrs) if wants(op, 2) else None,
         ]
 
     def of_filter_gradient(op: Any, ddw: Any) -> list:
         x, _, dy = op.inputs
         return [
-            execute(to_input, (shape_of(x), ddw, dy), op.attrs),
+            execute(to_input, (shape_of(x), ddw, dy), op.attrs) if wants(op, 0) else None,
             None,
-            execute(forward, (x, ddw), op.attrs),
+            execute(forward, (x, ddw), op.attrs) if wants(op, 2) else None,
         ]
 
     return of_forward, of_input_gradient, of_filter_gradient

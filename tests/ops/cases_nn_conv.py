@@ -137,4 +137,13 @@ CASES = [
         [floats(1, 7, 6, 3), [5, 9], [[0, 0], [1, 2], [2, 1], [0, 0]], _W],
         {"mode": "SYMMETRIC", "strides": _TWO, "padding": "SAME", "resize_align_corners": True},
     ),
+    *(
+        Case(
+            op,
+            [floats(1, 4, 5, 3, 2), floats(2, 3, 2, 2, 3), floats(1, 2, 3, 2, 3)],
+            {"strides": [1, 2, 2, 2, 1], "padding": "SAME"},
+            grad=[wanted, 2],
+        )
+        for op, wanted in (("Conv3DBackpropInput", 1), ("Conv3DBackpropFilter", 0))
+    ),
 ]

@@ -168,3 +168,17 @@ def test_v1_names_of_arguments():
     np.testing.assert_array_equal(v1.convolution(x, w, "SAME"), expected)
     with pytest.raises(ValueError, match="filter and filters"):
         v1.conv2d(x, filter=w, filters=w, strides=1, padding="SAME")
+
+
+def test_gradients_that_nobody_asks_for_are_not_computed(monkeypatch):
+    """An image is no variable: its gradient would cost as much as the filter's."""
+    from penstock.engine.definition import REGISTRY
+
+    def refuse(*inputs, **attrs):
+        raise AssertionError("computed the gradient of the image")
+
+    monkeypatch.setattr(REGISTRY["Conv2DBackpropInput"], "xla_body", refuse)
+    w = tf.Variable(random(3, 3, 2, 4))
+    with tf.GradientTape() as tape:
+        y = tf.nn.conv2d(random(1, 7, 5, 2), w, 1, "SAME")
+    assert tape.gradient(y, w).shape == w.shape
