@@ -1,6 +1,6 @@
-"""Connectionist temporal classification (CTC) loss: the ops CTCLoss (sparse labels) and CTCLossDense.
+"""Connectionist temporal classification (CTC) loss: the ops CTCLoss, CTCLossV2 (sparse labels) and CTCLossDense.
 
-Graves et al., "Connectionist Temporal Classification", 2006. Both ops give the loss of each sequence and its gradient
+Graves et al., "Connectionist Temporal Classification", 2006. The ops give the loss of each sequence and its gradient
 with respect to the logits, from one forward recursion over time and its transpose. CTCLossDense is not in TensorFlow's
 registry, where dense labels are handled by a loop of some fifty ops.
 """
@@ -117,12 +117,12 @@ def _collapsed(labels: Any, counts: Any) -> tuple[Any, Any]:
 
 
 def _sparse_core(
-    logits: Any, labels: Any, counts: Any, times: Any, collapse: bool, merge_repeated: bool
+    logits: Any, labels: Any, counts: Any, times: Any, blank: int, collapse: bool, merge_repeated: bool
 ) -> tuple[Any, Any]:
     enough = counts <= times  # else the caller has said that such sequences count for nothing
     if collapse:
         labels, counts = _collapsed(labels, counts)
-    blank = logits.shape[-1] - 1
+    blank %= logits.shape[-1]
     loss, gradient = _loss_and_gradient(
         logits, labels, counts, times, blank, merge_repeated=merge_repeated, soft_ends=False
     )
@@ -138,7 +138,7 @@ def _sparse_core(
 
 @functools.cache
 def _compiled_core() -> Any:
-    return jax.jit(_sparse_core, static_argnames=("collapse", "merge_repeated"))
+    return jax.jit(_sparse_core, static_argnames=("blank", "collapse", "merge_repeated"))
 
 
 def _check_sparse(
@@ -175,7 +175,7 @@ def _check_ranks(logits: Any, indices: Any, values: Any, times: Any) -> None:
 
 
 def _sparse_on_host(
-    logits: np.ndarray, indices: np.ndarray, values: np.ndarray, times: np.ndarray, *,
+    blank: int, logits: np.ndarray, indices: np.ndarray, values: np.ndarray, times: np.ndarray, *,
     preprocess_collapse_repeated: bool, ctc_merge_repeated: bool, ignore_longer_outputs_than_inputs: bool,
 ) -> tuple:  # fmt: skip
     """Checks what a compiled program cannot, then runs it with room for the longest labels (a multiple of 8)."""
@@ -189,20 +189,23 @@ def _sparse_on_host(
         labels,
         counts,
         times,
+        blank=blank,
         collapse=preprocess_collapse_repeated,
         merge_repeated=ctc_merge_repeated,
     )
 
 
 def _sparse_in_program(
-    logits: Any, indices: Any, values: Any, times: Any, *,
+    blank: int, logits: Any, indices: Any, values: Any, times: Any, *,
     preprocess_collapse_repeated: bool, ctc_merge_repeated: bool, ignore_longer_outputs_than_inputs: bool,
 ) -> tuple:  # fmt: skip
     _check_ranks(logits, indices, values, times)
     # Labels longer than the time have no path anyway.
     longest = min(indices.shape[0], logits.shape[0])
     labels, counts = _packed(jnp, indices[:, 0], values, logits.shape[1], longest)
-    return _sparse_core(logits, labels, counts, times, preprocess_collapse_repeated, ctc_merge_repeated)
+    return _sparse_core(
+        logits, labels, counts, times, blank, preprocess_collapse_repeated, ctc_merge_repeated
+    )
 
 
 def _dense(logits: Any, labels: Any, label_length: Any, logit_length: Any, *, blank_index: int) -> tuple:
@@ -236,15 +239,26 @@ def _gradient(op: Any, d_loss: Tensor | None, d_gradient: Tensor | None) -> list
 
 _gradient.accepts_none = True  # type: ignore[attr-defined]
 
+_SPARSE = (
+    "labels_indices: int64, labels_values: int32, sequence_length: int32; preprocess_collapse_repeated=False, "
+    "ctc_merge_repeated=True, ignore_longer_outputs_than_inputs=False"
+)
+
+# The blank is the last class of the first version, the first class of the second.
 op(
-    "CTCLoss(inputs: T, labels_indices: int64, labels_values: int32, sequence_length: int32; "
-    "preprocess_collapse_repeated=False, ctc_merge_repeated=True, ignore_longer_outputs_than_inputs=False) "
-    "-> (loss: T, gradient: T)",
-    numpy=_sparse_on_host,
-    xla=_sparse_in_program,
+    f"CTCLoss(inputs: T, {_SPARSE}) -> (loss: T, gradient: T)",
+    numpy=functools.partial(_sparse_on_host, -1),
+    xla=functools.partial(_sparse_in_program, -1),
     shape=_shapes,
     gradient=_gradient,
     types={"T": WIDE_FLOATS},
+)
+op(
+    f"CTCLossV2(inputs: float32, {_SPARSE}) -> (loss: float32, gradient: float32)",
+    numpy=functools.partial(_sparse_on_host, 0),
+    xla=functools.partial(_sparse_in_program, 0),
+    shape=_shapes,
+    gradient=_gradient,
 )
 op(
     "CTCLossDense(logits: T, labels: int32, label_length: int32, logit_length: int32; blank_index) "

@@ -209,7 +209,7 @@ def safe_embedding_lookup_sparse_v1(
     embedding_weights: Any,
     sparse_ids: Any,
     sparse_weights: Any = None,
-    combiner: str | None = None,
+    combiner: str = "mean",
     default_id: int | None = None,
     name: str | None = None,
     partition_strategy: str = "div",
@@ -217,7 +217,6 @@ def safe_embedding_lookup_sparse_v1(
     allow_fast_lookup: bool = False,
 ) -> Tensor:
     """TF 1's form, with a choice of how a list of tables is cut."""
-    combiner = "mean" if combiner is None else combiner
     return _safe(
         embedding_weights, sparse_ids, sparse_weights, combiner, default_id, max_norm, partition_strategy
     )

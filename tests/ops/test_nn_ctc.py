@@ -165,3 +165,11 @@ def test_unique_labels_and_collapsing():
     merged, counts = tf.nn.collapse_repeated([[1, 1, 2, 2, 1], [1, 1, 1, 1, 1]], [5, 3])
     np.testing.assert_array_equal(merged, [[1, 2, 1], [1, 0, 0]])
     np.testing.assert_array_equal(counts, [3, 1])
+
+
+def test_the_second_op_has_its_blank_first():
+    labels = sparse(LABELS)
+    loss, _ = tf.raw_ops.CTCLossV2(
+        inputs=LOGITS, labels_indices=labels.indices, labels_values=labels.values, sequence_length=TIMES
+    )
+    np.testing.assert_allclose(loss, expected_loss(), rtol=1e-5)
