@@ -354,6 +354,10 @@ class Dataset:
 
         state = to_structure(initial_state)
         layout, function = with_stable_state(state, self._layout, reduce_func)
+        if thread.graph is not None:
+            from penstock.data.reduction import reduce_in_graph
+
+            return reduce_in_graph(self, state, layout, function)
         flat = layout.flatten(state)
         with new_states():
             for element in self._iterate():

@@ -200,7 +200,7 @@ class ElementFunction:
                 element = layout.fill([_stand_in(spec) for spec in leaves(layout.spec)])
             else:
                 element = layout.pack_tensors(self._inputs(layout))
-            result = converted(*arguments, *_as_arguments(element))
+            result = converted(*arguments, *(_as_arguments(element) if extra is None else (element,)))
             self.result = result if is_dataset_like(result) else _structure_of_result(result)
             self.returns_dataset = is_dataset_like(result) or any(
                 is_dataset_like(each) for each in leaves(self.result)
@@ -221,8 +221,13 @@ class ElementFunction:
     def _inputs(self, layout: Layout) -> list[Any]:
         return [self.graph.add_input(spec.dtype, spec.shape, "element") for spec in layout.flat_specs]
 
-    def run(self, flat: Sequence[Any]) -> list[Any]:
-        """Calls the function on the arrays of an element (after those of the extra argument)."""
+    def run(self, flat: Sequence[Any], captured: Sequence[Any] | None = None) -> list[Any]:
+        """Calls the function on the arrays of an element (after those of the extra argument).
+
+        `captured` are the values of symbolic tensors that it captured, where it is called by a node of their graph.
+        """
+        if captured is not None:
+            return executor_of(self.graph, prefer_host=True).run([*flat, *captured])
         if self._runs_eagerly:
             return self.output_layout.flatten(_structure_of_result(self.call_eagerly(flat)))
         values = [*flat, *(to_raw(each) for each in self._captures)]
@@ -235,7 +240,7 @@ class ElementFunction:
             if self._extra is not None:
                 count = len(self._extra.flat_specs)
                 state = self._extra.pack(flat[:count])
-                return self._function(state, *_as_arguments(self._layout.pack(flat[count:])))
+                return self._function(state, self._layout.pack(flat[count:]))
             return self._function(*_as_arguments(self._layout.pack(flat)))
 
 

@@ -28,6 +28,15 @@ def _is_symbolic(structure: Any) -> bool:
     )
 
 
+def symbolic_error() -> errors.UnimplementedError:
+    """For iterating a dataset that was made, inside a function, of tensors that have no value yet."""
+    return errors.UnimplementedError(
+        None,
+        None,
+        "This dataset was made of symbolic tensors inside a tf.function: make it outside, of eager ones.",
+    )
+
+
 class Tensors(Dataset):
     """One element."""
 
@@ -36,6 +45,8 @@ class Tensors(Dataset):
         self._flat = None if _is_symbolic(structure) else self._layout.flatten(structure)
 
     def _iterate(self) -> Iterator[list]:
+        if self._flat is None:
+            raise symbolic_error()
         yield list(self._flat)
 
     def _size(self) -> int:
@@ -78,11 +89,13 @@ class Slices(Dataset):
 
     def _iterate(self) -> Iterator[list]:
         columns = self._columns
+        if columns is None:
+            raise symbolic_error()
         if self._plain:
             yield from (list(row) for row in zip(*columns))
             return
         for index in range(self._count):
-            row = [None if each is None else each[index] for each in columns]
+            row = [_row(each, spec, index) for each, spec in zip(columns, leaves(self._element_spec))]
             yield self._layout.flatten(self._layout.fill([_as_tensor(each) for each in row]))
 
     def _size(self) -> int:
@@ -93,6 +106,16 @@ def _as_tensor(value: Any) -> Any:
     if value is None or isinstance(value, Tensor) or hasattr(value, "_type_spec"):
         return value
     return to_structure(value)
+
+
+def _row(column: Any, spec: Any, index: int) -> Any:
+    """Row `index` of a component; of a composite that cannot be indexed, that of each of its tensors."""
+    if column is None:
+        return None
+    if hasattr(column, "__getitem__"):
+        return column[index]
+    parts = [each[index] for each in nest.flatten(column, expand_composites=True)]
+    return nest.pack_sequence_as(spec, parts, expand_composites=True)
 
 
 def _row_spec(spec: Any) -> Any:
@@ -106,6 +129,8 @@ def _first_dimension(value: Any) -> int:
         return value.shape[0]
     if hasattr(value, "nrows"):
         return int(value.nrows())
+    if not hasattr(value, "shape"):
+        value = nest.flatten(value, expand_composites=True)[0]
     return int(value.shape[0])
 
 

@@ -266,9 +266,7 @@ def _array_of_python(value: Any, dtype: DType | None, hint: DType | None) -> tup
         ):
             if dtype is None:
                 raise ValueError("Can't convert Python sequence with mixed types to Tensor.")
-            raise TypeError(
-                f"Cannot convert {value!r} to a tensor of dtype {dtype.name}"
-            )
+            raise TypeError(f"Cannot convert {value!r} to a tensor of dtype {dtype.name}")
         return _bytes_array(source), dtypes.string
     if source.dtype.kind == "O":
         big = all(isinstance(each, int) for each in source.flat)

@@ -101,7 +101,9 @@ def index_vector(value: Any, dtype: DType | None = None, name: str | None = None
         dtype = inner
     if dtype is None and isinstance(value, (list, tuple)):
         # Floating scalars in a list of sizes are cast to int32; a floating tensor as the whole is refused by the op.
-        dtype = next((found for each in value if (found := dtype_of(each)) is not None and found.is_integer), None)
+        dtype = next(
+            (found for each in value if (found := dtype_of(each)) is not None and found.is_integer), None
+        )
     if dtype is None and hasattr(value, "dtype") and str(value.dtype) == "int64":
         dtype = dtypes.int64
     return convert_to_tensor(value, dtype or dtypes.int32, name=name)

@@ -9,6 +9,7 @@ from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import unchanged
+from penstock.types.composite import CompositeTensor
 from penstock.types.tensors import Tensor
 
 op("Identity(input: T) -> output: T", lambda xp, x: x, shape=unchanged, gradient=lambda op, dy: dy, view=True)
@@ -32,7 +33,7 @@ def identity(input: Any, name: str | None = None) -> Tensor:
       >>> tf.identity([1, 2])
       <tf.Tensor: shape=(2,), dtype=int32, numpy=array([1, 2], dtype=int32)>
     """
-    if hasattr(input, "_type_spec") and not isinstance(input, Tensor):
+    if isinstance(input, CompositeTensor):
         from penstock.types import nest
 
         return nest.map_structure(identity, input, expand_composites=True)

@@ -196,7 +196,8 @@ def _prod_gradient(call: Any, dy: Tensor) -> list[Tensor | None]:
     reduced_sizes = execute("GatherV2", (shape_of(x), flat_axes, convert_to_tensor(0)))
     other_sizes = execute("GatherV2", (shape_of(x), others, convert_to_tensor(0)))
     sizes = [
-        execute("Prod", (each, convert_to_tensor([0])), {"keep_dims": False}) for each in (reduced_sizes, other_sizes)
+        execute("Prod", (each, convert_to_tensor([0])), {"keep_dims": False})
+        for each in (reduced_sizes, other_sizes)
     ]
     stacked = execute("Reshape", (moved, execute("Pack", (sizes,), {"axis": 0})))
     left = execute("Cumprod", (stacked, convert_to_tensor(0)), {"exclusive": True, "reverse": False})

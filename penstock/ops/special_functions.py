@@ -221,7 +221,7 @@ _BINARY: tuple[tuple[str, str, str, Any, Callable, frozenset], ...] = (
      _product_partials("Xlog1py", lambda x, y: call_op("Xdivy", x, 1 + y)), FLOATS | COMPLEX),
     ("Xdivy", "x y", "z", _zero_times(lambda xp, y: xp.reciprocal(y), 1),
      _product_partials("Xdivy", lambda x, y: call_op("Xdivy", -x, y * y)), FLOATS | COMPLEX),
-    ("NextAfter", "x1 x2", "output", lambda xp, x, y: xp.nextafter(x, y), 
+    ("NextAfter", "x1 x2", "output", lambda xp, x, y: xp.nextafter(x, y),
      lambda x, y, z, dz: (dz, call_op("ZerosLike", dz)), WIDE_FLOATS),
     ("Zeta", "x q", "z", (_scipy("zeta"), _jax("zeta")), _zeta_partials, WIDE_FLOATS),
     ("Polygamma", "a x", "z", (_in_float32(_polygamma_numpy), _polygamma_xla), _polygamma_partials, WIDE_FLOATS),

@@ -197,7 +197,11 @@ def test_options_are_merged():
 
 @pytest.mark.parametrize(
     ("raised", "expected"),
-    [(ValueError, tf.errors.InvalidArgumentError), (NotImplementedError, tf.errors.UnimplementedError), (OSError, tf.errors.UnknownError)],
+    [
+        (ValueError, tf.errors.InvalidArgumentError),
+        (NotImplementedError, tf.errors.UnimplementedError),
+        (OSError, tf.errors.UnknownError),
+    ],
 )
 def test_errors_of_a_generator_are_those_of_its_op(raised, expected):
     def numbers():
@@ -210,6 +214,19 @@ def test_errors_of_a_generator_are_those_of_its_op(raised, expected):
         next(elements)
 
 
-@pytest.mark.parametrize("source", [tf.data.Dataset.range(0), tf.data.Dataset.range(2).repeat()], ids=["empty", "infinite"])
+@pytest.mark.parametrize(
+    "source", [tf.data.Dataset.range(0), tf.data.Dataset.range(2).repeat()], ids=["empty", "infinite"]
+)
 def test_a_filtered_dataset_has_no_known_size(source):
     assert source.filter(lambda x: True).cardinality() == tf.data.UNKNOWN_CARDINALITY
+
+
+def test_reduce_inside_a_function():
+    dataset = Dataset.from_tensor_slices(([1, 2, 3], [10, 20, 30]))
+
+    @tf.function
+    def total(scale):
+        return dataset.reduce(tf.constant(0), lambda state, element: state + element[0] * element[1] * scale)
+
+    assert [int(total(tf.constant(k))) for k in (1, 2)] == [140, 280]
+    assert dataset.reduce(0, lambda state, element: state + element[0]).numpy() == 6
