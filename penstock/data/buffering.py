@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import queue
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -58,15 +59,15 @@ class Prefetch(Dataset):
     @staticmethod
     def _tuned(elements: Iterator) -> Iterator[list]:
         """Inline while elements are cheap, on a thread where they are not."""
-        spent = 0.0
+        times = []
         for _ in range(_TUNING_ELEMENTS):
             started = time.perf_counter()
             element = next(elements, _END)
-            spent += time.perf_counter() - started
+            times.append(time.perf_counter() - started)
             if element is _END:
                 return
             yield element
-        if spent / _TUNING_ELEMENTS < _WORTH_A_THREAD:
+        if statistics.median(times) < _WORTH_A_THREAD:  # the first elements pay for what is made once
             yield from elements
         else:
             yield from _ahead(elements, 4)

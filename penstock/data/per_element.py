@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import os
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,16 +34,16 @@ class Map(Dataset):
         run, elements = self._function.run, self._parents[0]._iterate()
         workers = self._parallel
         if workers == AUTOTUNE:
-            started = time.perf_counter()
-            count = 0
-            for count, element in enumerate(elements, 1):
-                yield run(element)
-                if count == _TUNING_CALLS:
-                    break
-            if count < _TUNING_CALLS:
+            times = []
+            for element in itertools.islice(elements, _TUNING_CALLS):
+                started = time.perf_counter()
+                result = run(element)
+                times.append(time.perf_counter() - started)
+                yield result
+            if len(times) < _TUNING_CALLS:
                 return
-            slow = (time.perf_counter() - started) / count > _WORTH_A_THREAD
-            workers = (os.cpu_count() or 1) if slow else None
+            # The first call pays for what is made once, so the median tells.
+            workers = (os.cpu_count() or 1) if statistics.median(times) > _WORTH_A_THREAD else None
         if not workers or workers == 1:
             yield from map(run, elements)
         else:
