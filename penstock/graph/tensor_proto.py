@@ -11,7 +11,7 @@ from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape
 
 # Fields that hold single values of a dtype where `tensor_content` is empty.
-_FIELDS = {
+FIELDS = {
     dtypes.float32: "float_val", dtypes.float64: "double_val", dtypes.int32: "int_val", dtypes.int16: "int_val",
     dtypes.int8: "int_val", dtypes.uint8: "int_val", dtypes.uint16: "int_val", dtypes.int64: "int64_val",
     dtypes.bool: "bool_val", dtypes.uint32: "uint32_val", dtypes.uint64: "uint64_val", dtypes.qint8: "int_val",
@@ -72,7 +72,7 @@ def array_of_proto(proto: Any) -> np.ndarray:
     if dtype in (dtypes.complex64, dtypes.complex128):
         parts = np.array(proto.scomplex_val if dtype is dtypes.complex64 else proto.dcomplex_val)
         return _spread(list(parts[0::2] + 1j * parts[1::2]), count, 0, kind).reshape(dims)
-    field = _FIELDS.get(dtype)
+    field = FIELDS.get(dtype)
     if field is None:
         raise ValueError(f"A TensorProto of dtype {dtype.name} must have its values in tensor_content.")
     values = list(getattr(proto, field))

@@ -49,3 +49,8 @@ def one_of(value: str, name: str, allowed: tuple[str, ...]) -> str:
         listed = ", ".join(f'"{each}"' for each in allowed)
         raise ValueError(f'{name} is "{value}", which is not in the list of allowed values: {listed}')
     return value
+
+
+def as_array(value: Any) -> np.ndarray:
+    """The array of a kernel's argument; a scalar string may come as plain `bytes`, whose zeros must stay."""
+    return np.asarray(value, object if isinstance(value, bytes) else None)

@@ -1,0 +1,415 @@
+"""`tf.io.gfile`: files, with TensorFlow's names and errors. Paths are local; `file://` may stand before them.
+
+Whole files that this module writes (`copy`, and the op WriteFile) appear at once or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import glob as _glob
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import IO, Any, NamedTuple
+
+from penstock.engine.export import export
+from penstock.types import errors
+
+_ERRORS: tuple[tuple[type[OSError], type[errors.OpError]], ...] = (
+    (FileNotFoundError, errors.NotFoundError),
+    (FileExistsError, errors.AlreadyExistsError),
+    (PermissionError, errors.PermissionDeniedError),
+    (IsADirectoryError, errors.FailedPreconditionError),
+    (NotADirectoryError, errors.FailedPreconditionError),
+)
+_BY_NUMBER = {errno.ENOTEMPTY: errors.FailedPreconditionError, errno.ENOSPC: errors.ResourceExhaustedError}
+
+
+@contextlib.contextmanager
+def os_errors(path: str) -> Iterator[None]:
+    """What the operating system refuses inside is raised as TensorFlow raises it."""
+    try:
+        yield
+    except OSError as error:
+        kind = next((found for each, found in _ERRORS if isinstance(error, each)), None)
+        kind = kind or _BY_NUMBER.get(error.errno or 0, errors.UnknownError)
+        raise kind(None, None, f"{path}; {error.strerror}") from error
+
+
+def local_path(path: Any) -> str:
+    """A path as text, without `file://`.
+
+    Raises:
+      UnimplementedError: it is a path of another file system.
+    """
+    text = os.fspath(path)
+    text = text.decode() if isinstance(text, bytes) else str(text)
+    scheme, separator, rest = text.partition("://")
+    if not separator or not scheme.isalnum():
+        return text
+    if scheme == "file":
+        return rest
+    raise errors.UnimplementedError(
+        None, None, f"File system scheme '{scheme}' not implemented (file: '{text}')"
+    )
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of `path` at the end, unless there was an error.
+
+    A reader sees the old contents or the new ones, never a part.
+    """
+    with os_errors(path):
+        handle, temporary = tempfile.mkstemp(
+            dir=os.path.dirname(path) or ".", prefix=f".{os.path.basename(path)}."
+        )
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+class GFile:
+    """A file.
+
+    Args:
+      name: its path.
+      mode: "r", "w", "a", "r+", "w+" or "a+", with "b" for bytes instead of text in UTF-8.
+
+    Raises (on first use):
+      NotFoundError: there is no such file.
+      PermissionDeniedError: the file is not open for that.
+
+    Example:
+      >>> import os, tempfile
+      >>> import penstock as tf
+      >>> path = os.path.join(tempfile.mkdtemp(), "a.txt")
+      >>> with tf.io.gfile.GFile(path, "w") as file:
+      ...     file.write("first line")
+      >>> tf.io.gfile.GFile(path).read()
+      'first line'
+    """
+
+    def __init__(self, name: Any, mode: str = "r"):
+        self._name, self._mode = name, mode
+        self._binary = "b" in mode
+        plain = mode.replace("b", "")
+        if plain not in ("r", "w", "a", "r+", "w+", "a+"):
+            raise errors.InvalidArgumentError(
+                None, None, "mode is not 'r' or 'w' or 'a' or 'r+' or 'w+' or 'a+'"
+            )
+        self._plain = plain
+        self._file: io.BufferedIOBase | None = None
+
+    @property
+    def name(self) -> Any:
+        """The path as given."""
+        return self._name
+
+    @property
+    def mode(self) -> str:
+        """The mode as given."""
+        return self._mode
+
+    def _open(self) -> Any:
+        if self._file is None:
+            path = local_path(self._name)
+            with os_errors(path):
+                self._file = open(path, f"{self._plain}b")  # type: ignore[assignment] # noqa: SIM115 - closed by close()
+        return self._file
+
+    def _reading(self) -> Any:
+        if self._plain not in ("r", "r+", "w+", "a+"):
+            raise errors.PermissionDeniedError(None, None, "File isn't open for reading")
+        return self._open()
+
+    def _decoded(self, data: bytes) -> Any:
+        return data if self._binary else data.decode("utf-8")
+
+    def read(self, n: int = -1) -> Any:
+        """The next `n` bytes, or all that is left."""
+        return self._decoded(self._reading().read(n))
+
+    def readline(self) -> Any:
+        """The next line with its end; empty at the end of the file."""
+        return self._decoded(self._reading().readline())
+
+    def readlines(self) -> list:
+        """The lines that are left."""
+        return [self._decoded(line) for line in self._reading().readlines()]
+
+    def write(self, file_content: Any) -> None:
+        """Writes text or bytes."""
+        if self._plain == "r":
+            raise errors.PermissionDeniedError(None, None, "File isn't open for writing")
+        data = file_content.encode("utf-8") if isinstance(file_content, str) else bytes(file_content)
+        self._open().write(data)
+
+    def size(self) -> int:
+        """The size of the file in bytes."""
+        return stat(self._name).length
+
+    def seek(self, offset: int | None = None, whence: int = 0, position: int | None = None) -> None:
+        """Goes to an offset from the start (`whence` 0), from here (1), or from the end (2).
+
+        Raises:
+          OutOfRangeError: that is behind the end.
+          InvalidArgumentError: `whence` is another one, or the place is before the start.
+        """
+        file = self._reading()
+        if offset is None and position is None:
+            raise TypeError("seek(): offset argument required")
+        offset = position if offset is None else offset
+        if whence not in (0, 1, 2):
+            raise errors.InvalidArgumentError(None, None, "Invalid whence argument: expected 0, 1, or 2")
+        size = self.size()
+        target = offset + (0, file.tell(), size)[whence]  # type: ignore[operator]
+        if target < 0:
+            raise errors.InvalidArgumentError(None, None, f"{self._name}: cannot seek to {target}")
+        if target > size:
+            raise errors.OutOfRangeError(None, None, f"{self._name}: {target} is behind the end, {size}")
+        file.seek(target)
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
+    def tell(self) -> int:
+        """The current place in the file."""
+        return self._open().tell()
+
+    def flush(self) -> None:
+        """Makes what has been written visible."""
+        if self._file is not None:
+            self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file; a file opened to be written exists after that even where nothing was."""
+        if self._file is None and self._plain[0] in "wa":
+            self._open()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> GFile:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    def __iter__(self) -> GFile:
+        return self
+
+    def __next__(self) -> Any:
+        line = self.readline()
+        if not line:
+            raise StopIteration
+        return line
+
+    def __del__(self) -> None:
+        if getattr(self, "_file", None) is not None:
+            self.close()
+
+
+export("io.gfile.GFile", v1=["io.gfile.GFile", "gfile.GFile", "gfile.Open", "gfile.FastGFile"])(GFile)
+
+
+@export("io.gfile.exists")
+def exists(path: Any) -> bool:
+    """Whether there is a file or directory."""
+    return os.path.exists(local_path(path))
+
+
+@export("io.gfile.isdir")
+def isdir(path: Any) -> bool:
+    """Whether there is a directory."""
+    return os.path.isdir(local_path(path))
+
+
+@export("io.gfile.listdir")
+def listdir(path: Any) -> list[str]:
+    """The names of what is in a directory.
+
+    Raises:
+      NotFoundError: there is no such directory.
+    """
+    if not isdir(path):
+        raise errors.NotFoundError(None, None, f"Could not find directory {path}")
+    return os.listdir(local_path(path))
+
+
+@export("io.gfile.mkdir")
+def mkdir(path: Any) -> None:
+    """Makes a directory; nothing where it exists.
+
+    Raises:
+      NotFoundError: its parent does not exist.
+    """
+    path = local_path(path)
+    with os_errors(path):
+        if not os.path.isdir(path):
+            os.mkdir(path)
+
+
+@export("io.gfile.makedirs")
+def makedirs(path: Any) -> None:
+    """Makes a directory and its parents; nothing where it exists."""
+    path = local_path(path)
+    with os_errors(path):
+        os.makedirs(path, exist_ok=True)
+
+
+@export("io.gfile.copy")
+def copy(src: Any, dst: Any, overwrite: bool = False) -> None:
+    """Copies a file.
+
+    Raises:
+      NotFoundError: there is no such file.
+      AlreadyExistsError: the target exists, and `overwrite` is False.
+    """
+    source, target = local_path(src), local_path(dst)
+    if not overwrite and os.path.exists(target):
+        raise errors.AlreadyExistsError(None, None, "file already exists")
+    with os_errors(source), open(source, "rb") as file, replacing(target) as new:
+        shutil.copyfileobj(file, new)
+
+
+@export("io.gfile.rename")
+def rename(src: Any, dst: Any, overwrite: bool = False) -> None:
+    """Moves a file or directory.
+
+    Raises:
+      NotFoundError: there is no such file.
+      AlreadyExistsError: the target exists, and `overwrite` is False.
+    """
+    source, target = local_path(src), local_path(dst)
+    if not overwrite and os.path.exists(target):
+        raise errors.AlreadyExistsError(None, None, "file already exists")
+    with os_errors(source):
+        os.replace(source, target)
+
+
+@export("io.gfile.remove")
+def remove(path: Any) -> None:
+    """Deletes a file.
+
+    Raises:
+      NotFoundError: there is no such file.
+      FailedPreconditionError: it is a directory.
+    """
+    path = local_path(path)
+    with os_errors(path):
+        os.remove(path)
+
+
+@export("io.gfile.rmtree")
+def rmtree(path: Any) -> None:
+    """Deletes a directory and all that is in it.
+
+    Raises:
+      NotFoundError: there is no such directory.
+    """
+    local = local_path(path)
+    if not os.path.isdir(local):
+        raise errors.NotFoundError(None, None, f"{path} not found")
+    with os_errors(local):
+        shutil.rmtree(local)
+
+
+class FileStatistics(NamedTuple):
+    """What `tf.io.gfile.stat` gives: size in bytes, time of the last change in nanoseconds, whether it is a directory."""
+
+    length: int
+    mtime_nsec: int
+    is_directory: bool
+
+
+@export("io.gfile.stat")
+def stat(path: Any) -> FileStatistics:
+    """Size, time of the last change, and kind of a file.
+
+    Raises:
+      NotFoundError: there is no such file.
+    """
+    path = local_path(path)
+    with os_errors(path):
+        found = os.stat(path)
+    return FileStatistics(found.st_size, found.st_mtime_ns, os.path.isdir(path))
+
+
+def matching(patterns: Sequence[str]) -> list[str]:
+    """The paths that match one of several patterns (`*`, `?`, `[...]`), sorted."""
+    return sorted({path for each in patterns for path in _glob.glob(local_path(each), include_hidden=True)})
+
+
+@export("io.gfile.glob")
+def glob(pattern: Any) -> list[str]:
+    """The paths that match a pattern, or one of a list of patterns (`*`, `?`, `[...]`)."""
+    single = isinstance(pattern, (str, bytes, os.PathLike))
+    return matching([pattern] if single else list(pattern))
+
+
+@export("io.gfile.walk")
+def walk(top: Any, topdown: bool = True, onerror: Any = None) -> Iterator[tuple[str, list[str], list[str]]]:
+    """(directory, names of its directories, names of its files) for a directory and all below it."""
+    yield from os.walk(local_path(top), topdown, onerror)
+
+
+@export("io.gfile.join")
+def join(path: Any, *paths: Any) -> Any:
+    """Joins parts of a path."""
+    return os.path.join(path, *paths)
+
+
+@export("io.gfile.get_registered_schemes")
+def get_registered_schemes() -> list[str]:
+    """The file systems that there are: "" and "file"."""
+    return ["", "file"]
+
+
+# TF 1's names.
+
+
+def _v1(name: str, function: Any, parameters: str) -> None:
+    """Exports a function under its TF 1 name and with the names that its parameters had."""
+    names = parameters.split()
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        given = dict(zip(names, args)) | kwargs
+        positional = [given.pop(each) for each in names if each in given]
+        return function(*positional, **given)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"TF 1's name of `tf.io.gfile.{function.__name__}`; its arguments are {', '.join(names)}."
+    export(v1=[f"gfile.{name}"])(call)
+
+
+for _row in (
+    ("Copy", copy, "oldpath newpath overwrite"),
+    ("DeleteRecursively", rmtree, "dirname"),
+    ("Exists", exists, "filename"),
+    ("Glob", glob, "filename"),
+    ("IsDirectory", isdir, "dirname"),
+    ("ListDirectory", listdir, "dirname"),
+    ("MakeDirs", makedirs, "dirname"),
+    ("MkDir", mkdir, "dirname"),
+    ("Remove", remove, "filename"),
+    ("Rename", rename, "oldname newname overwrite"),
+    ("Stat", stat, "filename"),
+    ("Walk", walk, "top in_order"),
+):
+    _v1(*_row)
