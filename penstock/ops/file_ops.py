@@ -19,7 +19,7 @@ from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
 
 
-def _scalar(value: Any, what: str) -> bytes:
+def _scalar(value: Any, what: str) -> Any:
     array = as_array(value)
     if array.ndim:
         raise ValueError(f"Input {what} tensor must be scalar, but had shape: {list(array.shape)}")

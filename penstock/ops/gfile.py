@@ -34,7 +34,7 @@ def os_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind = next((found for each, found in _ERRORS if isinstance(error, each)), None)
+        kind: Any = next((found for each, found in _ERRORS if isinstance(error, each)), None)
         kind = kind or _BY_NUMBER.get(error.errno or 0, errors.UnknownError)
         raise kind(None, None, f"{path}; {error.strerror}") from error
 

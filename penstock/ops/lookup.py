@@ -117,7 +117,7 @@ class StaticHashTable(LookupInterface):
         self._name = None if not getattr(handle, "is_symbolic_tensor", False) else handle.op.name
 
     def _create_resource(self) -> Tensor:
-        attrs = {"key_dtype": self._key_dtype, "value_dtype": self._value_dtype}
+        attrs: dict[str, Any] = {"key_dtype": self._key_dtype, "value_dtype": self._value_dtype}
         if self._is_anonymous:
             return execute("AnonymousHashTable", (), attrs, self._table_name)
         shared = "" if thread.graph is None else self._initializer._shared_name

@@ -39,7 +39,7 @@ def _matched(strings: Any, pattern: bytes) -> np.ndarray:
     return map_to(bool, lambda each: compiled.fullmatch(_text(each)) is not None, strings)
 
 
-def _scalar(value: Any, name: str) -> bytes:
+def _scalar(value: Any, name: str) -> Any:
     if np.ndim(value) != 0:
         raise ValueError(f"{name} must be scalar, but received {list(np.shape(value))}")
     return np.asarray(value, object)[()]

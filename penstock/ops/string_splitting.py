@@ -37,7 +37,7 @@ def _check_vector(input: Any) -> None:
         raise ValueError(f"input must be a vector, got shape: {list(np.shape(input))}")
 
 
-def _scalar(value: Any, name: str) -> bytes:
+def _scalar(value: Any, name: str) -> Any:
     if np.ndim(value) != 0:
         raise ValueError(f"{name} must be a scalar, got shape: {list(np.shape(value))}")
     return np.asarray(value, object)[()]

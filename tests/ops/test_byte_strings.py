@@ -92,7 +92,10 @@ def test_decode_compressed():
 # Messages.
 
 SERIALIZED = [
-    (tf.constant([[1, 2], [3, 4]]), b'\x08\x03\x12\x08\x12\x02\x08\x02\x12\x02\x08\x02"\x10' + np.array([1, 2, 3, 4], "<i4").tobytes()),
+    (
+        tf.constant([[1, 2], [3, 4]]),
+        b'\x08\x03\x12\x08\x12\x02\x08\x02\x12\x02\x08\x02"\x10' + np.array([1, 2, 3, 4], "<i4").tobytes(),
+    ),
     (tf.constant(["a", "b"]), b"\x08\x07\x12\x04\x12\x02\x08\x02B\x01aB\x01b"),
     (tf.constant(1.5), b'\x08\x01\x12\x00"\x04\x00\x00\xc0?'),
     (tf.constant(True), b'\x08\n\x12\x00"\x01\x01'),

@@ -132,7 +132,12 @@ def test_gradients_of_a_broadcast_sum_over_the_copies():
 
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
-    [([0, 3], [0, -1], [0, 3]), ([0, 4], [-1, 0, 2], [2, 0, 2]), ([3, 0, 5], [0, -1], [0, 15]), ([0, 3], [2, -1], [2, 0])],
+    [
+        ([0, 3], [0, -1], [0, 3]),
+        ([0, 4], [-1, 0, 2], [2, 0, 2]),
+        ([3, 0, 5], [0, -1], [0, 15]),
+        ([0, 3], [2, -1], [2, 0]),
+    ],
 )
 def test_the_size_left_of_an_empty_tensor(before, after, expected):
     for function in (tf.reshape, tf.function(tf.reshape)):

@@ -183,5 +183,7 @@ def test_dependencies_are_no_container_among_the_attributes():
     # Keras saves what it finds in containers: a layer would be written a second time, under another name.
     holder = AutoTrackable()
     holder.layer = AutoTrackable()
-    assert not [name for name, value in vars(holder).items() if isinstance(value, (dict, list, tuple, set)) and value]
+    assert not [
+        name for name, value in vars(holder).items() if isinstance(value, (dict, list, tuple, set)) and value
+    ]
     assert holder._lookup_dependency("layer") is holder.layer
