@@ -213,8 +213,7 @@ class Executor:
         Returns:
           The same for each output.
         """
-        env = self._template.copy()
-        env[: len(values)] = values
+        env = self.environment(values)
         steps, done = self._steps, 0
         device = process.device_of(thread.device) if thread.device else None
         if device is not None and jax.config.jax_default_device is not device:
@@ -227,6 +226,12 @@ class Executor:
         except NotCompilableError as problem:
             self._recover(env, steps[done:], problem)
         return [env[slot] for slot in self._output_slots]
+
+    def environment(self, values: Sequence[Any]) -> list[Any]:
+        """What a run starts from: a slot for each tensor, those of known values and of the inputs filled."""
+        env = self._template.copy()
+        env[: len(values)] = values
+        return env
 
     def _recover(self, env: list, rest: Sequence[Any], problem: NotCompilableError) -> None:
         """Moves the operation to the host, and runs what is left of this call with the new split."""
@@ -382,6 +387,12 @@ class CompiledPiece:
         for slot, value in zip(self._leaving_slots, results):
             env[slot] = value
 
+    def lower(self, env: list) -> Any:
+        """The program for the values in `env`, traced but not compiled (a `jax.stages.Lowered`)."""
+        binding = self._bind([env[slot] for slot in self._resource_slots])
+        written, read = ([state.value for state in states] for states in (binding.written, binding.read))
+        return binding.program.lower(written, read, [env[slot] for slot in self._entering_slots])
+
     def _bind(self, objects: list) -> _Binding:
         """The program for the states that the resource inputs hold (equal ones are one state), compiled on its call."""
         for tensor, each in zip(self._resources, objects):
@@ -444,7 +455,7 @@ class HostPiece:
     """A few small operations, called one after the other with NumPy: for pieces that are not worth an XLA call."""
 
     def __init__(self, executor: Executor, operations: list[Any], leaving: list[Any]):
-        self.operations = operations
+        self.operations, self.leaving = operations, leaving
         slots = executor._slots
         template = executor._template
         inside = {id(each) for operation in operations for each in operation.outputs}

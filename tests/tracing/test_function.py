@@ -381,3 +381,27 @@ def test_iterators_over_elements_of_other_shapes_are_traced_anew():
     values = tf.data.Dataset.from_tensor_slices(np.ones([30], np.float32))
     assert [float(total(iter(values.batch(size, drop_remainder=True)))) for size in (5, 6, 5)] == [1, 1, 1]
     assert total.experimental_get_tracing_count() == 2
+
+
+@pytest.mark.parametrize(
+    ("stage", "sign"), [("hlo", "HloModule"), ("stablehlo", "stablehlo"), ("optimized_hlo", "HloModule")]
+)
+def test_compiler_ir(stage, sign):
+    v = tf.Variable(np.ones((64, 64), np.float32))
+
+    @tf.function
+    def f(x):
+        v.assign_add(x)
+        return tf.reduce_sum(tf.exp(x) * v)
+
+    text = f.experimental_get_compiler_ir(tf.ones((64, 64)))(stage=stage)
+    assert sign in text
+    assert "exp" in text
+
+
+def test_compiler_ir_of_a_function_on_the_host():
+    f = tf.function(lambda x: tf.unique(x)[0])
+    with pytest.raises(ValueError, match="not one compiled program"):
+        f.experimental_get_compiler_ir(tf.constant([1, 1]))()
+    with pytest.raises(ValueError, match="Unknown stage"):
+        f.experimental_get_compiler_ir(tf.constant([1, 1]))(stage="x")
