@@ -14,7 +14,7 @@ import ast
 import functools
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -122,6 +122,18 @@ def _attr(text: str) -> tuple[str, Any]:
         return name, as_dtype(value)
 
 
+class Check(NamedTuple):
+    """What an op that checks its inputs looks for. In a compiled piece it is looked at after the piece has run.
+
+    Attributes:
+      fails: `fails(xp, *inputs, **attrs)`: whether the inputs are bad, a bool.
+      error: `error(*inputs, **attrs)`: the error for bad inputs. An input that is not at hand any more is None.
+    """
+
+    fails: Callable
+    error: Callable
+
+
 class OpDef:
     """All that is known about one op. Made by `op`, which see."""
 
@@ -144,7 +156,7 @@ class OpDef:
         self.writes = False  # assigns the resource that is its first input (or its `_stream` attr)
         self.view = False  # moves or renames data: never worth an XLA call of its own
         self.nested: tuple[str, ...] = ()  # names of the attributes that hold FuncGraphs
-        self.check: Callable | None = None  # raises where the inputs of a compiled call turn out to be bad
+        self.check: Check | None = None  # how a compiled call looks at its inputs
         # attrs -> the State that each operation of this type has to itself, in its hidden attribute `_stream`.
         self.make_stream: Callable[[dict], Any] | None = None
         # (position of an input, the dtypes it may have); `allow` adds what type letters may stand for.
@@ -317,7 +329,7 @@ def op(
     writes: bool = False,
     view: bool = False,
     nested: tuple[str, ...] = (),
-    check: Callable | None = None,
+    check: Check | None = None,
     types: dict[str, frozenset[DType]] | None = None,
     stream: Callable[[dict], Any] | None = None,
 ) -> OpDef:
@@ -336,8 +348,7 @@ def op(
       writes: assigns the resource that is its first input.
       view: only moves or renames data.
       nested: the attributes that hold FuncGraphs.
-      check: `check(*inputs, **attrs)`, run on the host after the compiled piece that the op belongs to; it raises
-        where the values are bad. The XLA body only passes its input on, so nothing is checked in compiled loops.
+      check: what a compiled call looks for in its inputs; the XLA body then only passes them on.
       types: the dtypes that a type letter may stand for, as in TensorFlow's registry; any where it is left out.
       stream: `stream(attrs)` makes the state that each operation of a graph has to itself (random ops). Kernels get it
         as `_stream`; an eager call gives none.

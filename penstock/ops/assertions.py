@@ -2,8 +2,8 @@
 
 Eagerly it raises at once. In a graph the op computes nothing: its condition is looked at on the host after the
 compiled piece that holds it, so a step with assertions is still one program, and raises as TensorFlow's does. What the
-same piece assigns to variables has been assigned by then. Inside a compiled branch or loop nothing is looked at, as
-in TensorFlow's own XLA programs.
+same piece assigns to variables has been assigned by then. Of the assertions inside compiled branches and loops, the
+program says which one failed first; their data are gone by then, but for constants.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
-from penstock.engine.definition import op
+from penstock.engine.definition import Check, op
 from penstock.engine.execute import execute, where
 from penstock.engine.export import export
 from penstock.engine.shape_rules import no_outputs
@@ -24,22 +24,29 @@ from penstock.types import errors
 from penstock.types.tensors import EagerTensor, SymbolicTensor
 
 
-def _check(condition: Any, data: list, *, summarize: int) -> tuple:
+def _fails(xp: Any, condition: Any, data: list, *, summarize: int) -> Any:
     if np.ndim(condition) != 0:
-        raise errors.InvalidArgumentError(
-            None, None, f"Assert: In[0] should be a scalar: got shape {list(np.shape(condition))}"
-        )
-    if not np.asarray(condition):
-        text = " ".join(f"[{leading_values(each, summarize)}]" for each in data)
-        raise errors.InvalidArgumentError(None, None, f"assertion failed: {text}{where()}")
+        raise ValueError(f"In[0] should be a scalar: got shape {list(np.shape(condition))}")
+    return xp.logical_not(condition)
+
+
+def _error(condition: Any, data: list, *, summarize: int) -> errors.OpError:
+    shown = ("?" if each is None else leading_values(each, summarize) for each in data)
+    text = " ".join(f"[{each}]" for each in shown)
+    return errors.InvalidArgumentError(None, None, f"assertion failed: {text}{where()}")
+
+
+def _assert(condition: Any, data: list, *, summarize: int) -> tuple:
+    if _fails(np, condition, data, summarize=summarize):
+        raise _error(condition, data, summarize=summarize)
     return ()
 
 
 op(
     "Assert(condition: bool, data: *T; summarize=3) -> ()",
-    numpy=_check,
+    numpy=_assert,
     xla=lambda condition, data, *, summarize: (),
-    check=_check,
+    check=Check(_fails, _error),
     shape=no_outputs,
     stateful=True,
 )

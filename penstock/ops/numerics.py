@@ -12,7 +12,7 @@ import numpy as np
 
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
-from penstock.engine.definition import op
+from penstock.engine.definition import Check, op
 from penstock.engine.execute import execute, where
 from penstock.engine.export import export
 from penstock.engine.shape_rules import unchanged
@@ -24,32 +24,33 @@ from penstock.types.tensors import Tensor
 
 
 def _problems(tensor: Any, signed: bool) -> list[str]:
-    """What is wrong with the values, in TensorFlow's words."""
-    tensor = np.asarray(tensor)
-    if np.isfinite(tensor).all():
-        return []
+    """What is wrong with the values, in TensorFlow's words; everything that may be where they are not known."""
+    if tensor is None:
+        return ["-Inf", "+Inf", "NaN"] if signed else ["Inf", "NaN"]
     infinite = np.isinf(tensor)
     found = []
     if signed:
-        found += [
-            name for name, where_ in (("-Inf", tensor < 0), ("+Inf", tensor > 0)) if (infinite & where_).any()
-        ]
+        signs = (("-Inf", tensor < 0), ("+Inf", tensor > 0))
+        found += [name for name, sign in signs if (infinite & sign).any()]
     elif infinite.any():
         found.append("Inf")
     return [*found, "NaN"] if np.isnan(tensor).any() else found
 
 
-def _refuse(tensor: Any, message: str, signed: bool) -> None:
-    with np.errstate(all="ignore"):
-        problems = _problems(tensor, signed)
-    if problems:
-        listed = " and ".join([", ".join(problems[:-1]), problems[-1]] if problems[1:] else problems)
-        raise errors.InvalidArgumentError(None, None, f"{message} : Tensor had {listed} values{where()}")
-
-
 def _define(op_type: str, signed: bool) -> None:
+    def fails(xp: Any, tensor: Any, *, message: str) -> Any:
+        return xp.logical_not(xp.isfinite(tensor).all())
+
+    def error(tensor: Any, *, message: str) -> errors.OpError:
+        with np.errstate(all="ignore"):
+            problems = _problems(None if tensor is None else np.asarray(tensor), signed)
+        last = "or" if tensor is None else "and"
+        listed = f" {last} ".join([", ".join(problems[:-1]), problems[-1]] if problems[1:] else problems)
+        return errors.InvalidArgumentError(None, None, f"{message} : Tensor had {listed} values{where()}")
+
     def check(tensor: Any, *, message: str) -> Any:
-        _refuse(tensor, message, signed)
+        if fails(np, tensor, message=message):
+            raise error(tensor, message=message)
         return tensor
 
     def gradient(call: Any, dy: Tensor) -> Tensor:
@@ -60,7 +61,7 @@ def _define(op_type: str, signed: bool) -> None:
         f"{op_type}(tensor: T; message) -> output: T",
         numpy=check,
         xla=lambda tensor, *, message: tensor,
-        check=check,
+        check=Check(fails, error),
         shape=unchanged,
         gradient=gradient,
         stateful=True,

@@ -337,6 +337,17 @@ def _lower_vectorized_map(operation: Any, inputs: Sequence[Any], lowering: Lower
     body, count = operation.attrs["f"], len(operation.attrs["Te"])
     elements = [as_array(each) for each in inputs[:count]]
     captured = inputs[count:]
+    lowering.failure, outer_failure = None, lowering.failure  # one number cannot come out of many slices
+    try:
+        return _map_slices(lowering, body, elements, captured)
+    finally:
+        lowering.failure = outer_failure
+
+
+def _map_slices(
+    lowering: Lowering, body: Any, elements: Sequence[Any], captured: Sequence[Any]
+) -> Sequence[Any]:
+    """The results of a body for every slice of the elements."""
 
     def one(*slices: Any) -> list[Any]:
         results = lowering.run_graph(body, [*slices, *captured])

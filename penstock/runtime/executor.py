@@ -21,11 +21,13 @@ from penstock.engine.static_value import is_static
 from penstock.engine.xla import jax, jnp
 from penstock.ops.tensor_list import register_pytree
 from penstock.runtime.lowering import (
+    Failure,
     Lowering,
     NotCompilableError,
     StateProxy,
     as_array,
     at_line,
+    checks,
     nested_graphs,
     pruned,
     streams,
@@ -364,6 +366,8 @@ class CompiledPiece:
         self._leaving_slots = [slots[id(each)] for each in leaving]
         self._written = {id(each) for operation in operations for each in written_tensors(operation)}
         self._streams = _streams_of(operations)
+        nested = [graph for each in operations if each.definition.nested for graph in nested_graphs(each)]
+        self._checks = checks(nested)
         self._programs: dict[tuple, Callable] = {}
         self._binding: _Binding | None = None
 
@@ -386,6 +390,8 @@ class CompiledPiece:
             results, _ = binding.program([], [state.value for state in binding.read], arguments)
         for slot, value in zip(self._leaving_slots, results):
             env[slot] = value
+        if self._checks and (number := int(results[-1])):
+            raise _failure_of(self._checks[number - 1])
 
     def lower(self, env: list) -> Any:
         """The program for the values in `env`, traced but not compiled (a `jax.stages.Lowered`)."""
@@ -426,7 +432,8 @@ class CompiledPiece:
             values.update((id(tensor), value) for tensor, value in zip(self._entering, arguments))
             values.update((id(tensor), proxies[id(each)]) for tensor, each in zip(self._resources, objects))
             with context.building(None), context.tapes_stopped():
-                Lowering(proxies).run(self.operations, values)
+                failure = Failure(self._checks) if self._checks else None
+                Lowering(proxies, failure).run(self.operations, values)
             assigned = [proxies[id(state)].value for state in written]
             owned = {id(value) for value in (*assigned, *read_values)}
             results = []
@@ -434,6 +441,8 @@ class CompiledPiece:
                 value = as_array(values[id(tensor)], tensor.dtype)
                 # A state's buffer is donated later: a result must not be the same buffer.
                 results.append(jnp.copy(value) if id(value) in owned else value)
+            if failure is not None:
+                results.append(failure.value)
             return results, assigned
 
         register_pytree()
@@ -549,6 +558,14 @@ class HostStep:
                 env[slot] = value
 
 
+def _failure_of(operation: Any) -> errors.OpError:
+    """The error for a check inside a compiled branch or loop, where only the known inputs are at hand."""
+    definition = operation.definition
+    known = [each.op.attrs["value"] if each.op.type == "Const" else None for each in operation.inputs]
+    attrs = definition.attrs_for_kernel(operation.attrs)
+    return at_line(operation, definition.check.error(*definition.group(known, operation.attrs), **attrs))
+
+
 class CheckStep:
     """The check of an operation whose compiled piece has run: it raises, or does nothing."""
 
@@ -561,10 +578,8 @@ class CheckStep:
     def __call__(self, env: list) -> None:
         definition = self._operation.definition
         inputs = definition.group([env[slot] for slot in self._input_slots], self._operation.attrs)
-        try:
-            definition.check(*inputs, **self._attrs)
-        except errors.OpError as error:
-            raise at_line(self._operation, error) from None
+        if definition.check.fails(np, *inputs, **self._attrs):
+            raise at_line(self._operation, definition.check.error(*inputs, **self._attrs))
 
 
 class HostControlFlow:

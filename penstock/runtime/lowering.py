@@ -62,14 +62,39 @@ class StateProxy:
         return self.value is not None
 
 
+class Failure:
+    """The number of the first check inside branches and loops that failed; it goes through a program like a state.
+
+    Attributes:
+      value: the number, from 1 on; 0 while all hold.
+    """
+
+    __slots__ = ("value", "_numbers")
+
+    def __init__(self, checks: Sequence[Any]):
+        self.value: Any = jnp.zeros((), jnp.int32)
+        self._numbers = {id(operation): number for number, operation in enumerate(checks, 1)}
+
+    def note(self, operation: Any, fails: Any) -> None:
+        """Takes down that a check failed, if `fails` is true and none did before."""
+        number = jnp.int32(self._numbers[id(operation)])
+        self.value = jnp.where(jnp.logical_and(self.value == 0, fails), number, self.value)
+
+
 class Lowering:
     """One trace: maps states to proxies and lowers operations in order."""
 
-    def __init__(self, proxies: dict[int, StateProxy]):
+    def __init__(self, proxies: dict[int, StateProxy], failure: Failure | None = None):
         self.proxies = proxies  # id(State) -> proxy
+        self.failure = failure  # None: checks inside branches and loops are not looked at
 
-    def run(self, operations: Iterable[Any], values: dict[int, Any]) -> None:
+    def run(self, operations: Iterable[Any], values: dict[int, Any], nested: bool = False) -> None:
         """Lowers operations; `values` maps id(tensor) to its value and is filled in.
+
+        Args:
+          operations: the operations in order.
+          values: as said.
+          nested: whether they are those of a branch or loop body.
 
         Raises:
           NotCompilableError: an operation needs a value that is only known at run time, or has no XLA body.
@@ -98,6 +123,11 @@ class Lowering:
                 ) from error
             for tensor, value in zip(operation.outputs, results):
                 values[id(tensor)] = value
+            check = operation.definition.check
+            if nested and check is not None and self.failure is not None:
+                attrs = operation.definition.attrs_for_kernel(operation.attrs)
+                grouped = operation.definition.group(inputs, operation.attrs)
+                self.failure.note(operation, check.fails(jnp, *grouped, **attrs))
 
     def _call(self, operation: Any, inputs: list[Any]) -> Sequence[Any]:
         definition = operation.definition
@@ -125,7 +155,7 @@ class Lowering:
     def run_graph(self, graph: Any, arguments: Sequence[Any]) -> list[Any]:
         """Lowers a FuncGraph's body on argument values (captures included) and returns its outputs."""
         values = {id(each): value for each, value in zip(graph.inputs, arguments, strict=True)}
-        self.run(pruned(graph), values)
+        self.run(pruned(graph), values, nested=True)
         return [values[id(each)] for each in graph.outputs]
 
     def proxies_of(self, graphs: Iterable[Any], arguments: Sequence[Any]) -> list[StateProxy]:
@@ -134,6 +164,8 @@ class Lowering:
         for stream in streams(graphs):
             proxy = self.proxies[id(stream)]
             found.setdefault(id(proxy), proxy)
+        if self.failure is not None and checks(graphs):
+            found[id(self.failure)] = self.failure
         return list(found.values())
 
 
@@ -229,6 +261,18 @@ def streams(graphs: Iterable[Any]) -> list[State]:
             if operation.definition.nested:
                 found.update((id(each), each) for each in streams(nested_graphs(operation)))
     return list(found.values())
+
+
+def checks(graphs: Iterable[Any]) -> list[Any]:
+    """The operations of graphs, nested ones included, that check their inputs."""
+    found = []
+    for graph in graphs:
+        for operation in graph.get_operations():
+            if operation.definition.check is not None:
+                found.append(operation)
+            elif operation.definition.nested:
+                found += checks(nested_graphs(operation))
+    return found
 
 
 def written_inputs(graph: Any) -> set[int]:

@@ -179,17 +179,52 @@ def test_the_step_stays_one_program():
         step(x * 20.0)
 
 
-def test_a_loop_with_an_assertion_is_compiled():
+def test_a_loop_with_an_assertion_is_compiled_and_raises():
     @tf.function
     def loop(x):
-        for _ in tf.range(3):
-            d.assert_less(x, 10.0)
+        for _ in tf.range(5):
+            d.assert_less(x, 10.0, message="too big")
             x = x * 2.0
         return x
 
-    assert loop(tf.constant(1.0)).numpy() == 8.0
+    assert loop(tf.constant(0.25)).numpy() == 8.0
     steps = executor_of(loop.get_concrete_function(tf.constant(1.0)).graph).steps
     assert [type(each) for each in steps] == [CompiledPiece]
+    with pytest.raises(InvalidArgument, match=r"too big.*test_assertions\.py"):
+        loop(tf.constant(5.0))
+
+
+def test_only_the_branch_that_is_taken_raises():
+    @tf.function
+    def f(x):
+        if x > 0:
+            y = x + 1.0
+        else:
+            tf.Assert(False, ["not positive", x])
+            y = x
+        return y
+
+    assert f(tf.constant(1.0)).numpy() == 2.0
+    with pytest.raises(InvalidArgument, match=r"\[not positive\] \[\?\]"):
+        f(tf.constant(-1.0))
+
+
+def test_the_first_failure_in_nested_loops_is_told():
+    @tf.function
+    def f(x):
+        total = 0.0
+        for i in tf.range(2):
+            for j in tf.range(2):
+                if x[i, j] < 0.0:
+                    total += d.check_numerics(tf.sqrt(x[i, j]), "root")
+                else:
+                    total += d.check_numerics(1.0 / x[i, j], "quotient")
+        return total
+
+    assert f(tf.ones([2, 2])).numpy() == 4.0
+    for values, words in (([[1.0, -1.0], [0.0, 1.0]], "root"), ([[0.0, 1.0], [-1.0, 1.0]], "quotient")):
+        with pytest.raises(InvalidArgument, match=f"^{words} : Tensor had Inf or NaN values"):
+            f(tf.constant(values))
 
 
 def test_session_runs_an_assertion_as_a_control_dependency():
