@@ -88,7 +88,7 @@ def _difference(expected: dict, got: dict, request: dict, factor: float, random:
         ):  # Penstock's may be a subclass: `except` of TensorFlow's catches it
             return ""
         message = (got if "error" in got else expected)["message"]
-        return f"TensorFlow: {theirs}, Penstock: {ours} ({' '.join(message.split())[:110]})"
+        return f"TensorFlow: {theirs}, Penstock: {ours} ({_short(message)})"
     theirs, ours = expected["values"], got["values"]
     if len(theirs) != len(ours):
         return f"{len(ours)} results != {len(theirs)}"
@@ -134,3 +134,8 @@ def _array_difference(expected: Any, got: Any, request: dict, factor: float, ran
 def _first(expected: np.ndarray, got: np.ndarray, wrong: Any) -> str:
     index = tuple(np.argwhere(wrong)[0]) if expected.shape else ()
     return f"{got[index]!r} != {expected[index]!r}".replace("np.", "")
+
+
+def _short(message: str) -> str:
+    """The beginning of a message on one line, without the folders of this machine."""
+    return re.sub(r'"/\S*/', '"', " ".join(message.split()))[:110]
