@@ -30,9 +30,6 @@ from penstock.types import nest
 from penstock.types.specs import TensorSpec
 from penstock.types.tensors import EagerTensor, Tensor
 
-# This many traces of one function are a sign of a mistake: the user is told, once for each function.
-_MANY_TRACES = 5
-
 
 class _Trace:
     """One concrete function of a `Function`, and which calls it serves."""
@@ -58,7 +55,6 @@ class Function:
         experimental_implements: str | None = None,
         experimental_autograph_options: Any = None,
         experimental_attributes: dict | None = None,
-        is_method: bool = False,
         prefer_host: bool = False,
     ):
         self._python_function = python_function
@@ -70,7 +66,6 @@ class Function:
         self._reduce_retracing = reduce_retracing
         self._implements = experimental_implements
         self._attributes = experimental_attributes
-        self._is_method = is_method
         self._prefer_host = prefer_host
         self._binder = Binder(python_function)
         self._lock = threading.RLock()
