@@ -19,12 +19,12 @@ from penstock.engine.export import EXPORTS
 _PACKAGES = (
     "types",
     "engine",
+    "io",
     "graph",
     "ops",
     "autodiff",
     "runtime",
     "tracing",
-    "io",
     "data",
     "train",
     "distribute",

@@ -13,12 +13,13 @@ ROOT = pathlib.Path(__file__).parents[1] / "penstock"
 LAYERS = [
     "types",
     "engine",
+    "io",
     "graph",
     "ops",
     "autodiff",
     "runtime",
     "tracing",
-    ("data", "io", "train"),
+    ("data", "train"),
     "distribute",
 ]
 LEVEL = {

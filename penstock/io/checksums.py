@@ -1,0 +1,24 @@
+"""CRC-32C (Castagnoli) and the masked form that records, event files and checkpoints store."""
+
+from __future__ import annotations
+
+from google_crc32c import extend as extend_crc32c
+from google_crc32c import value as crc32c
+
+__all__ = ["crc32c", "extend_crc32c", "mask", "masked_crc32c"]
+
+
+def mask(crc: int) -> int:
+    """A checksum, rotated and shifted: a checksum of data that holds checksums is weak, as LevelDB found."""
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def masked_crc32c(data: bytes) -> int:
+    """The masked checksum of `data`.
+
+    Example:
+      >>> from penstock.io.checksums import masked_crc32c
+      >>> hex(masked_crc32c(b"123456789"))
+      '0xc78ab0e5'
+    """
+    return mask(crc32c(data))
