@@ -50,6 +50,7 @@ class _Thread(threading.local):
             None  # where the dataset iterator that runs keeps random streams
         )
         self.variable_creators: tuple = ()  # tf.variable_creator_scope stack, innermost last
+        self.summary: Any = None  # penstock.summary.writers.SummaryState
         self.autograph: tuple = ()  # stack of tracing.autograph.status.ControlStatusCtx
         self.autograph_activation: Any = None  # tracing.autograph.operators.returns.Activation
 

@@ -11,7 +11,7 @@ from penstock.engine.context import process, thread
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.engine.xla import is_loaded, jax
+from penstock.engine.xla import is_loaded, jax, wide_types
 from penstock.types import dtypes, upcalls
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape
@@ -161,7 +161,8 @@ def _as_constant(array: np.ndarray, dtype: DType | None, name: str | None) -> Te
     if thread.graph is None:
         device = process.device_of(thread.device) if thread.device and array.dtype != object else None
         if device is not None:
-            return EagerTensor.from_jax(jax.device_put(array, device), dtype)
+            with wide_types():
+                return EagerTensor.from_jax(jax.device_put(array, device), dtype)
         return EagerTensor(array, dtype)
     return execute(
         "Const", (), {"value": array, "dtype": dtype or dtypes.dtype_of_array(array)}, name or "Const"

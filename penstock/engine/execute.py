@@ -17,7 +17,7 @@ from penstock.engine.context import process, thread
 from penstock.engine.definition import REGISTRY, OpDef
 from penstock.engine.shape_rules import infer_shapes
 from penstock.engine.static_value import NotStaticError
-from penstock.engine.xla import is_loaded, jax
+from penstock.engine.xla import is_loaded, jax, jit
 from penstock.types import errors
 from penstock.types.dtypes import DType, dtype_of_array
 from penstock.types.tensors import EagerTensor
@@ -189,7 +189,7 @@ def _compile(definition: OpDef, count: int, known: dict[int, np.ndarray], attrs:
             need.position = next((i for i, value in enumerate(values) if value is need.value), None)
             raise
 
-    return jax.jit(run)
+    return jit(run)
 
 
 def _hashable(value: Any) -> Any:

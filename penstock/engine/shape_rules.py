@@ -163,7 +163,7 @@ def abstract_evaluation(call: ShapeCall) -> list[TensorShape]:
 
     Where an input's rank, or a value that the body needs, is unknown, nothing is known of the outputs.
     """
-    from penstock.engine.xla import jax
+    from penstock.engine.xla import jax, wide_types
 
     definition = call.definition
     count = len(definition.output_dtypes(call.inputs, call.attrs))
@@ -193,7 +193,8 @@ def abstract_evaluation(call: ShapeCall) -> list[TensorShape]:
         return [results] if definition.signature.single_output else list(results)
 
     try:
-        results = jax.eval_shape(run, *(arguments[index] for index in traced))
+        with wide_types():
+            results = jax.eval_shape(run, *(arguments[index] for index in traced))
     except (ValueError, IndexError) as error:
         if unknowns:
             return nothing

@@ -1,8 +1,9 @@
 """JAX, imported on first use.
 
 `import penstock` must not pay for loading XLA: eager CPU arithmetic is NumPy. Every module that needs JAX takes the
-lazy proxies from here, and the first attribute access imports JAX and configures it (64-bit types, the on-disk
-compile cache, the number of logical CPU devices).
+lazy proxies from here, and the first attribute access imports JAX and configures it (the on-disk compile cache, the
+number of logical CPU devices). What is called at top level, outside any traced function, is called through `jit` or
+under `wide_types`: JAX has 64-bit types there, and the caller's own JAX code keeps JAX's defaults.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from penstock.engine.context import process
@@ -42,7 +44,6 @@ def configure() -> None:
             return
         import jax as module
 
-        module.config.update("jax_enable_x64", True)
         folder = cache_folder()
         if folder is not None and not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
             module.config.update("jax_compilation_cache_dir", folder)
@@ -56,6 +57,23 @@ def configure() -> None:
 def is_loaded() -> bool:
     """True once something has needed XLA in this process."""
     return _configured
+
+
+def wide_types() -> Any:
+    """The context in which JAX has int64, float64 and complex128, as TensorFlow has; for this thread alone."""
+    return jax.enable_x64(True)
+
+
+def jit(function: Callable, **options: Any) -> Callable:
+    """`jax.jit` of a function that is traced and called with 64-bit types."""
+    program, enable = jax.jit(function, **options), jax.enable_x64
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        with enable(True):
+            return program(*arguments, **named)
+
+    call.program = program
+    return call
 
 
 class _LazyModule:

@@ -16,7 +16,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.shape_rules import ShapeCall
-from penstock.engine.xla import jax, jnp, lax
+from penstock.engine.xla import jax, jit, jnp, lax
 from penstock.ops.dtype_sets import WIDE_FLOATS
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
@@ -138,7 +138,7 @@ def _sparse_core(
 
 @functools.cache
 def _compiled_core() -> Any:
-    return jax.jit(_sparse_core, static_argnames=("blank", "collapse", "merge_repeated"))
+    return jit(_sparse_core, static_argnames=("blank", "collapse", "merge_repeated"))
 
 
 def _check_sparse(

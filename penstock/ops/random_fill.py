@@ -16,7 +16,7 @@ import numpy as np
 
 from penstock.engine.execute import LARGE
 from penstock.engine.static_value import static, static_ints
-from penstock.engine.xla import jax, jnp
+from penstock.engine.xla import jit, jnp
 from penstock.ops import philox, random_distributions, random_rejection
 from penstock.ops.philox import Stream
 from penstock.types.dtypes import DType
@@ -75,7 +75,7 @@ def fill(xp: Any, distribution: Distribution, stream: Stream, dims: tuple[int, .
 def _fill_in_pieces(distribution: Distribution, stream: Stream, size: int, kind: np.dtype) -> np.ndarray:
     program = _programs.get((distribution.draw, kind))
     if program is None:
-        program = _programs[distribution.draw, kind] = jax.jit(
+        program = _programs[distribution.draw, kind] = jit(
             lambda state: distribution.draw(jnp, philox.from_state(jnp, state), _PIECE, kind)
         )
     result = np.empty(size, kind)

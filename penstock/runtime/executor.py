@@ -18,7 +18,7 @@ from penstock.engine.context import process, thread
 from penstock.engine.execute import explain, run_kernel
 from penstock.engine.resources import State
 from penstock.engine.static_value import is_static
-from penstock.engine.xla import jax, jnp
+from penstock.engine.xla import jax, jit, jnp, wide_types
 from penstock.ops.tensor_list import register_pytree
 from penstock.runtime.lowering import (
     Failure,
@@ -397,7 +397,8 @@ class CompiledPiece:
         """The program for the values in `env`, traced but not compiled (a `jax.stages.Lowered`)."""
         binding = self._bind([env[slot] for slot in self._resource_slots])
         written, read = ([state.value for state in states] for states in (binding.written, binding.read))
-        return binding.program.lower(written, read, [env[slot] for slot in self._entering_slots])
+        with wide_types():
+            return binding.program.program.lower(written, read, [env[slot] for slot in self._entering_slots])
 
     def _bind(self, objects: list) -> _Binding:
         """The program for the states that the resource inputs hold (equal ones are one state), compiled on its call."""
@@ -446,7 +447,7 @@ class CompiledPiece:
             return results, assigned
 
         register_pytree()
-        return jax.jit(run, donate_argnums=(0,))
+        return jit(run, donate_argnums=(0,))
 
 
 def _streams_of(operations: Sequence[Any]) -> list[State]:

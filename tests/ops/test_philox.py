@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from penstock.engine.xla import jax, jnp
+from penstock.engine.xla import jax, jnp, wide_types
 from penstock.ops import philox
 
 ONES = 2**64 - 1
@@ -27,6 +27,12 @@ THREEFRY_ANSWERS = [
     (0x0370734413198A2E, 0x85A308D3243F6A88, [0xC4923A9C, 0x483DF7A0]),
 ]
 COUNTERS = [(0, 0), (12345, 678), (2**32 - 3, 9), (ONES - 1, 5), (ONES - 1, ONES)]
+
+
+@pytest.fixture(autouse=True)
+def _wide_types():
+    with wide_types():
+        yield
 
 
 def traced(stream):
