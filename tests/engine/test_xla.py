@@ -14,5 +14,5 @@ def test_the_callers_jax_keeps_its_defaults():
 
 def test_compiled_functions_have_64_bit_types():
     program = jit(lambda x, *, scale: x * scale)
-    assert program(np.int64(1 << 40), scale=2) == 1 << 41
+    assert int(program(np.int64(1 << 40), scale=2)) == 1 << 41
     assert program(np.float64(0.1), scale=3.0).dtype == np.float64
