@@ -27,6 +27,7 @@ _PACKAGES = (
     "tracing",
     "data",
     "train",
+    "v1",
     "distribute",
     "compat",
 )

@@ -20,6 +20,7 @@ LAYERS = [
     "runtime",
     "tracing",
     ("data", "train"),
+    "v1",
     "distribute",
 ]
 LEVEL = {
