@@ -26,6 +26,7 @@ _PACKAGES = (
     "runtime",
     "tracing",
     "data",
+    "saving",
     "train",
     "v1",
     "distribute",

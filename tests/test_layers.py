@@ -19,7 +19,7 @@ LAYERS = [
     "autodiff",
     "runtime",
     "tracing",
-    ("data", "train"),
+    ("data", "saving", "train"),
     "v1",
     "distribute",
 ]

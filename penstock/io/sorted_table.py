@@ -8,6 +8,7 @@ checksum. The index block maps the last key of each block to its place; the foot
 
 from __future__ import annotations
 
+import bisect
 import mmap
 import os
 import struct
@@ -80,10 +81,10 @@ class SortedTable:
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key, or None; reads only the block where the key would be."""
-        for last, place in self._blocks:
-            if key <= last:
-                return next((value for found, value in self._block(place) if found == key), None)
-        return None
+        block = bisect.bisect_left(self._blocks, key, key=lambda each: each[0])
+        if block == len(self._blocks):
+            return None
+        return next((value for found, value in self._block(self._blocks[block][1]) if found == key), None)
 
     def close(self) -> None:
         """Ends the mapping of the file."""
