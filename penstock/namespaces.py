@@ -22,6 +22,7 @@ _PACKAGES = (
     "io",
     "graph",
     "ops",
+    "numpy_api",
     "autodiff",
     "runtime",
     "tracing",

@@ -16,6 +16,7 @@ LAYERS = [
     "io",
     "graph",
     "ops",
+    "numpy_api",
     "autodiff",
     "runtime",
     "tracing",

@@ -102,6 +102,28 @@ def _add(self: Any, other: Any) -> Any:
     return _add_slow(self, other)
 
 
+_mul_slow, _rmul_numbers = _operator(lambda x, y: execute("Mul", (x, y), None, "mul"), "mul")
+
+
+def _mul(self: Any, other: Any) -> Any:
+    """Of truth values, `*` is "and"; `tf.multiply` does not take them."""
+    if type(other) is EagerTensor and type(self) is EagerTensor and self._dtype is not dtypes.bool:
+        return execute("Mul", (self, other), None, "mul")
+    if (
+        self.dtype.base_dtype is dtypes.bool
+        and dtype_of(other) in (None, dtypes.bool)
+        and not _is_composite(other)
+    ):
+        return execute("LogicalAnd", tuple(matching(self, other)), None, "mul")
+    return _mul_slow(self, other)
+
+
+def _rmul(self: Any, other: Any) -> Any:
+    if self.dtype.base_dtype is dtypes.bool and dtype_of(other) is None and not _is_composite(other):
+        return execute("LogicalAnd", _reflected_operands(self, other), None, "mul")
+    return _rmul_numbers(self, other)
+
+
 _truediv_slow, _rtruediv = _operator(lambda x, y: divided("RealDiv", x, y, "truediv"), "truediv")
 
 
@@ -165,7 +187,7 @@ def _iterate(self: Any) -> Iterator[Tensor]:
 _TWO_SIDED: dict[str, tuple[Callable, Callable]] = {
     "add": (_add, _radd),
     "sub": _op_operator("Sub", "sub", "sub"),
-    "mul": _op_operator("Mul", "mul", "mul"),
+    "mul": (_mul, _rmul),
     "truediv": (_truediv, _rtruediv),
     "floordiv": _op_operator("FloorDiv", "floordiv", "floordiv"),
     "mod": _op_operator("FloorMod", "mod", "mod"),

@@ -207,3 +207,8 @@ class TestInAGraph:
     def test_refused(self, function, error):
         with tf.Graph().as_default(), pytest.raises(error):
             function(tf.constant([1, 2]))
+
+
+@pytest.mark.parametrize("product", [lambda b: b * b, lambda b: b * True, lambda b: True * b])
+def test_the_product_of_truth_values_is_and(product):
+    assert product(tf.constant([True, False])).numpy().tolist() == [True, False]

@@ -1,0 +1,1 @@
+"""`tf.experimental.numpy`: NumPy's functions and promotion of dtypes, on tensors."""
