@@ -20,7 +20,7 @@ from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
 
 
-def _overlaps_of(boxes: np.ndarray) -> Callable[[int, np.ndarray], np.ndarray]:
+def overlaps_of(boxes: np.ndarray) -> Callable[[int, np.ndarray], np.ndarray]:
     """A function that gives the intersection over union of one box with others; corners may be in any order."""
     low = np.minimum(boxes[:, :2], boxes[:, 2:]).astype(np.float32)
     high = np.maximum(boxes[:, :2], boxes[:, 2:]).astype(np.float32)
@@ -36,7 +36,7 @@ def _overlaps_of(boxes: np.ndarray) -> Callable[[int, np.ndarray], np.ndarray]:
     return overlap
 
 
-def _suppress(
+def suppress(
     overlap: Callable[[int, np.ndarray], np.ndarray], scores: np.ndarray, most: int, threshold: float,
     score_threshold: float, sigma: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
@@ -86,7 +86,7 @@ def _select(
     _check(boxes, scores, most, threshold)
     if float(sigma) < 0:
         raise ValueError(f"soft_nms_sigma must be non-negative, got {float(sigma)}")
-    return _suppress(_overlaps_of(boxes), scores, most, threshold, float(score_threshold), float(sigma))
+    return suppress(overlaps_of(boxes), scores, most, threshold, float(score_threshold), float(sigma))
 
 
 def _padded(indices: np.ndarray, scores: np.ndarray, most: int, pad: bool) -> tuple:
@@ -109,7 +109,7 @@ def _with_overlaps(overlaps: Any, scores: Any, most: Any, threshold: Any, score_
         raise ValueError(
             f"overlaps must be a square matrix for {len(scores)} scores, got {list(overlaps.shape)}"
         )
-    return _suppress(
+    return suppress(
         lambda one, others: overlaps[one, others], scores, int(most), float(threshold), float(score_threshold)
     )[0]
 

@@ -113,3 +113,26 @@ def test_random_crops_cover_the_object():
         assert 0.05 * 4800 <= tall * wide
     with pytest.raises(tf.errors.InvalidArgumentError, match="No bounding boxes"):
         tf.image.stateless_sample_distorted_bounding_box([60, 80, 3], np.zeros((1, 0, 4)), [0, 1])
+
+
+def test_proposals_are_decoded_clipped_and_thinned():
+    anchors = [[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 10.0, 9.0], [10.0, 10.0, 30.0, 30.0], [5.0, 5.0, 6.0, 6.0]]
+    deltas = np.zeros([1, 1, 2, 8], np.float32)
+    deltas[0, 0, 1, 0] = 0.5  # the third box moves down by half its height
+    boxes, scores = tf.image.generate_bounding_box_proposals(
+        [[[[0.9, 0.8], [0.7, 0.6]]]],
+        deltas,
+        [[25.0, 28.0, 2.0, 0.0, 0.0]],
+        anchors,
+        min_size=2,
+        post_nms_topn=3,
+    )
+    np.testing.assert_allclose(boxes[0], [[0, 0, 10, 10], [20, 10, 25, 28], [0, 0, 0, 0]])
+    np.testing.assert_allclose(scores, [[0.9, 0.7, 0]])
+
+
+def test_proposals_need_matching_shapes():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="bbox_deltas"):
+        tf.image.generate_bounding_box_proposals(
+            np.zeros([1, 1, 1, 2]), np.zeros([1, 1, 1, 4]), np.ones([1, 5]), np.zeros([2, 4])
+        )
