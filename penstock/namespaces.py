@@ -26,11 +26,17 @@ _PACKAGES = (
     "autodiff",
     "runtime",
     "tracing",
+    "platform",
+    "profiler",
     "data",
     "saving",
+    "summary",
+    "queues",
     "train",
     "v1",
     "distribute",
+    "testing",
+    "distributions",
     "compat",
 )
 

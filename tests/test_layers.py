@@ -20,9 +20,11 @@ LAYERS = [
     "autodiff",
     "runtime",
     "tracing",
-    ("data", "saving", "train"),
+    ("platform", "profiler"),
+    ("data", "queues", "saving", "summary", "train"),
     "v1",
     "distribute",
+    ("testing", "distributions"),
 ]
 LEVEL = {
     name: level

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from penstock.engine.context import thread
+from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import Call
 from penstock.engine.export import export
@@ -191,6 +191,8 @@ class ConcreteFunction:
 
     def run_flat(self, tensors: Sequence[Any]) -> list[Tensor]:
         """Calls with one tensor for each input (captures included); returns the flat outputs."""
+        if process.graph_observer is not None:
+            process.graph_observer(self.graph)
         if thread.tapes:
             for variable in self.graph.variables:
                 if variable.trainable:
