@@ -360,7 +360,7 @@ class _Flow:
                 value = self.evaluate(chosen, region)
                 region.added.note(merge.name, [value], [], [value.op])
                 return
-        together = [
+        candidates = [
             node
             for node in self.order
             if node.op in _MERGE
@@ -368,6 +368,8 @@ class _Flow:
             and self._merge_predicate(node) == pred
             and not self._is_done(node.name, region)
         ]
+        before = self._depends_on(merge, candidates)
+        together = [node for node in candidates if self._depends_on(node, candidates) == before]
         branches = [self._branch(together, (pred, index), region) for index in (1, 0)]
         captured = _align([branch.graph for branch in branches])
         for branch in branches:
@@ -387,7 +389,35 @@ class _Flow:
             outputs = [value]
             if any(f"{node.name}:1" in each.input for each in self.nodes.values()):
                 outputs.append(self._value_index(node, pred, selector, region))
-            region.added.note(node.name, outputs, [], [operation])
+            self._note(node, outputs, [operation], region)
+
+    def _note(self, node: Any, outputs: list[Any], operations: list[Any], region: _Region) -> None:
+        """Says what a node became; outside of loops and branches its name must be found in the graph."""
+        if region.parent is None and not region.graph.building_function:
+            name = node.name if self._prefixed else f"{node.name}/"
+            definition = REGISTRY["IdentityN"]
+            kinds = {"T": [each.dtype for each in outputs]}
+            named = region.graph.add_operation(definition, outputs, kinds, name)
+            for old, new in zip(outputs, named.outputs):
+                new.handle_data = old.handle_data
+            outputs, operations = named.outputs, [named]
+        region.added.note(node.name, outputs, [], operations)
+
+    def _depends_on(self, node: Any, candidates: Sequence[Any]) -> set[str]:
+        """Those of some nodes that another one depends on: they cannot be joined by the same If."""
+        names = {each.name for each in candidates} - {node.name}
+        found: set[str] = set()
+        seen: set[str] = set()
+        stack = [source_of(each) for each in node.input] if names else []
+        while stack:
+            name = stack.pop()
+            if name in seen or name not in self.nodes:
+                continue
+            seen.add(name)
+            if name in names:
+                found.add(name)
+            stack.extend(source_of(each) for each in self.nodes[name].input)
+        return found
 
     def _merge_predicate(self, node: Any) -> str | None:
         data = [self._sides_of_tensor(each) for each in node.input if not each.startswith("^")]
@@ -480,7 +510,7 @@ class _Flow:
             switch = switches.get(merge.name)
             leaving = exits.get(switch.name) if switch is not None else None
             if leaving is not None:
-                region.added.note(leaving.name, [tensor], [], [operation])
+                self._note(leaving, [tensor], [operation], region)
 
     def _loop_body(
         self,
