@@ -58,7 +58,7 @@ clean:  ## remove the venvs, caches and everything built
 	rm -rf $(VENV) $(ORACLE_VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(wildcard native/*)
 	$(call new_venv,$(VENV))
 	$(BIN)/python -m pip install --quiet --editable '.[examples,dev]'
 	@touch $@

@@ -28,7 +28,7 @@ def facts() -> list[tuple[str, str]]:
         *((name, _version(name)) for name in PACKAGES),
         ("devices", _devices()),
         ("cache folder", _cache_folder()),
-        ("native kernels", "none: XLA's own kernels"),
+        ("native kernels", _native_kernels()),
         (
             "huge pages",
             os.environ.get("GLIBC_TUNABLES") or "not asked for here (`penstock run` does, on Linux)",
@@ -41,6 +41,12 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+def _native_kernels() -> str:
+    from penstock.engine import native
+
+    return native.description()
 
 
 def _devices() -> str:

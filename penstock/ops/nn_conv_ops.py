@@ -1,7 +1,8 @@
 """The dense convolution ops (Conv2D, Conv3D, Conv) and their gradients with respect to input and filter.
 
-XLA does the work. The gradient ops are the linear transposes of the forward convolution, which JAX writes as
-convolutions again; a filter with fewer input channels than the image has makes a grouped convolution.
+Native kernels do the work where there are some, otherwise XLA does: then the gradient ops are the linear transposes of
+the forward convolution, which JAX writes as convolutions again; a filter with fewer input channels than the image has
+makes a grouped convolution.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from penstock.engine.execute import execute
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import static
 from penstock.engine.xla import jax, lax
+from penstock.ops import native_windows
 from penstock.ops.broadcasting import shape_of
 from penstock.ops.dtype_sets import FLOATS, INDICES
 from penstock.ops.windows import CHANNELS_FIRST, CHANNELS_LAST, Layout, Windows, layout, spatial_windows
@@ -87,7 +89,8 @@ def convolution_shape(call: ShapeCall) -> TensorShape:
 def convolution_of(x: Any, w: Any, **attrs: Any) -> Any:
     """The body of the convolution ops."""
     form, window = _geometry(x.shape, w.shape, attrs)
-    return convolve(x, w, form, window)
+    found = native_windows.convolution(x, w, form, window)
+    return convolve(x, w, form, window) if found is None else found
 
 
 def transposed(function: Callable, shape: Sequence[int], dy: Any, what: str) -> Any:
@@ -108,6 +111,9 @@ def input_gradient_of(sizes: Any, w: Any, dy: Any, **attrs: Any) -> Any:
     if len(sizes) == len(form.spatial):  # only height and width, as TensorFlow also accepts
         sizes = form.arrange(dy.shape[0], sizes, w.shape[-2])
     form, window = _geometry(sizes, w.shape, attrs)
+    found = native_windows.input_gradient(sizes, w, dy, form, window)
+    if found is not None:
+        return found
     return transposed(lambda x: convolve(x, w, form, window), sizes, dy, "an input of")
 
 
@@ -115,6 +121,9 @@ def filter_gradient_of(x: Any, sizes: Any, dy: Any, **attrs: Any) -> Any:
     """The gradient of a convolution with respect to its filter, of the known shape `sizes`."""
     sizes = [int(each) for each in static(sizes)]
     form, window = _geometry(x.shape, sizes, attrs)
+    found = native_windows.filter_gradient(x, sizes, dy, form, window)
+    if found is not None:
+        return found
     return transposed(lambda w: convolve(x, w, form, window), sizes, dy, "a filter of")
 
 

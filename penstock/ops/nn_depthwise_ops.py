@@ -1,6 +1,7 @@
 """DepthwiseConv2dNative and its gradients: each channel is convolved with filters of its own.
 
-A depthwise convolution does few multiplications for each element that it reads, so it is written as a sum over the
+Where no native kernel does the work, XLA does. A depthwise convolution does few multiplications for each element that it
+reads, so it is written as a sum over the
 filter's taps of shifted images times weights, which XLA fuses into one vectorized pass; as a grouped convolution it
 runs 20 to 40 times slower on a CPU. Large filters, where that would make a large program, stay grouped convolutions.
 """
@@ -14,6 +15,7 @@ from penstock.engine.definition import op
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import static
 from penstock.engine.xla import jnp, lax
+from penstock.ops import native_windows
 from penstock.ops.dtype_sets import FLOATS
 from penstock.ops.nn_conv_ops import convolve, gradient_rules, known_dims, shape_from_sizes, transposed
 from penstock.ops.windows import Layout, Windows, layout, spatial_windows
@@ -109,19 +111,33 @@ def _convolve(x: Any, w: Any, form: Layout, window: Windows) -> Any:
     return total
 
 
+def _grouped(shape: Sequence[int]) -> tuple[int, int, int, int]:
+    """The shape of the same filter for a convolution with as many groups as channels."""
+    rows, columns, channels, multiplier = shape
+    return rows, columns, 1, channels * multiplier
+
+
 def _forward(x: Any, w: Any, **attrs: Any) -> Any:
-    return _convolve(x, w, *_geometry(x.shape, w.shape, attrs))
+    form, window = _geometry(x.shape, w.shape, attrs)
+    found = native_windows.convolution(x, w.reshape(_grouped(w.shape)), form, window)
+    return _convolve(x, w, form, window) if found is None else found
 
 
 def _input_gradient(sizes: Any, w: Any, dy: Any, **attrs: Any) -> Any:
     sizes = [int(each) for each in static(sizes)]
     form, window = _geometry(sizes, w.shape, attrs)
+    found = native_windows.input_gradient(sizes, w.reshape(_grouped(w.shape)), dy, form, window)
+    if found is not None:
+        return found
     return transposed(lambda x: _convolve(x, w, form, window), sizes, dy, "an input of")
 
 
 def _filter_gradient(x: Any, sizes: Any, dy: Any, **attrs: Any) -> Any:
     sizes = [int(each) for each in static(sizes)]
     form, window = _geometry(x.shape, sizes, attrs)
+    found = native_windows.filter_gradient(x, _grouped(sizes), dy, form, window)
+    if found is not None:
+        return found.reshape(sizes)
     rows, columns, channels, multiplier = sizes
     if rows * columns > _MOST_TAPS or 0 in x.shape:
         return transposed(lambda w: _convolve(x, w, form, window), sizes, dy, "a filter of")

@@ -1,9 +1,9 @@
 """Max and average pooling ops with their gradients, over images (MaxPool, AvgPool) and volumes (MaxPool3D, AvgPool3D).
 
-Windows that overlap are reduced one dimension at a time, which does fewer steps. The gradient of max pooling looks
-at the input once for each element of the window and adds what the window's maximum sends there: a few fused passes,
-where XLA's select-and-scatter is 10 to 30 times slower on a CPU. Of equal entries the first in row-major order is the
-maximum, as in TensorFlow.
+Native kernels do the work where there are some, otherwise XLA does. Windows that overlap are then reduced one
+dimension at a time, which does fewer steps. The gradient of max pooling looks at the input once for each element of
+the window and adds what the window's maximum sends there: a few fused passes, where XLA's select-and-scatter is 10 to
+30 times slower on a CPU. Of equal entries the first in row-major order is the maximum, as in TensorFlow.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from penstock.engine.execute import execute
 from penstock.engine.shape_rules import ShapeCall, like_input
 from penstock.engine.static_value import static
 from penstock.engine.xla import jax, jnp, lax
+from penstock.ops import native_windows
 from penstock.ops.dtype_sets import FLOATS, REAL
 from penstock.ops.nn_conv_ops import known_dims
 from penstock.ops.windows import Windows, full_windows, layout
@@ -84,6 +85,9 @@ def _lowest(dtype: Any) -> Any:
 def _max_pool(x: Any, **attrs: Any) -> Any:
     windows = pool_windows(x.ndim, attrs)
     windows.output_sizes(x.shape)
+    found = native_windows.pool("max", x, windows)
+    if found is not None:
+        return found
     return reduce_windows(x, _lowest(x.dtype), lax.max, windows, windows.pads(x.shape))
 
 
@@ -112,6 +116,9 @@ def _check_pooled(x: Any, y: Any, windows: Windows) -> None:
 def _max_pool_gradient(x: Any, y: Any, dy: Any, **attrs: Any) -> Any:
     windows = pool_windows(x.ndim, attrs)
     _check_pooled(x, y, windows)
+    found = native_windows.max_pool_gradient(x, y, dy, windows)
+    if found is not None:
+        return found
     pads = windows.pads(x.shape)
     if np.prod(windows.size) > _LARGEST_UNROLLED or 0 in y.shape:
         pool = lambda x: lax.reduce_window(x, _lowest(x.dtype), lax.max, windows.size, windows.strides, pads)  # noqa: E731
@@ -289,6 +296,9 @@ def _wide(x: Any) -> Any:
 
 def _avg_pool(x: Any, **attrs: Any) -> Any:
     windows = pool_windows(x.ndim, attrs)
+    found = native_windows.pool("average", x, windows)
+    if found is not None:
+        return found
     counts = _counts(windows, x.shape)
     sums = _sums(_wide(x), windows)
     return (sums / counts.astype(sums.dtype)).astype(x.dtype)
@@ -302,6 +312,9 @@ def _avg_pool_gradient(shape: Any, dy: Any, **attrs: Any) -> Any:
         raise ValueError(
             f"grad has shape {list(dy.shape)}, but the pool of {shape} has {windows.output_sizes(shape)}"
         )
+    found = native_windows.average_pool_gradient(shape, dy, windows)
+    if found is not None:
+        return found
     wide = _wide(dy)
     argument = jax.ShapeDtypeStruct(tuple(shape), wide.dtype)
     (dx,) = jax.linear_transpose(lambda x: _sums(x, windows), argument)(wide / counts.astype(wide.dtype))

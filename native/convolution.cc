@@ -1,0 +1,223 @@
+// Convolution over 1 to 3 spatial dimensions, and its gradients with respect to input and filter.
+//
+// Images are [batch, space..., channels] or [batch, channels, space...]; filters are [space..., channels / groups,
+// outputs], as TensorFlow and XLA have them. A depthwise convolution is one with as many groups as channels.
+#include "onednn.h"
+#include "team.h"
+
+namespace penstock {
+namespace {
+
+using Sizes = std::vector<int64_t>;
+
+constexpr auto kAny = memory::format_tag::any;
+
+// The attributes of a convolution, as the three handlers get them.
+struct Geometry {
+  Numbers strides, dilations, pads_before, pads_after;
+  int64_t groups;
+  bool channels_last;
+
+  Key& add_to(Key& key) const {
+    return key.add(strides).add(dilations).add(pads_before).add(pads_after).add(groups).add(channels_last);
+  }
+
+  Sizes steps() const { return Sizes(strides.begin(), strides.end()); }
+  Sizes before() const { return Sizes(pads_before.begin(), pads_before.end()); }
+  Sizes after() const { return Sizes(pads_after.begin(), pads_after.end()); }
+
+  // oneDNN counts the elements that are skipped.
+  Sizes skips() const {
+    Sizes found;
+    for (int64_t each : dilations) found.push_back(each - 1);
+    return found;
+  }
+};
+
+// oneDNN's order of an image's dimensions is always [batch, channels, space...].
+memory::desc image(const ffi::AnyBuffer& array, const Geometry& geometry) {
+  Sizes sizes(array.dimensions().begin(), array.dimensions().end()), strides = row_major(sizes);
+  if (geometry.channels_last) {
+    for (Sizes* each : {&sizes, &strides}) {
+      each->insert(each->begin() + 1, each->back());
+      each->pop_back();
+    }
+  }
+  return strided(sizes, strides, data_type(array.element_type()));
+}
+
+// oneDNN's order of a filter's dimensions is [groups, outputs / groups, channels / groups, space...].
+memory::desc filter(const ffi::AnyBuffer& array, const Geometry& geometry) {
+  Sizes sizes(array.dimensions().begin(), array.dimensions().end()), strides = row_major(sizes);
+  size_t space = sizes.size() - 2;
+  int64_t outputs = sizes[space + 1] / geometry.groups;
+  Sizes new_sizes = {outputs, sizes[space]}, new_strides = {1, strides[space]};
+  new_sizes.insert(new_sizes.end(), sizes.begin(), sizes.begin() + space);
+  new_strides.insert(new_strides.end(), strides.begin(), strides.begin() + space);
+  if (geometry.groups > 1) {
+    new_sizes.insert(new_sizes.begin(), geometry.groups);
+    new_strides.insert(new_strides.begin(), outputs);
+  }
+  return strided(new_sizes, new_strides, data_type(array.element_type()));
+}
+
+memory::desc vector(const ffi::AnyBuffer& array) {
+  return strided({static_cast<int64_t>(array.element_count())}, {1}, data_type(array.element_type()));
+}
+
+memory::desc any_order(const memory::desc& desc) { return {desc.get_dims(), desc.get_data_type(), kAny}; }
+
+// How many multiplications and additions a convolution or one of its gradients takes.
+double work(const ffi::AnyBuffer& filter, const ffi::AnyBuffer& output) {
+  double outputs = filter.dimensions().back();
+  return 2.0 * output.element_count() / outputs * filter.element_count();
+}
+
+// `make(images)` describes a primitive for images in the order that `images` gives them. They stay where they are if
+// oneDNN has a good kernel for that; otherwise it chooses, and reorders them. Filters are small, so it always chooses.
+template <typename Make>
+auto choose(const Geometry& geometry, const Make& make) {
+  auto as_given = [](const memory::desc& desc) { return desc; };
+  if (geometry.channels_last) {
+    try {
+      auto found = make(as_given);
+      if (std::string(found.impl_info_str()).find("ref") == std::string::npos) return found;
+    } catch (const dnnl::error&) {
+    }
+  }
+  return make(any_order);
+}
+
+dnnl::convolution_forward::primitive_desc forward_desc(const memory::desc& x, const memory::desc& w,
+                                                       const memory::desc& bias, const memory::desc& y,
+                                                       const Geometry& geometry,
+                                                       const dnnl::primitive_attr& attributes) {
+  auto kind = dnnl::prop_kind::forward_training;
+  auto algorithm = dnnl::algorithm::convolution_direct;
+  auto strides = geometry.steps(), skips = geometry.skips(), before = geometry.before(), after = geometry.after();
+  if (bias.is_zero())
+    return {engine(), kind, algorithm, x, w, y, strides, skips, before, after, attributes};
+  return {engine(), kind, algorithm, x, w, bias, y, strides, skips, before, after, attributes};
+}
+
+ffi::Error convolution(ffi::AnyBuffer x, ffi::AnyBuffer w, ffi::RemainingArgs rest, ffi::Result<ffi::AnyBuffer> y,
+                       Numbers strides, Numbers dilations, Numbers pads_before, Numbers pads_after, int64_t groups,
+                       bool channels_last, bool relu) {
+  return guarded("convolution", [&] {
+    Geometry geometry{strides, dilations, pads_before, pads_after, groups, channels_last};
+    bool has_bias = rest.size() > 0;
+    std::vector<void*> arrays = {x.untyped_data(), w.untyped_data(), y->untyped_data()};
+    memory::desc bias;
+    if (has_bias) {
+      auto array = rest.get<ffi::AnyBuffer>(0);
+      if (!array) throw std::invalid_argument("the bias is not an array");
+      bias = vector(*array);
+      arrays.push_back(array->untyped_data());
+    }
+    Turn turn(work(w, *y));
+    Key key("convolution");
+    geometry.add_to(key.add(x).add(w)).add(has_bias).add(relu);
+    plan_for(key, [&] {
+      dnnl::primitive_attr attributes = own_scratchpad();
+      if (relu) {
+        dnnl::post_ops after;
+        after.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+        attributes.set_post_ops(after);
+      }
+      memory::desc x_given = image(x, geometry), w_given = filter(w, geometry), y_given = image(*y, geometry);
+      auto found = choose(geometry, [&](auto order) {
+        return forward_desc(order(x_given), any_order(w_given), bias, order(y_given), geometry, attributes);
+      });
+      std::vector<Plan::Operand> operands = {{DNNL_ARG_SRC, x_given, found.src_desc()},
+                                             {DNNL_ARG_WEIGHTS, w_given, found.weights_desc()},
+                                             {DNNL_ARG_DST, y_given, found.dst_desc(), true}};
+      if (has_bias) operands.push_back({DNNL_ARG_BIAS, bias, found.bias_desc()});
+      return std::make_unique<Plan>(dnnl::convolution_forward(found), found.scratchpad_desc(), operands);
+    }).run(arrays);
+  });
+}
+
+ffi::Error convolution_input_gradient(ffi::AnyBuffer w, ffi::AnyBuffer dy, ffi::Result<ffi::AnyBuffer> dx,
+                                      Numbers strides, Numbers dilations, Numbers pads_before,
+                                      Numbers pads_after, int64_t groups, bool channels_last) {
+  return guarded("convolution_input_gradient", [&] {
+    Geometry geometry{strides, dilations, pads_before, pads_after, groups, channels_last};
+    Turn turn(work(w, dy));
+    Key key("convolution_input_gradient");
+    geometry.add_to(key.add(w).add(dy).add(*dx));
+    plan_for(key, [&] {
+      memory::desc x = image(*dx, geometry), y = image(dy, geometry), w_given = filter(w, geometry);
+      auto found = choose(geometry, [&](auto order) {
+        auto forward = forward_desc(order(x), any_order(w_given), {}, order(y), geometry, {});
+        return dnnl::convolution_backward_data::primitive_desc(
+            engine(), dnnl::algorithm::convolution_direct, order(x), any_order(w_given), order(y),
+            geometry.steps(), geometry.skips(), geometry.before(), geometry.after(), forward, own_scratchpad());
+      });
+      return std::make_unique<Plan>(
+          dnnl::convolution_backward_data(found), found.scratchpad_desc(),
+          std::vector<Plan::Operand>{{DNNL_ARG_WEIGHTS, w_given, found.weights_desc()},
+                                     {DNNL_ARG_DIFF_DST, y, found.diff_dst_desc()},
+                                     {DNNL_ARG_DIFF_SRC, x, found.diff_src_desc(), true}});
+    }).run({w.untyped_data(), dy.untyped_data(), dx->untyped_data()});
+  });
+}
+
+ffi::Error convolution_filter_gradient(ffi::AnyBuffer x, ffi::AnyBuffer dy, ffi::Result<ffi::AnyBuffer> dw,
+                                       Numbers strides, Numbers dilations, Numbers pads_before,
+                                       Numbers pads_after, int64_t groups, bool channels_last) {
+  return guarded("convolution_filter_gradient", [&] {
+    Geometry geometry{strides, dilations, pads_before, pads_after, groups, channels_last};
+    Turn turn(work(*dw, dy));
+    Key key("convolution_filter_gradient");
+    geometry.add_to(key.add(x).add(dy).add(*dw));
+    plan_for(key, [&] {
+      memory::desc x_given = image(x, geometry), y = image(dy, geometry), w = filter(*dw, geometry);
+      auto found = choose(geometry, [&](auto order) {
+        auto forward = forward_desc(order(x_given), any_order(w), {}, order(y), geometry, {});
+        return dnnl::convolution_backward_weights::primitive_desc(
+            engine(), dnnl::algorithm::convolution_direct, order(x_given), any_order(w), order(y),
+            geometry.steps(), geometry.skips(), geometry.before(), geometry.after(), forward, own_scratchpad());
+      });
+      return std::make_unique<Plan>(
+          dnnl::convolution_backward_weights(found), found.scratchpad_desc(),
+          std::vector<Plan::Operand>{{DNNL_ARG_SRC, x_given, found.src_desc()},
+                                     {DNNL_ARG_DIFF_DST, y, found.diff_dst_desc()},
+                                     {DNNL_ARG_DIFF_WEIGHTS, w, found.diff_weights_desc(), true}});
+    }).run({x.untyped_data(), dy.untyped_data(), dw->untyped_data()});
+  });
+}
+
+}  // namespace
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution, convolution,
+                              ffi::Ffi::Bind()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .RemainingArgs()
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<Numbers>("strides")
+                                  .Attr<Numbers>("dilations")
+                                  .Attr<Numbers>("pads_before")
+                                  .Attr<Numbers>("pads_after")
+                                  .Attr<int64_t>("groups")
+                                  .Attr<bool>("channels_last")
+                                  .Attr<bool>("relu"));
+
+#define PENSTOCK_GRADIENT_BINDING       \
+  ffi::Ffi::Bind()                      \
+      .Arg<ffi::AnyBuffer>()            \
+      .Arg<ffi::AnyBuffer>()            \
+      .Ret<ffi::AnyBuffer>()            \
+      .Attr<Numbers>("strides")         \
+      .Attr<Numbers>("dilations")       \
+      .Attr<Numbers>("pads_before")     \
+      .Attr<Numbers>("pads_after")      \
+      .Attr<int64_t>("groups")          \
+      .Attr<bool>("channels_last")
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution_input_gradient, convolution_input_gradient,
+                              PENSTOCK_GRADIENT_BINDING);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution_filter_gradient, convolution_filter_gradient,
+                              PENSTOCK_GRADIENT_BINDING);
+
+}  // namespace penstock

@@ -1,0 +1,135 @@
+#include "onednn.h"
+
+#include <cstdlib>
+#include <new>
+#include <stdexcept>
+#include <unordered_map>
+
+namespace penstock {
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kMostPlans = 1024;
+
+size_t aligned(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+// Never deleted: XLA's threads may still run while a process exits.
+const dnnl::engine& engine() {
+  static const auto* made = new dnnl::engine(dnnl::engine::kind::cpu, 0);
+  return *made;
+}
+
+dnnl::stream& stream() {
+  static auto* made = new dnnl::stream(engine());
+  return *made;
+}
+
+memory::data_type data_type(ffi::DataType type) {
+  switch (type) {
+    case ffi::DataType::F32:
+      return memory::data_type::f32;
+    case ffi::DataType::BF16:
+      return memory::data_type::bf16;
+    default:
+      throw std::invalid_argument("expected float32 or bfloat16");
+  }
+}
+
+memory::desc strided(const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides,
+                     memory::data_type type) {
+  return memory::desc(sizes, type, strides);
+}
+
+std::vector<int64_t> row_major(const std::vector<int64_t>& sizes) {
+  std::vector<int64_t> strides(sizes.size(), 1);
+  for (size_t i = sizes.size() - 1; i > 0; --i) strides[i - 1] = strides[i] * sizes[i];
+  return strides;
+}
+
+dnnl::primitive_attr own_scratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+Plan::Plan(dnnl::primitive primitive, const memory::desc& scratchpad, std::vector<Operand> operands)
+    : primitive_(std::move(primitive)), scratchpad_(scratchpad) {
+  for (Operand& operand : operands) {
+    Step step{operand, {}, working_size_};
+    if (operand.given != operand.wanted) {
+      const auto& [from, to] = operand.is_output ? std::tie(operand.wanted, operand.given)
+                                                 : std::tie(operand.given, operand.wanted);
+      step.reorder = dnnl::reorder(dnnl::reorder::primitive_desc(engine(), from, engine(), to));
+      working_size_ += aligned(operand.wanted.get_size());
+    }
+    steps_.push_back(std::move(step));
+  }
+  scratchpad_offset_ = working_size_;
+  working_size_ += aligned(scratchpad_.get_size());
+}
+
+void Plan::run(const std::vector<void*>& arrays) const {
+  char* working = working_memory(working_size_);
+  std::unordered_map<int, memory> arguments;
+  std::vector<memory> given;
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const Step& step = steps_[i];
+    given.emplace_back(step.operand.given, engine(), arrays[i]);
+    if (!step.reorder) {
+      arguments.emplace(step.operand.role, given.back());
+      continue;
+    }
+    memory reordered(step.operand.wanted, engine(), working + step.offset);
+    if (!step.operand.is_output)
+      step.reorder.execute(stream(), {{DNNL_ARG_FROM, given.back()}, {DNNL_ARG_TO, reordered}});
+    arguments.emplace(step.operand.role, reordered);
+  }
+  arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(scratchpad_, engine(), working + scratchpad_offset_));
+  primitive_.execute(stream(), arguments);
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const Step& step = steps_[i];
+    if (step.reorder && step.operand.is_output)
+      step.reorder.execute(stream(),
+                           {{DNNL_ARG_FROM, arguments.at(step.operand.role)}, {DNNL_ARG_TO, given[i]}});
+  }
+  stream().wait();
+}
+
+const Plan& plan_for(const Key& key, const std::function<std::unique_ptr<Plan>()>& make) {
+  static auto* plans = new std::unordered_map<std::string, std::unique_ptr<Plan>>();
+  auto found = plans->find(key.text());
+  if (found != plans->end()) return *found->second;
+  if (plans->size() >= kMostPlans) plans->clear();  // a program with that many shapes never repeats most of them
+  return *plans->emplace(key.text(), make()).first->second;
+}
+
+char* working_memory(size_t size) {
+  static char* memory = nullptr;
+  static size_t available = 0;
+  if (size > available) {
+    std::free(memory);
+    available = 0;
+    memory = static_cast<char*>(std::aligned_alloc(kAlignment, aligned(size)));
+    if (memory == nullptr) throw std::bad_alloc();
+    available = size;
+  }
+  return memory;
+}
+
+ffi::Error guarded(const char* kernel, const std::function<void()>& body) {
+  try {
+    body();
+    return ffi::Error::Success();
+  } catch (const std::exception& error) {
+    return ffi::Error::Internal(std::string(kernel) + ": " + error.what());
+  }
+}
+
+}  // namespace penstock
+
+// Whether this machine has the instructions that oneDNN's bfloat16 kernels need.
+extern "C" bool penstock_has_bfloat16() {
+  return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
+}

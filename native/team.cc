@@ -1,0 +1,198 @@
+#include "team.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <climits>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace penstock {
+namespace {
+
+// About 20 microseconds: longer than the gaps between regions of one kernel, shorter than what XLA does in between.
+constexpr int kSpins = 1000;
+
+inline void pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
+}
+
+void futex_wait(std::atomic<uint32_t>& word, uint32_t value) {
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+}
+
+void futex_wake(std::atomic<uint32_t>& word) {
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+}
+
+// A number that one thread raises and another waits for.
+struct alignas(64) Signal {
+  std::atomic<uint32_t> value{0};
+  std::atomic<bool> asleep{false};
+
+  void raise() {
+    value.fetch_add(1);
+    if (asleep.load()) futex_wake(value);
+  }
+
+  void wait_past(uint32_t old) {
+    for (int i = 0; i < kSpins; ++i) {
+      if (value.load(std::memory_order_acquire) != old) return;
+      pause();
+    }
+    asleep.store(true);
+    while (value.load() == old) futex_wait(value, old);
+    asleep.store(false);
+  }
+};
+
+struct Region {
+  void (*function)(void*) = nullptr;
+  void* data = nullptr;
+  int threads = 1;
+};
+
+struct Team {
+  explicit Team(int size) : size(size), begin(new Signal[size]) {
+    for (int i = 1; i < size; ++i) std::thread([this, i] { work(i); }).detach();
+  }
+
+  void work(int number);
+
+  const int size;
+  Region region;
+  std::unique_ptr<Signal[]> begin;  // one for each worker
+  Signal finished;                  // raised by the last worker of a region
+  std::atomic<int> running{0};
+  std::atomic<int> arrived{0};  // at the barrier
+  std::atomic<uint32_t> barriers{0};
+};
+
+thread_local int current_number = 0;
+thread_local int current_count = 1;
+
+void Team::work(int number) {
+  uint32_t seen = 0;
+  current_number = number;
+  while (true) {
+    begin[number].wait_past(seen++);
+    current_count = region.threads;
+    region.function(region.data);
+    if (running.fetch_sub(1) == 1) finished.raise();
+  }
+}
+
+int available_cores() {
+  if (const char* asked = std::getenv("OMP_NUM_THREADS"); asked != nullptr && std::atoi(asked) > 0)
+    return std::atoi(asked);
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof(set), &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+int cores() {
+  static const int count = available_cores();
+  return count;
+}
+
+std::mutex turns;
+bool alone = false;  // what the holder of the turn may use
+Team* the_team = nullptr;
+
+// The workers stay behind when a process forks, so the child starts a team of its own.
+void forget_team() {
+  the_team = nullptr;
+  new (&turns) std::mutex();
+}
+
+Team& team() {
+  if (the_team == nullptr) {
+    static const int registered = pthread_atfork(nullptr, nullptr, forget_team);
+    (void)registered;
+    the_team = new Team(cores());  // never deleted: its threads may run until the process ends
+  }
+  return *the_team;
+}
+
+thread_local uint32_t finished_before = 0;
+
+}  // namespace
+
+Turn::Turn(double work) : lock_(turns) { alone = work < kLeastWork; }
+Turn::~Turn() { alone = false; }
+
+int team_size() { return alone ? 1 : cores(); }
+
+int thread_number() { return current_number; }
+int thread_count() { return current_count; }
+
+void start_region(void (*function)(void*), void* data, int threads) {
+  Team& own = team();
+  threads = std::min(threads, own.size);
+  if (threads <= 1 || current_count > 1) return;
+  own.region = {function, data, threads};
+  own.running.store(threads - 1);
+  finished_before = own.finished.value.load();
+  current_count = threads;
+  for (int i = 1; i < threads; ++i) own.begin[i].raise();
+}
+
+void end_region() {
+  if (current_count == 1 || current_number != 0) return;
+  team().finished.wait_past(finished_before);
+  current_count = 1;
+}
+
+void region_barrier() {
+  if (current_count == 1) return;
+  Team& own = team();
+  uint32_t before = own.barriers.load();
+  if (own.arrived.fetch_add(1) + 1 == current_count) {
+    own.arrived.store(0);
+    own.barriers.fetch_add(1);
+    return;
+  }
+  for (int i = 0; own.barriers.load(std::memory_order_acquire) == before; ++i) {
+    if (i < kSpins) {
+      pause();
+    } else {
+      sched_yield();
+    }
+  }
+}
+
+void parallel_for(long count, long grain, const std::function<void(long, long)>& body) {
+  long threads = std::min<long>(team_size(), grain > 0 ? (count + grain - 1) / grain : count);
+  if (threads <= 1 || current_count > 1) {
+    if (count > 0) body(0, count);
+    return;
+  }
+  struct Work {
+    const std::function<void(long, long)>& body;
+    long count;
+  } work{body, count};
+  auto part = [](void* data) {
+    auto& work = *static_cast<Work*>(data);
+    long first = work.count * thread_number() / thread_count();
+    long last = work.count * (thread_number() + 1) / thread_count();
+    if (first < last) work.body(first, last);
+  };
+  start_region(part, &work, static_cast<int>(threads));
+  part(&work);
+  end_region();
+}
+
+}  // namespace penstock

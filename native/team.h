@@ -1,0 +1,48 @@
+// The threads that native kernels run on, and whose turn it is to use them.
+//
+// XLA calls kernels from any of its own threads, and may call two at once. oneDNN's kernels need all of their threads
+// to run at the same time (they wait for each other), so there is one team for the whole process, and a kernel takes
+// a `Turn` before it uses it. Between two kernels the workers sleep, because XLA's threads need the cores then.
+#pragma once
+
+#include <functional>
+#include <mutex>
+
+namespace penstock {
+
+// How many threads a parallel region may have: as many as the process may use cores, or what the `Turn` allows.
+int team_size();
+
+// Starts `function(data)` on threads 1 to `threads` - 1; the caller is thread 0, and calls it by itself.
+void start_region(void (*function)(void*), void* data, int threads);
+
+// Waits for those threads.
+void end_region();
+
+// Waits until all threads of the region are here.
+void region_barrier();
+
+// The calling thread's number in the region it runs in, and how many there are; 0 and 1 outside regions.
+int thread_number();
+int thread_count();
+
+// Calls body(first, last) on disjoint ranges that make up [0, count), at the same time; `grain` is the least that is
+// worth a thread.
+void parallel_for(long count, long grain, const std::function<void(long, long)>& body);
+
+// Held by a kernel while it uses the team, or the memory that kernels share.
+//
+// Waking and gathering threads takes some microseconds, and much longer where other processes use the cores. A kernel
+// that says that it does less than `kLeastWork` arithmetic gets one thread.
+class Turn {
+ public:
+  static constexpr double kLeastWork = 2e7;
+
+  explicit Turn(double work = kLeastWork);
+  ~Turn();
+
+ private:
+  std::lock_guard<std::mutex> lock_;
+};
+
+}  // namespace penstock

@@ -1,0 +1,131 @@
+"""Native kernels: a compiled library, whose functions XLA programs call on the CPU.
+
+`native/` holds the sources, and the installation compiles them where it can. An op's XLA body asks `takes`, and then
+writes `call`; without the library, with `PENSTOCK_NATIVE=0`, or beside an accelerator it uses what XLA has itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.metadata
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penstock.engine.context import process
+from penstock.engine.xla import configure, jax
+
+LIBRARY = Path(__file__).parent / "kernels" / "libpenstock.so"
+
+KERNELS = (
+    "convolution",
+    "convolution_input_gradient",
+    "convolution_filter_gradient",
+    "max_pool",
+    "max_pool_gradient",
+    "average_pool",
+    "average_pool_gradient",
+)
+
+_lock = threading.Lock()
+_loaded: ctypes.CDLL | None = None
+_reason = ""  # why there are no kernels
+_tried = False
+
+
+def library() -> ctypes.CDLL | None:
+    """The library, loaded and known to XLA since the first call; None where there is none."""
+    global _loaded, _reason, _tried
+    if not _tried:
+        with _lock:
+            if not _tried:
+                try:
+                    _loaded = _load()
+                except (OSError, AttributeError) as error:
+                    _reason = str(error)
+                _tried = True
+    return _loaded
+
+
+def _load() -> ctypes.CDLL:
+    if os.environ.get("PENSTOCK_NATIVE") == "0":
+        raise OSError("PENSTOCK_NATIVE=0")
+    if not LIBRARY.exists():
+        raise OSError("not compiled when Penstock was installed")
+    try:
+        found = ctypes.CDLL(str(LIBRARY))
+    except OSError:  # oneDNN is not where pip usually puts it
+        ctypes.CDLL(_onednn_path())
+        found = ctypes.CDLL(str(LIBRARY))
+    found.penstock_has_bfloat16.restype = ctypes.c_bool
+    for kernel in KERNELS:
+        capsule = jax.ffi.pycapsule(getattr(found, f"penstock_{kernel}"))
+        jax.ffi.register_ffi_target(f"penstock.{kernel}", capsule, platform="cpu")
+    return found
+
+
+def _onednn_path() -> str:
+    try:
+        files = importlib.metadata.files("onednn-cpu-gomp") or []
+    except importlib.metadata.PackageNotFoundError:
+        raise OSError("the package onednn-cpu-gomp is not installed") from None
+    for file in files:
+        if file.name == "libdnnl.so.3":
+            return str(file.locate())
+    raise OSError("the package onednn-cpu-gomp has no libdnnl.so.3")
+
+
+@functools.cache
+def _has_bfloat16() -> bool:
+    return library().penstock_has_bfloat16()
+
+
+def takes(*arrays: Any, bfloat16: bool = True) -> bool:
+    """Whether a native kernel may get these arrays: float32 (or bfloat16), of known sizes, and not empty."""
+    configure()
+    if process.accelerator or library() is None:
+        return False
+    for array in arrays:
+        if not all(isinstance(size, (int, np.integer)) and size > 0 for size in array.shape):
+            return False
+        if array.dtype != np.float32 and not (
+            bfloat16 and str(array.dtype) == "bfloat16" and _has_bfloat16()
+        ):
+            return False
+    return len({array.dtype for array in arrays}) == 1
+
+
+def call(kernel: str, shapes: Sequence[Sequence[int]], *arrays: Any, **attributes: Any) -> list[Any]:
+    """A native kernel's results, in a program that is being traced.
+
+    Args:
+      kernel: one of `KERNELS`.
+      shapes: those of the results, which have the dtype of the first array.
+      arrays: what `takes` said yes to.
+      attributes: bools, ints, or sequences of ints.
+    """
+    results = [jax.ShapeDtypeStruct(tuple(map(int, shape)), arrays[0].dtype) for shape in shapes]
+    function = jax.ffi.ffi_call(f"penstock.{kernel}", results, vmap_method="sequential")
+    return function(*arrays, **{name: _attribute(value) for name, value in attributes.items()})
+
+
+def _attribute(value: Any) -> Any:
+    if isinstance(value, bool):
+        return np.bool_(value)
+    return np.int64(value) if isinstance(value, int) else np.asarray(value, np.int64)
+
+
+def description() -> str:
+    """What `penstock info` says: the kernels, or why there are none."""
+    configure()
+    if library() is None:
+        return f"none: XLA's own kernels ({_reason})"
+    if process.accelerator:
+        return "not used beside an accelerator"
+    version = importlib.metadata.version("onednn-cpu-gomp")
+    return f"oneDNN {version}: {', '.join(KERNELS)}"

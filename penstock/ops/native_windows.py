@@ -1,0 +1,113 @@
+"""Convolutions and pools by native kernels: what the XLA bodies of those ops try first.
+
+Each function returns None where there is no native kernel for its arrays, and the caller then uses XLA's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from penstock.engine import native
+from penstock.ops.windows import Layout, Windows
+
+
+def _convolution_attributes(
+    form: Layout, window: Windows, sizes: Sequence[int], channels: int, taken: int
+) -> dict[str, Any]:
+    pads = window.pads(sizes)
+    return {
+        "strides": window.strides,
+        "dilations": window.dilations,
+        "pads_before": [before for before, _ in pads],
+        "pads_after": [after for _, after in pads],
+        "groups": channels // taken,
+        "channels_last": form.channel == form.rank - 1,
+    }
+
+
+def _suits(form: Layout, window: Windows, sizes: Sequence[int], *arrays: Any) -> bool:
+    """Whether the kernels take these arrays, and there is something to compute."""
+    return (
+        len(form.spatial) <= 3
+        and native.takes(*arrays)
+        and all(size > 0 for size in sizes)
+        and all(size > 0 for size in window.output_sizes(form.take_spatial(sizes)))
+    )
+
+
+def convolution(
+    x: Any, w: Any, form: Layout, window: Windows, bias: Any = None, relu: bool = False
+) -> Any | None:
+    """relu(x * w + bias), the last two where they are asked for; `w` is [space..., in / groups, out]."""
+    if not _suits(form, window, x.shape, x, w, *([] if bias is None else [bias])):
+        return None
+    sizes = form.take_spatial(x.shape)
+    shape = form.arrange(x.shape[0], window.output_sizes(sizes), w.shape[-1])
+    attributes = _convolution_attributes(form, window, sizes, x.shape[form.channel], w.shape[-2])
+    arrays = [x, w] if bias is None else [x, w, bias]
+    return native.call("convolution", [shape], *arrays, relu=relu, **attributes)[0]
+
+
+def input_gradient(shape: Sequence[int], w: Any, dy: Any, form: Layout, window: Windows) -> Any | None:
+    """The gradient of `convolution` with respect to an input of a known shape."""
+    sizes = form.take_spatial(shape)
+    if not _suits(form, window, shape, w, dy) or form.take_spatial(dy.shape) != window.output_sizes(sizes):
+        return None
+    if dy.shape[0] != shape[0] or dy.shape[form.channel] != w.shape[-1]:
+        return None
+    attributes = _convolution_attributes(form, window, sizes, shape[form.channel], w.shape[-2])
+    return native.call("convolution_input_gradient", [shape], w, dy, **attributes)[0]
+
+
+def filter_gradient(x: Any, shape: Sequence[int], dy: Any, form: Layout, window: Windows) -> Any | None:
+    """The gradient of `convolution` with respect to a filter of a known shape."""
+    sizes = form.take_spatial(x.shape)
+    if not _suits(form, window, x.shape, x, dy) or form.take_spatial(dy.shape) != window.output_sizes(sizes):
+        return None
+    if dy.shape[0] != x.shape[0] or dy.shape[form.channel] != shape[-1] or 0 in shape:
+        return None
+    attributes = _convolution_attributes(form, window, sizes, x.shape[form.channel], shape[-2])
+    return native.call("convolution_filter_gradient", [shape], x, dy, **attributes)[0]
+
+
+def _pool_attributes(windows: Windows, shape: Sequence[int], *arrays: Any) -> dict[str, Any] | None:
+    """The attributes of a pool over an array of a shape; None where the kernels do not do it."""
+    space = range(1, len(shape) - 1)
+    pads = windows.pads(shape)
+    if (
+        any(windows.size[i] != 1 or windows.strides[i] != 1 or any(pads[i]) for i in (0, len(shape) - 1))
+        or math.prod(windows.output_sizes(shape)) == 0
+        or not native.takes(*arrays, bfloat16=False)
+    ):
+        return None
+    return {
+        "size": [windows.size[i] for i in space],
+        "strides": [windows.strides[i] for i in space],
+        "pads": [pads[i][0] for i in space],
+    }
+
+
+def pool(kind: str, x: Any, windows: Windows) -> Any | None:
+    """The pool of an image batch with its channels last; `kind` is "max" or "average"."""
+    attributes = _pool_attributes(windows, x.shape, x)
+    if attributes is None:
+        return None
+    return native.call(f"{kind}_pool", [windows.output_sizes(x.shape)], x, **attributes)[0]
+
+
+def max_pool_gradient(x: Any, y: Any, dy: Any, windows: Windows) -> Any | None:
+    """The gradient of the max pool `y` of `x`."""
+    attributes = _pool_attributes(windows, x.shape, x, y, dy)
+    if attributes is None:
+        return None
+    return native.call("max_pool_gradient", [x.shape], x, y, dy, **attributes)[0]
+
+
+def average_pool_gradient(shape: Sequence[int], dy: Any, windows: Windows) -> Any | None:
+    """The gradient of an average pool of an array of a known shape."""
+    attributes = _pool_attributes(windows, shape, dy)
+    if attributes is None:
+        return None
+    return native.call("average_pool_gradient", [shape], dy, **attributes)[0]
