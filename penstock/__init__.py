@@ -20,4 +20,4 @@ def __getattr__(name: str) -> Any:
     if name == "keras" or name in _KERAS_SHORTCUTS:
         keras = _keras_package()
         return keras if name == "keras" else getattr(keras, name)
-    return _namespaces.of_the_other_era("", name)
+    return _namespaces.missing("", name)

@@ -10,10 +10,11 @@ import importlib
 import operator
 import pkgutil
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from penstock.engine.export import EXPORTS
+from penstock.engine.export import EXPORTS, OnDemand
 
 # Packages whose modules define public names; every module in them is imported, in this order.
 _PACKAGES = (
@@ -29,9 +30,9 @@ _PACKAGES = (
     "platform",
     "profiler",
     "data",
-    "saving",
     "summary",
     "queues",
+    "saving",
     "train",
     "v1",
     "distribute",
@@ -41,6 +42,7 @@ _PACKAGES = (
 )
 
 _modules: dict[str, ModuleType] = {}
+_on_demand: dict[tuple[str, str], Callable[[], Any]] = {}  # (namespace, name) -> what makes it
 _PREFIX = {"v2": "", "v1": "compat.v1"}
 
 
@@ -62,7 +64,21 @@ def load() -> None:
             _place(f"{prefix}.{name}" if prefix else name, thing)
     for name, namespace in _modules.items():
         if name:
-            namespace.__getattr__ = functools.partial(of_the_other_era, name)  # type: ignore[method-assign]
+            namespace.__getattr__ = functools.partial(missing, name)  # type: ignore[method-assign]
+
+
+def missing(namespace: str, name: str) -> Any:
+    """A name that this namespace does not hold yet: it is made on demand, or belongs to the other era.
+
+    Raises:
+      AttributeError: there is none.
+    """
+    make = _on_demand.get((namespace, name))
+    if make is None:
+        return of_the_other_era(namespace, name)
+    found = make()
+    setattr(_modules[namespace], name, found)
+    return found
 
 
 def of_the_other_era(namespace: str, name: str) -> Any:
@@ -76,7 +92,8 @@ def of_the_other_era(namespace: str, name: str) -> Any:
     wanted = ".".join([*filter(None, inner), name])
     version = "v2" if from_v1 else "v1"
     if wanted in EXPORTS[version]:
-        return EXPORTS[version][wanted]
+        found = EXPORTS[version][wanted]
+        return found.make() if isinstance(found, OnDemand) else found
     found = _modules.get(".".join(filter(None, [_PREFIX[version], wanted])))
     if found is None and from_v1 and wanted.split(".")[0] == "keras":
         return operator.attrgetter(wanted)(sys.modules["penstock"])
@@ -89,7 +106,11 @@ def of_the_other_era(namespace: str, name: str) -> Any:
 
 def _place(name: str, thing: object) -> None:
     parent, _, leaf = name.rpartition(".")
-    setattr(_module(parent), leaf, thing)
+    if isinstance(thing, OnDemand):
+        _module(parent)
+        _on_demand[parent, leaf] = thing.make
+    else:
+        setattr(_module(parent), leaf, thing)
 
 
 def _module(name: str) -> ModuleType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,3 +27,18 @@ class export:  # noqa: N801 - a decorator
             for name in names:
                 EXPORTS[version][name] = thing
         return thing
+
+
+class OnDemand:
+    """A public thing that is made when a program first asks for it, because making it imports a heavy library."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+
+class export_on_demand(export):  # noqa: N801 - a decorator
+    """As `export`, for a function without arguments that makes the public thing."""
+
+    def __call__(self, make: Callable[[], T]) -> Callable[[], T]:  # type: ignore[override]
+        super().__call__(OnDemand(make))
+        return make
