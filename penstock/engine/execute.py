@@ -126,6 +126,12 @@ def run_kernel(definition: OpDef, inputs: Sequence[Any], flat: Sequence[EagerTen
     """Runs the kernel of an eager call: NumPy where the op has a body for it and the data is on the host, else XLA."""
     body = definition.numpy_body
     if definition.signature.takes_resource and body is not None:
+        if definition.signature.has_list_inputs:
+            values = [
+                [each.device_value() for each in value] if isinstance(value, (list, tuple)) else value.device_value()
+                for value in inputs
+            ]
+            return body(*values, **attrs)
         return body(*(tensor.device_value() for tensor in flat), **attrs)  # it follows where the state is
     if thread.device and definition.xla_body is not None and definition.make_stream is None:
         device = process.device_of(thread.device)

@@ -259,8 +259,12 @@ class BaseSession:
         return list_logical_devices()
 
     def close(self) -> None:
-        """Frees the session's state."""
+        """Frees the session's state. Steps of other threads that wait at a queue fail with CancelledError."""
         self._closed = True
+        for each in list(self.resources.values()):
+            cancel = getattr(each, "cancel", None)
+            if cancel is not None:
+                cancel()
         self._plans.clear()
         self.resources.clear()
 
