@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from penstock.autodiff.backprop import backpropagate, dense, is_differentiable, zeros_like
+from penstock.autodiff.loop_facts import InvariantValues, mark_single_writes
 from penstock.engine import context
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
@@ -177,13 +178,19 @@ def _while_gradient(call: Any, *output_gradients: Any) -> list[Any]:
     if not reached:
         return [None] * original
     cotangents = [
-        zeros_like(call.outputs[i]) if output_gradients[i] is None else dense(output_gradients[i])
+        zeros_like(_seen_outside(call, i)) if output_gradients[i] is None else dense(output_gradients[i])
         for i in reached
     ]
+    mark_single_writes(call, body)
     graph = _backward_graph(body, [body.outputs[i] for i in reached], cotangents, f"{body.name}_grad")
     accumulators = _accumulate(call, body, graph)
     with context.building(call.graph if thread.graph is None else thread.graph):
         return _run_backward(call, body, graph, reached, cotangents, accumulators, original)
+
+
+def _seen_outside(call: Any, index: int) -> Any:
+    """A loop variable after the loop; a handle as it came in, since programs do not return handles."""
+    return call.inputs[index] if call.outputs[index].dtype is dtypes.resource else call.outputs[index]
 
 
 def _is_value_or_variable(tensor: Any) -> bool:
@@ -221,20 +228,18 @@ def _depends(body: FuncGraph, output: Any, source: Any) -> bool:
 def _accumulate(call: Any, body: FuncGraph, backward: FuncGraph) -> dict[int, Any]:
     """For each tensor of the body that the backward body captures: where its values of all iterations are.
 
-    Loop variables that never change are the forward op's inputs; other tensors are pushed onto new lists.
+    Values that never change are computed before the loop; other tensors are pushed onto new lists.
     Returns id(tensor) -> ("same", outside tensor) or ("list", the forward op's list output).
     """
-    unchanged = {
-        id(each): i for i, each in enumerate(body.inputs) if i < len(body.outputs) and body.outputs[i] is each
-    }
+    invariant = InvariantValues(call, body)
     found: dict[int, Any] = {}
     for tensor, _ in backward.captures:
         if not isinstance(tensor, SymbolicTensor) or tensor.graph is not body:
             continue
-        if id(tensor) in unchanged:
-            found[id(tensor)] = ("same", call.inputs[unchanged[id(tensor)]])
-        elif tensor.op.type == "Const":
+        if tensor.op.type == "Const":
             found[id(tensor)] = ("const", tensor.op.attrs["value"])
+        elif invariant.outside(tensor) is not None:
+            found[id(tensor)] = ("same", invariant.outside(tensor))
         else:
             found[id(tensor)] = ("list", _add_accumulator(call, body, tensor))
     return found
@@ -298,7 +303,10 @@ def _run_backward(
         found = []
         for i, before in zip(reached, carried):
             gradient = structured[i]
-            found.append(zeros_like(before) if gradient is None else inner[id(gradient)])
+            made = zeros_like(before) if gradient is None else inner[id(gradient)]
+            if made.dtype is not dtypes.variant:
+                made.set_shape(_free_shape(body, i))  # which slices of unknown sizes may have lost
+            found.append(made)
         return [at, *found]
 
     results = while_loop(

@@ -523,6 +523,7 @@ def _build_while(
 
     cond_graph = trace(f"{name}_cond", traced_cond, specs=specs)
     body_graph = trace(f"{name}_body", traced_body, specs=specs)
+    _pass_unchanged(body_graph)
     captured = align_captures([cond_graph, body_graph])
     with context.building(body_graph):
         for placeholder in body_graph.internal_captures:
@@ -547,6 +548,18 @@ def _build_while(
     for tensor, old, made in zip(results, flat, body_graph.outputs[1:]):
         tensor.handle_data = made.handle_data or old.handle_data
     return structured(results)
+
+
+def _pass_unchanged(body: Any) -> None:
+    """Makes a loop variable that the body hands on unchanged its own output, so that it is seen to be invariant."""
+    passing = set()
+    for index, (output, variable) in enumerate(zip(body.outputs, body.inputs)):
+        operation = output.op
+        if operation.type == "Identity" and operation.inputs[0] is variable and not operation.control_inputs:
+            body.outputs[index] = variable
+            passing.add(id(operation))
+    if passing:
+        body.replace_operations([each for each in body.get_operations() if id(each) not in passing])
 
 
 class _Spec:

@@ -411,6 +411,8 @@ _define(
 def _set_gradient(call: Any, dh: Any) -> list:
     _, index, item = call.inputs
     ditem = execute("TensorListGetItem", (dh, index, _shape_operand(item)), _attr(call))
+    if call.attrs.get("_writes_once"):  # in a loop: nothing wrote this element before
+        return [dh, None, ditem]
     zero = execute("ZerosLike", (item,), None)
     rest = execute("TensorListSetItem", (dh, index, zero), _attr(call))
     return [rest, None, ditem]
