@@ -104,6 +104,8 @@ class _MutableTable(LookupInterface):
 
     # Checkpoints.
 
+    _legacy_saveable_name = "table"  # the tensors' names in a checkpoint are this one and "-keys", "-values"
+
     def _serialize_to_tensors(self) -> dict[str, Tensor]:
         if not self._checkpoint:
             return {}
@@ -168,7 +170,7 @@ class DenseHashTable(_MutableTable):
       key_dtype, value_dtype: the dtypes.
       default_value: the value of keys that are not there; its shape is the shape of values.
       empty_key, deleted_key: the keys that are not allowed; their shape is the shape of keys.
-      initial_num_buckets: accepted; the table grows by itself.
+      initial_num_buckets: a power of 2, the size of that array: `export` returns all of it.
       name: the name of its node in a graph.
       checkpoint: whether checkpoints keep its entries.
       experimental_is_anonymous: whether no other program part can find it by a name.

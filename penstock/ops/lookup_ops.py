@@ -15,6 +15,7 @@ import numpy as np
 from penstock.engine.context import thread
 from penstock.engine.definition import op
 from penstock.engine.shape_rules import ShapeCall, no_outputs, scalar, unknown
+from penstock.ops.lookup_buckets import bucket_count, bucket_places
 from penstock.ops.string_kernels import as_array, bytes_attr, string_array, text_attr
 from penstock.types import dtypes, errors
 from penstock.types.dtypes import DType, as_dtype
@@ -186,6 +187,50 @@ class Table:
         return key_array, self._array(values, (len(values),))
 
 
+class DenseTable(Table):
+    """A table that TensorFlow keeps in one array, in which two keys mean "nothing": they are refused here too.
+
+    Args:
+      empty, deleted: the two keys, of the shape of all keys.
+      initial_num_buckets, max_load_factor: how large the array is in TensorFlow, which exports all of it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        empty: np.ndarray,
+        deleted: np.ndarray,
+        value_dtype: DType,
+        value_shape: Sequence[int],
+        initial_num_buckets: int,
+        max_load_factor: float,
+    ):
+        super().__init__(name, dtypes.dtype_of_array(empty), value_dtype, value_shape, key_shape=empty.shape)
+        self._empty, self._initial, self._load = empty, initial_num_buckets, max_load_factor
+        self.forbidden = {
+            self._hashables(empty)[0]: "empty_key", self._hashables(deleted)[0]: "deleted_key"
+        }  # fmt: skip
+
+    def export(self) -> tuple[np.ndarray, np.ndarray]:
+        """All buckets: the keys, with the empty key where there is none, and the values; each flat in its row."""
+        keys, values = super().export()
+        count = bucket_count(len(keys), self._initial, self._load)
+        places = bucket_places(self._hashables(keys), count)
+        all_keys = np.empty((count, *self.key_shape), keys.dtype)
+        all_keys[:] = self._empty
+        nothing: Any = b"" if self.value_dtype is dtypes.string else 0
+        all_values = np.full((count, *self.value_shape), nothing, values.dtype)
+        all_keys[places], all_values[places] = keys, values
+        return all_keys.reshape(count, -1), all_values.reshape(count, -1)
+
+    def replace(self, keys: Any, values: Any) -> None:
+        """Makes the keys of an array of buckets the only ones."""
+        keys = as_array(keys).reshape(-1, *self.key_shape)
+        values = as_array(values).reshape(-1, *self.value_shape)
+        used = [index for index, each in enumerate(self._hashables(keys)) if each not in self.forbidden]
+        super().replace(keys[used], values[used])
+
+
 def _shown(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
@@ -241,9 +286,15 @@ def _mutable_table(name: str, *, key_dtype: Any, value_dtype: Any, value_shape: 
 
 
 def _dense_table(
-    name: str, empty_key: Any, deleted_key: Any, *, value_dtype: Any, value_shape: Any = (), **sizes: Any
+    name: str,
+    empty_key: Any,
+    deleted_key: Any,
+    *,
+    value_dtype: Any,
+    value_shape: Any = (),
+    initial_num_buckets: int,
+    max_load_factor: float,
 ) -> Table:
-    """A table that TensorFlow keeps in one array, in which two keys mean "nothing": they are refused here too."""
     empty, deleted = as_array(empty_key), as_array(deleted_key)
     if empty.shape != deleted.shape:
         raise ValueError(
@@ -251,12 +302,11 @@ def _dense_table(
         )
     if np.array_equal(empty, deleted):
         raise ValueError("Empty and deleted keys cannot be equal")
-    key_dtype = dtypes.dtype_of_array(empty)
-    table = Table(name, key_dtype, as_dtype(value_dtype), _dims(value_shape), key_shape=empty.shape)
-    table.forbidden = {
-        table._hashables(empty)[0]: "empty_key", table._hashables(deleted)[0]: "deleted_key"
-    }  # fmt: skip
-    return table
+    if initial_num_buckets < 4 or initial_num_buckets & (initial_num_buckets - 1):
+        raise ValueError(f"Number of buckets must be at least 4 and a power of 2, got: {initial_num_buckets}")
+    return DenseTable(
+        name, empty, deleted, as_dtype(value_dtype), _dims(value_shape), initial_num_buckets, max_load_factor
+    )
 
 
 _makes("HashTableV2", "AnonymousHashTable", "key_dtype, value_dtype", _static_table)

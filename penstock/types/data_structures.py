@@ -33,7 +33,7 @@ def wrap_or_unwrap(value: Any) -> Any:
     kind: Any = type(value)
     if kind is list:
         return ListWrapper(value)
-    if kind is dict or kind is collections.OrderedDict or kind is collections.defaultdict:
+    if kind is dict or kind is collections.OrderedDict:
         return _DictWrapper(value)
     if isinstance(value, tuple) and _holds_trackables(value):
         if kind is tuple:
@@ -344,12 +344,7 @@ class _DictWrapper(TrackableDataStructure, dict):
         self._refresh()
 
     def __getitem__(self, key: Any) -> Any:
-        missing = key not in self._storage
-        value = self._storage[key]  # a defaultdict makes one
-        if missing:
-            self[key] = value
-            value = self._storage[key]
-        return value
+        return self._storage[key]
 
     def get(self, key: Any, default: Any = None) -> Any:
         return self._storage.get(key, default)
