@@ -27,6 +27,7 @@ _PACKAGES = (
     "autodiff",
     "runtime",
     "tracing",
+    "linear_operators",
     "platform",
     "profiler",
     "data",

@@ -20,6 +20,7 @@ LAYERS = [
     "autodiff",
     "runtime",
     "tracing",
+    "linear_operators",
     ("platform", "profiler"),
     ("data", "queues", "saving", "summary", "train"),
     "v1",
