@@ -1,4 +1,4 @@
-"""The multi-device strategies of `tf.distribute` where there is one device to use: one replica.
+"""Strategies of `tf.distribute` for other machines, where there is this one to use: one replica.
 
 Programs written for several devices run unchanged on one. More than one device is refused with a clear error.
 """
@@ -13,29 +13,6 @@ from penstock.engine.export import export
 
 class _SeveralDevices(ValueError):
     """A strategy was asked for more devices than one replica can use."""
-
-
-@export("distribute.MirroredStrategy")
-class MirroredStrategy(Strategy):
-    """Copies of a model on several devices, kept equal. With one device: one replica.
-
-    Args:
-      devices: the devices; by default the first one. More than one raises ValueError.
-      cross_device_ops: accepted.
-
-    Example:
-      >>> import penstock as tf
-      >>> tf.distribute.MirroredStrategy().num_replicas_in_sync
-      1
-    """
-
-    def __init__(self, devices: Any = None, cross_device_ops: Any = None):
-        chosen = [devices] if isinstance(devices, str) else list(devices or [_first_device()])
-        if len(chosen) != 1:
-            raise _SeveralDevices(
-                f"MirroredStrategy: got {len(chosen)} devices, and one is supported: {chosen}. Pass the one to use."
-            )
-        super().__init__(chosen[0])
 
 
 def _first_device() -> str:

@@ -47,6 +47,7 @@ class _Thread(threading.local):
         self.name_scope: str = ""  # eager name scope; graphs keep their own
         self.sessions: list = []  # v1 default-session stack
         self.strategies: list = []  # tf.distribute scope stack
+        self.replica: Any = None  # ops.collectives.Replica: which copy of a distributed program runs here
         self.resources: dict[str, Any] | None = None  # name -> State of the session that runs; None: eager
         self.random_states: dict[str, Any] | None = (
             None  # where the dataset iterator that runs keeps random streams

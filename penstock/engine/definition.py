@@ -139,7 +139,7 @@ class OpDef:
 
     __slots__ = (
         "type", "signature", "defaults", "kernel_body", "numpy_body", "xla_body", "shape_rule", "gradient_rule",
-        "stateful", "writes", "view", "lowering", "eager_jit", "nested", "allowed", "make_stream", "check",
+        "stateful", "writes", "view", "lowering", "on_host", "eager_jit", "nested", "allowed", "make_stream", "check",
         "is_plain",
     )  # fmt: skip
 
@@ -171,6 +171,7 @@ class OpDef:
         )
         self.is_plain = False  # host arrays in, one host array out: the funnel's short way
         self.lowering: Callable | None = None  # set by runtime for ops that hold graphs
+        self.on_host: Callable | None = None  # the same, (operation, values, prefer_host) -> results
         self.eager_jit: dict = {}  # (attrs, ...) -> compiled single-op program
 
     def __repr__(self) -> str:

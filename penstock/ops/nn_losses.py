@@ -367,7 +367,7 @@ def _all_axes(x: Tensor) -> Tensor:
 def _replicas() -> int:
     from penstock.engine.context import thread
 
-    return thread.strategies[-1].num_replicas_in_sync if thread.strategies else 1
+    return thread.strategies[-1][0].num_replicas_in_sync if thread.strategies else 1
 
 
 @export("nn.scale_regularization_loss")

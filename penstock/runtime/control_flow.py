@@ -386,6 +386,8 @@ REGISTRY["While"].lowering = _lower_while
 
 def run_on_host(operation: Any, values: list[Any], prefer_host: bool) -> Sequence[Any]:
     """Runs a branch or loop with Python deciding, each body by its own executor."""
+    if operation.definition.on_host is not None:
+        return operation.definition.on_host(operation, values, prefer_host)
     if operation.type == "If":
         branch = operation.attrs["then_branch" if bool(_host_value(values[0])) else "else_branch"]
         return executor_of(branch, prefer_host).run(values[1:])

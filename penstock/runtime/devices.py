@@ -49,6 +49,7 @@ class _Config:
         self.logical: dict[str, list[LogicalDeviceConfiguration]] = {}
         self.visible: dict[str, list[PhysicalDevice]] = {}
         self.memory_growth: dict[str, bool] = {}
+        self.may_change = False  # after the context was reset: logical CPUs may then outnumber those of XLA
 
 
 config = _Config()
@@ -120,7 +121,12 @@ def set_logical_device_configuration(
     logical_devices = list(logical_devices)
     if config.logical.get(device.name) == logical_devices:
         return
-    if is_loaded() and device.device_type == "CPU" and len(jax.devices("cpu")) != len(logical_devices):
+    if (
+        is_loaded()
+        and not config.may_change
+        and device.device_type == "CPU"
+        and len(jax.devices("cpu")) != len(logical_devices)
+    ):
         raise RuntimeError("Virtual devices cannot be modified after being initialized")
     config.logical[device.name] = logical_devices
     if device.device_type == "CPU":

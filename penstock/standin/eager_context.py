@@ -44,6 +44,14 @@ def context() -> Context:
     return _context
 
 
+def _reset_context() -> None:
+    """Forgets the configuration of logical devices, so that it can be set anew. XLA keeps the devices it has."""
+    from penstock.runtime.devices import config
+
+    config.logical.clear()
+    config.may_change = True
+
+
 def async_wait() -> None:
     """Waits until what was sent to the devices has been done."""
     if xla.is_loaded():

@@ -28,7 +28,16 @@ from penstock.tracing.signatures import (
 )  # fmt: skip
 from penstock.types import nest
 from penstock.types.specs import TensorSpec
-from penstock.types.tensors import EagerTensor, Tensor
+from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
+
+
+def _placement() -> Any:
+    """What a trace depends on besides its arguments: the strategy in scope, and the replica that is traced."""
+    if not thread.strategies:
+        return None
+    strategy, context_kind = thread.strategies[-1]
+    body = None if thread.replica is None else thread.replica.body
+    return id(strategy), context_kind, body  # the body itself, so that its id is not given to another
 
 
 class _Trace:
@@ -43,6 +52,8 @@ class _Trace:
 @export("types.experimental.PolymorphicFunction", "types.experimental.GenericFunction")
 class Function:
     """What `tf.function` returns: calls look up, or trace, the concrete function for their arguments."""
+
+    _is_saveable_function = True
 
     def __init__(
         self,
@@ -90,11 +101,12 @@ class Function:
                 key_parts.append((each._dtype, each._shape_tuple if each._dtype.is_numpy_compatible else ()))
             else:
                 key = (tuple(key_parts), thread.device)
-                found = self._fast.get(key) if (graph := thread.graph) is None else None
+                usual = thread.graph is None and not thread.strategies
+                found = self._fast.get(key) if usual else None
                 if found is not None:
                     return found.call_flat(args)
                 concrete, flat = self._lookup(args, kwargs)
-                if graph is None:
+                if usual:
                     self._fast[key] = concrete
                 return concrete.call_flat(flat)
         concrete, flat = self._lookup(args, kwargs)
@@ -108,7 +120,7 @@ class Function:
         """The concrete function for a call, and the flat tensors to call it with."""
         args, kwargs = self._bind(args, kwargs)
         leaves: list[Tensor] = []
-        key = (encode((args, kwargs), leaves), thread.device, bool(thread.strategies))
+        key = (encode((args, kwargs), leaves), thread.device, _placement())
         found = self._traces.get(key)
         if found is None:
             with self._lock:
@@ -229,6 +241,8 @@ class Function:
             placeholders = []
             for leaf, shape in zip(leaves, shapes, strict=True):
                 user_name = next(names, "arg")
+                if isinstance(leaf, SymbolicTensor):
+                    user_name = getattr(leaf.op, "_spec_name", None) or user_name
                 placeholder = graph.add_input(leaf.dtype, shape, _safe(user_name))
                 placeholder.op._user_name = user_name
                 placeholder.handle_data = getattr(leaf, "handle_data", None) or getattr(
@@ -278,6 +292,7 @@ class Function:
             def stand_in(spec: Any) -> Any:
                 if isinstance(spec, TensorSpec):
                     placeholder = scratch.add_input(spec.dtype, spec.shape, _safe(spec.name or "arg"))
+                    placeholder.op._spec_name = spec.name
                     return placeholder
                 if hasattr(spec, "_component_specs") and hasattr(spec, "_from_components"):
                     parts = nest.map_structure(stand_in, spec._component_specs)
@@ -335,7 +350,18 @@ class Function:
     def _list_all_concrete_functions(self) -> list[ConcreteFunction]:
         return [trace.concrete for trace in self._all_traces()]
 
-    _list_all_concrete_functions_for_serialization = _list_all_concrete_functions
+    def _list_all_concrete_functions_for_serialization(self) -> list[ConcreteFunction]:
+        """The concrete functions that a SavedModel keeps; a function with an input signature is traced for it."""
+        if self._input_signature is not None:
+            self.get_concrete_function()
+        return self._list_all_concrete_functions()
+
+    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
+        """The traces, by name, as the children of this function in a SavedModel."""
+        if save_type == "checkpoint":
+            return {}
+        traces = self._list_all_concrete_functions_for_serialization()
+        return {f"trace_{index}": each for index, each in enumerate(traces)}
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """The function bound to an object: each object has its own traces."""
@@ -432,8 +458,6 @@ def _creator(created: list | None, name: str) -> Callable:
 
 def _outside(initial_value: Any) -> Any:
     """An initial value that does not depend on the graph being traced."""
-    from penstock.types.tensors import SymbolicTensor
-
     if not isinstance(initial_value, SymbolicTensor):
         return initial_value
     from penstock.runtime.lifting import evaluate_outside

@@ -1,0 +1,248 @@
+"""`tf.distribute.MirroredStrategy`: one program for all replicas, variables equal on all of them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from penstock.distribute import replicated_call as _replicated_call  # noqa: F401 - defines the op
+from penstock.distribute.input import DistributedDataset, distribute
+from penstock.distribute.layout import full_device_name
+from penstock.distribute.replica_threads import run_replicas
+from penstock.distribute.strategy import (
+    InputContext,
+    ReduceOp,
+    Strategy,
+    StrategyExtended,
+    context_of,
+    reduction,
+)
+from penstock.distribute.values import PerReplica, regroup, select
+from penstock.engine import context
+from penstock.engine.context import thread
+from penstock.engine.convert import convert_to_tensor
+from penstock.engine.execute import execute
+from penstock.engine.export import export
+from penstock.graph.func_graph import FuncGraph, set_outputs
+from penstock.ops.collectives import Replica
+from penstock.types import nest
+from penstock.types.shapes import TensorShape
+from penstock.types.tensors import Tensor
+
+
+class _MirroredExtended(StrategyExtended):
+    def update(
+        self, var: Any, fn: Callable, args: tuple = (), kwargs: dict | None = None, group: bool = True
+    ) -> Any:
+        """Calls `fn(var, *args, **kwargs)` once. Of distributed values, which replicas have agreed on, it takes the first."""
+        return super().update(var, fn, select(0, args), select(0, kwargs or {}), group)
+
+
+@export("distribute.MirroredStrategy")
+class MirroredStrategy(Strategy):
+    """Copies of a model on several devices of this machine, kept equal.
+
+    In a `tf.function`, `run` traces the step once, and all replicas run it as one SPMD program: a mesh of the devices
+    where each has one of its own, otherwise batched on the device that there is. Eager steps run the replicas in turn.
+
+    Args:
+      devices: their names; by default all GPUs, else all logical CPUs.
+      cross_device_ops: accepted; XLA chooses how to reduce.
+
+    Example:
+      >>> import penstock as tf
+      >>> strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+      >>> with strategy.scope():
+      ...     v = tf.Variable(1.0, aggregation=tf.VariableAggregation.MEAN)
+      >>> def step():
+      ...     v.assign_add(float(tf.distribute.get_replica_context().replica_id_in_sync_group))
+      ...     return v.read_value()
+      >>> strategy.reduce("SUM", strategy.run(step), axis=None).numpy()
+      np.float32(3.0)
+    """
+
+    _makes_variables = True
+
+    def __init__(self, devices: Sequence[str] | str | None = None, cross_device_ops: Any = None):
+        from penstock.runtime.devices import list_logical_devices
+
+        if devices is None:
+            devices = [each.name for each in list_logical_devices("GPU") or list_logical_devices("CPU")]
+        names = [full_device_name(each) for each in ([devices] if isinstance(devices, str) else devices)]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"MirroredStrategy: expected different devices, got {names}")
+        self.extended = _MirroredExtended(self, names)
+        self._functions: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+    def run(self, fn: Callable, args: tuple = (), kwargs: dict | None = None, options: Any = None) -> Any:
+        """Calls `fn` on every replica.
+
+        Args:
+          fn: a function, or a `tf.function`.
+          args, kwargs: structures in which each `PerReplica` (an element of a distributed dataset) gives every replica
+            its own part; all else is the same for all.
+
+        Returns:
+          What `fn` returns, with a `PerReplica` for each tensor.
+        """
+        kwargs = kwargs or {}
+        if thread.graph is not None:
+            return self._trace(getattr(fn, "python_function", fn), args, kwargs)
+        if hasattr(fn, "python_function"):
+            return self._function_of(fn)(args, kwargs)
+
+        def one(replica: int) -> Any:
+            with context_of(self, "replica"):
+                return fn(*select(replica, args), **select(replica, kwargs))
+
+        return regroup(run_replicas(self.num_replicas_in_sync, one))
+
+    def _function_of(self, fn: Any) -> Any:
+        """The function that runs a `tf.function` on all replicas."""
+        from penstock.tracing.function import function
+
+        found = self._functions.get(fn)
+        if found is None:
+            python_function = fn.python_function
+            found = self._functions[fn] = function(
+                lambda args, kwargs: self._trace(python_function, args, kwargs)
+            )
+        return found
+
+    def _trace(self, fn: Callable, args: tuple, kwargs: dict) -> Any:
+        """Adds a `ReplicatedCall` of `fn` to the graph that is being built."""
+        from penstock.tracing.autograph import control_status_ctx, tf_convert
+
+        count = self.num_replicas_in_sync
+        body = FuncGraph("replica")
+        replica = Replica(count, body=body, stacked=set())
+        split: list[list[Tensor]] = [[] for _ in range(count)]
+        given = nest.map_structure(lambda each: _placeholders(each, body, split), (args, kwargs))
+        with context.building(body), _replica(replica), context_of(self, "replica"):
+            result = tf_convert(fn, control_status_ctx())(*given[0], **given[1])
+            set_outputs(body, result)
+        captured = body.external_captures
+        outputs = execute(
+            "ReplicatedCall",
+            ([each for row in split for each in row], captured),
+            {
+                "f": body,
+                "replicas": count,
+                "stacked": tuple(i for i, each in enumerate(captured) if id(each) in replica.stacked),
+                "devices": self._mesh_devices(),
+                "Tout": [each.dtype for each in body.outputs] * count,
+            },
+        )
+        width = len(body.outputs)
+        rows = [
+            nest.pack_sequence_as(
+                body.structured_outputs,
+                _filled(body, outputs[each * width : (each + 1) * width]),
+                expand_composites=True,
+            )
+            for each in range(count)
+        ]
+        return regroup(rows)
+
+    def _mesh_devices(self) -> tuple | None:
+        """The JAX devices, where there is one for each replica."""
+        from penstock.runtime.devices import jax_device
+
+        if self.num_replicas_in_sync == 1:
+            return None
+        try:
+            found = tuple(jax_device(each) for each in self.extended.worker_devices)
+        except ValueError:
+            return None
+        return found if len(set(found)) == len(found) else None
+
+    def _merge_call(self, merge_fn: Callable, args: tuple, kwargs: dict) -> Any:
+        replica = thread.replica
+        if replica is None or replica.exchange is None:  # a trace stands for all replicas already
+            return super()._merge_call(merge_fn, args, kwargs)
+
+        def merge(rows: list) -> Any:
+            outer, thread.replica = thread.replica, None
+            try:
+                with context_of(self, "cross"):
+                    all_args, all_kwargs = regroup(rows)
+                    return merge_fn(self, *all_args, **all_kwargs)
+            finally:
+                thread.replica = outer
+
+        result = replica.exchange("merge_call", replica.id, (args, kwargs), merge)
+        return select(replica.id, result)
+
+    def reduce(self, reduce_op: Any, value: Any, axis: int | None = None) -> Any:
+        """As `Strategy.reduce`; in a merge call of a traced step, an all-reduce."""
+        if thread.replica is not None and thread.replica.body is not None:
+            return self._reduce_in_trace(reduction(reduce_op), value, axis)
+        return super().reduce(reduce_op, value, axis)
+
+    def _reduce_in_trace(self, kind: ReduceOp, value: Any, axis: int | None) -> Any:
+        if axis is not None:
+            raise ValueError("strategy.reduce inside a merge call takes no axis")
+        flat = [convert_to_tensor(each) for each in nest.flatten(value)]
+        return nest.pack_sequence_as(
+            value, list(execute("ReplicaReduce", (flat,), {"reduce_op": kind.value}))
+        )
+
+    def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> DistributedDataset:
+        """The dataset with each batch split over the replicas: `ceil(n / replicas)` rows for each, the last less."""
+        return distribute(dataset, self.num_replicas_in_sync)
+
+    def distribute_datasets_from_function(
+        self, dataset_fn: Callable, options: Any = None
+    ) -> DistributedDataset:
+        """The dataset that `dataset_fn(input_context)` makes, whose elements go to one replica after the other."""
+        count = self.num_replicas_in_sync
+        dataset = dataset_fn(InputContext(num_replicas_in_sync=count))
+        return DistributedDataset(dataset.batch(count, drop_remainder=True), count, stacked=True)
+
+    experimental_distribute_datasets_from_function = distribute_datasets_from_function
+
+
+class _replica:  # noqa: N801 - a context manager
+    """Sets the replica for which code runs."""
+
+    def __init__(self, replica: Replica):
+        self._replica = replica
+
+    def __enter__(self) -> None:
+        self._outer, thread.replica = thread.replica, self._replica
+
+    def __exit__(self, *problem: Any) -> None:
+        thread.replica = self._outer
+
+
+def _placeholders(value: Any, body: FuncGraph, split: list[list[Tensor]]) -> Any:
+    """What the trace gets for an argument: placeholders for a distributed value, which goes to `split`."""
+    if not isinstance(value, PerReplica):
+        return value
+    rows = [
+        [convert_to_tensor(each) for each in nest.flatten(part, expand_composites=True)]
+        for part in value.values
+    ]
+    inside = []
+    for column in zip(*rows):
+        inside.append(body.add_input(column[0].dtype, _common([each.shape for each in column]), "split"))
+    for row, own in zip(split, rows):
+        row.extend(own)
+    return nest.pack_sequence_as(value.values[0], inside, expand_composites=True)
+
+
+def _common(shapes: list[TensorShape]) -> TensorShape:
+    found = shapes[0]
+    for each in shapes[1:]:
+        found = found.most_specific_compatible_shape(each)
+    return found
+
+
+def _filled(body: FuncGraph, outputs: Sequence[Tensor]) -> list[Any]:
+    """The outputs of one replica, with None where the function returned none."""
+    rest = iter(outputs)
+    return [
+        None if each is None else next(rest)
+        for each in nest.flatten(body.structured_outputs, expand_composites=True)
+    ]

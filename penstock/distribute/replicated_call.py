@@ -1,0 +1,242 @@
+"""`ReplicatedCall`: a traced function that all replicas run in one step.
+
+As one SPMD program wherever the replicas' arguments have equal shapes: over a mesh of devices (`jax.shard_map`) where
+there is one device for each replica, else batched on the device that there is (`jax.vmap`). With unequal shapes (the
+last batch of an epoch) the replicas are lowered in lockstep into the same program. A function with ops that need the
+host runs on one thread for each replica.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from penstock.distribute.replica_threads import run_replicas
+from penstock.engine.context import thread
+from penstock.engine.definition import REGISTRY, op
+from penstock.engine.resources import State
+from penstock.engine.shape_rules import ShapeCall
+from penstock.engine.static_value import is_static
+from penstock.engine.xla import jax, jnp, lax
+from penstock.ops import philox
+from penstock.ops.collectives import AXIS, COMBINE, Replica
+from penstock.runtime.executor import executor_of
+from penstock.runtime.lowering import (
+    Failure,
+    Lowering,
+    NotCompilableError,
+    StateProxy,
+    as_array,
+    nested_graphs,
+    pruned,
+    streams,
+)  # fmt: skip
+
+_APART = np.uint64(1 << 48)  # blocks of random numbers between where two replicas draw theirs
+
+
+def _shapes(call: ShapeCall) -> list[Any]:
+    return [each.shape for each in call.attrs["f"].outputs] * call.attrs["replicas"]
+
+
+# `split` holds the arguments of replica 0, then those of replica 1, ...; the outputs are in the same order. `captured` is
+# the same for all, but for the states at the positions `stacked`, which hold one value for each replica. `devices` are
+# the JAX devices of the mesh, or None.
+op(
+    "ReplicatedCall(split: *Ts, captured: *Tc; f, replicas, stacked, devices, Tout) -> output: *Tout",
+    shape=_shapes,
+    nested=("f",),
+    stateful=True,
+)
+
+
+def _rows(operation: Any, inputs: Sequence[Any]) -> tuple[list[list[Any]], list[Any]]:
+    """The arguments of each replica, and the captured values."""
+    count = operation.attrs["replicas"]
+    width = len(operation.attrs["f"].arguments)
+    split, captured = inputs[: width * count], list(inputs[width * count :])
+    return [list(split[each * width : (each + 1) * width]) for each in range(count)], captured
+
+
+def _lower(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> Sequence[Any]:
+    rows, captured = _rows(operation, inputs)
+    shapes = [[np.shape(each) for each in row] for row in rows]
+    outer, thread.replica = thread.replica, Replica(len(rows))
+    try:
+        if all(each == shapes[0] for each in shapes):
+            return _lower_spmd(operation, rows, captured, lowering)
+        return _lower_in_lockstep(operation, rows, captured, lowering)
+    finally:
+        thread.replica = outer
+
+
+def _lower_spmd(
+    operation: Any, rows: Sequence[Sequence[Any]], captured: list[Any], lowering: Lowering
+) -> list[Any]:
+    body, count = operation.attrs["f"], len(rows)
+    columns = [jnp.stack([as_array(each) for each in column]) for column in zip(*rows)]
+    stacked = [captured[each] for each in operation.attrs["stacked"]]
+    proxies = lowering.proxies_of([body], captured)
+    shared = [each for each in proxies if not any(each is other for other in stacked)]
+    own_streams = [lowering.proxies[id(each)] for each in streams([body])]
+    positions = [
+        i for i, each in enumerate(captured) if not isinstance(each, StateProxy) and not is_static(each)
+    ]
+
+    def run(
+        arguments: Sequence[Any], states: Sequence[Any], per_replica: Sequence[Any], values: Sequence[Any]
+    ) -> Any:
+        """One replica: its outputs, and the values of all states after it."""
+        filled = list(captured)
+        for i, value in zip(positions, values):
+            filled[i] = value
+        before = [each.value for each in (*shared, *stacked)]
+        for each, value in zip((*shared, *stacked), (*states, *per_replica)):
+            each.value = value
+        try:
+            for each in own_streams:
+                start, replica = philox.from_state(jnp, each.value), lax.axis_index(AXIS).astype(jnp.uint64)
+                each.value = start.advanced(jnp, replica * _APART).state(jnp)
+            results = lowering.run_graph(body, [*arguments, *filled])
+            outputs = [as_array(value, tensor.dtype) for value, tensor in zip(results, body.outputs)]
+            for each in own_streams:
+                each.value = lax.all_gather(each.value, AXIS)[0]
+            after = [
+                lax.pmax(each.value, AXIS) if isinstance(each, Failure) else each.value for each in shared
+            ]
+            return outputs, after, [each.value for each in stacked]
+        finally:
+            for each, value in zip((*shared, *stacked), before):
+                each.value = value
+
+    states, per_replica = [each.value for each in shared], [each.value for each in stacked]
+    values = [captured[i] for i in positions]
+    over = _over_mesh if operation.attrs["devices"] else _batched
+    outputs, after, after_stacked = over(
+        run, columns, states, per_replica, values, count, operation.attrs["devices"]
+    )
+    for each, value in zip((*shared, *stacked), (*after, *after_stacked)):
+        each.value = value
+    return [output[replica] for replica in range(count) for output in outputs]
+
+
+def _batched(
+    run: Any, columns: list, states: list, per_replica: list, values: list, count: int, devices: Any
+) -> tuple:
+    """All replicas on one device."""
+    mapped = jax.vmap(run, in_axes=(0, None, 0, None), out_axes=(0, 0, 0), axis_name=AXIS, axis_size=count)
+    outputs, after, after_stacked = mapped(columns, states, per_replica, values)
+    return outputs, [each[0] for each in after], after_stacked
+
+
+@functools.cache
+def mesh_of(devices: tuple) -> Any:
+    """The mesh of the replicas' devices."""
+    return jax.sharding.Mesh(np.array(devices), (AXIS,))
+
+
+def _over_mesh(
+    run: Any, columns: list, states: list, per_replica: list, values: list, count: int, devices: Any
+) -> tuple:
+    """One replica on each device."""
+    split, whole = jax.sharding.PartitionSpec(AXIS), jax.sharding.PartitionSpec()
+
+    def local(columns: list, states: list, per_replica: list, values: list) -> tuple:
+        first = [each[0] for each in columns], states, [each[0] for each in per_replica], values
+        outputs, after, after_stacked = run(*first)
+        return [each[None] for each in outputs], after, [each[None] for each in after_stacked]
+
+    mapped = jax.shard_map(
+        local, mesh=mesh_of(devices), in_specs=(split, whole, split, whole), out_specs=(split, whole, split),
+        check_vma=False,
+    )  # fmt: skip
+    return mapped(columns, states, per_replica, values)
+
+
+def _lower_in_lockstep(
+    operation: Any, rows: Sequence[Sequence[Any]], captured: list[Any], lowering: Lowering
+) -> list[Any]:
+    """Each operation for all replicas before the next one, so that those in which replicas meet see all values."""
+    body, stacked = operation.attrs["f"], set(operation.attrs["stacked"])
+    values: list[dict[int, Any]] = []
+    proxies: list[list[Any]] = []  # for each replica its view of the captured values
+    for replica, row in enumerate(rows):
+        own = [
+            StateProxy(each.state, each.value[replica] if i in stacked else each.value)
+            if isinstance(each, StateProxy)
+            else each
+            for i, each in enumerate(captured)
+        ]
+        proxies.append(own)
+        values.append({id(each): value for each, value in zip(body.inputs, [*row, *own], strict=True)})
+    for each in pruned(body):
+        if each.type in COMBINE:
+            _meet(each, values)
+        elif each.type == "ReplicaId":
+            for replica, row in enumerate(values):
+                row[id(each.outputs[0])] = np.int32(replica)
+        elif any(_holds_meetings(graph) for graph in nested_graphs(each)):
+            raise NotCompilableError(
+                operation, f"{each.name}: replicas of unequal shapes meet inside a branch or loop"
+            )
+        else:
+            for row in values:
+                lowering.run([each], row, nested=True)
+    for i, each in enumerate(captured):
+        if isinstance(each, StateProxy):
+            copies = [own[i].value for own in proxies]
+            each.value = jnp.stack(copies) if i in stacked else copies[0]
+    return [row[id(each)] for row in values for each in body.outputs]
+
+
+def _meet(operation: Any, values: list[dict[int, Any]]) -> None:
+    definition = operation.definition
+    attrs = definition.attrs_for_kernel(operation.attrs)
+    rows = [
+        definition.group([as_array(row[id(each)]) for each in operation.inputs], operation.attrs)[0]
+        for row in values
+    ]
+    for row, results in zip(values, COMBINE[operation.type](jnp, rows, **attrs)):
+        outputs = results if isinstance(results, list) else [results]
+        row.update((id(each), value) for each, value in zip(operation.outputs, outputs))
+
+
+def _holds_meetings(graph: Any) -> bool:
+    return any(
+        each.type in COMBINE or any(_holds_meetings(inner) for inner in nested_graphs(each))
+        for each in graph.get_operations()
+    )
+
+
+def _run_on_host(operation: Any, inputs: Sequence[Any], prefer_host: bool) -> list[Any]:
+    """One thread for each replica, each with copies of the states."""
+    rows, captured = _rows(operation, inputs)
+    body, stacked = operation.attrs["f"], set(operation.attrs["stacked"])
+    executor = executor_of(body, prefer_host)
+    copies = [
+        [
+            _copy(each, replica if i in stacked else None) if type(each) is State else each
+            for i, each in enumerate(captured)
+        ]
+        for replica in range(len(rows))
+    ]
+    results = run_replicas(len(rows), lambda replica: executor.run([*rows[replica], *copies[replica]]))
+    for i, each in enumerate(captured):
+        if type(each) is State:
+            after = [own[i].value for own in copies]
+            each.assign(np.stack([np.asarray(value) for value in after]) if i in stacked else after[0])
+    return [value for row in results for value in row]
+
+
+def _copy(state: State, replica: int | None) -> State:
+    value = state.value if replica is None or state.value is None else np.asarray(state.value)[replica]
+    if replica is None and value is not None:
+        value = np.asarray(value)  # programs of the replicas donate what they are given
+    return State(value, state.name, state.handle_data.shape, state.handle_data.dtype)
+
+
+REGISTRY["ReplicatedCall"].lowering = _lower
+REGISTRY["ReplicatedCall"].on_host = _run_on_host

@@ -1,0 +1,302 @@
+"""Variables of a strategy with several replicas.
+
+A mirrored variable has one value, which every replica has a copy of; replicas agree on what they assign. A variable
+that is synchronized on reading has a value for each replica, which they update alone; outside of replicas it reads as
+their sum, mean, or the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from penstock.distribute.values import DistributedValues
+from penstock.engine.context import thread
+from penstock.engine.convert import convert_to_tensor
+from penstock.engine.execute import execute
+from penstock.engine.resources import HandleData, State
+from penstock.ops.variable_creation import VariableAggregation, VariableSynchronization
+from penstock.ops.variables import Variable
+from penstock.types import dtypes
+from penstock.types.indexed_slices import IndexedSlices
+from penstock.types.shapes import TensorShape
+from penstock.types.tensors import EagerTensor, Tensor
+
+
+def _in_replica() -> bool:
+    """Whether code of a replica runs, and not what all replicas do together."""
+    return thread.replica is not None and bool(thread.strategies) and thread.strategies[-1][1] == "replica"
+
+
+def _is_traced() -> bool:
+    return thread.graph is not None and thread.replica.body is not None
+
+
+class MirroredVariable(DistributedValues, Variable):
+    """A variable that has the same value on all replicas."""
+
+    _strategy: Any = None
+
+    @property
+    def values(self) -> tuple:
+        """The copy of each replica; they are one."""
+        return (self,) * self._strategy.num_replicas_in_sync
+
+    @property
+    def distribute_strategy(self) -> Any:
+        """The strategy in whose scope the variable was made."""
+        return self._strategy
+
+    def assign(
+        self, value: Any, use_locking: bool | None = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """Sets the value; in a replica, to what the values of all replicas come to by `aggregation`."""
+        return self._agree(super().assign, value, (use_locking, name, read_value))
+
+    def assign_add(
+        self, delta: Any, use_locking: bool | None = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """Adds to the value; in a replica, what the values of all replicas come to by `aggregation`."""
+        return self._agree(super().assign_add, delta, (use_locking, name, read_value))
+
+    def assign_sub(
+        self, delta: Any, use_locking: bool | None = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """Subtracts from the value; in a replica, what the values of all replicas come to by `aggregation`."""
+        return self._agree(super().assign_sub, delta, (use_locking, name, read_value))
+
+    def _agree(self, method: Callable, value: Any, arguments: tuple) -> Any:
+        if not _in_replica():
+            return method(value, *arguments)
+        value = convert_to_tensor(value, self._dtype)
+        if _is_traced():
+            return method(aggregated(value, self._aggregation), *arguments)
+        replica = thread.replica
+        return replica.exchange(
+            f"the assignment of {self.name}",
+            replica.id,
+            value,
+            lambda values: _once(method, combined(values, self._aggregation), *arguments),
+        )
+
+    def _scatter(self, op_type: str, sparse_delta: Any, name: str | None) -> Any:
+        if not _in_replica() or not isinstance(sparse_delta, IndexedSlices):
+            return super()._scatter(op_type, sparse_delta, name)
+        values = convert_to_tensor(sparse_delta.values, self._dtype)
+        both = aggregated_slices(IndexedSlices(values, sparse_delta.indices), self._aggregation)
+        if _is_traced():
+            return super()._scatter(op_type, both, name)
+        scatter, replica = super()._scatter, thread.replica
+        return replica.exchange(
+            f"the update of {self.name}",
+            replica.id,
+            both,
+            lambda rows: _once(scatter, op_type, rows[0], name),
+        )
+
+
+def _once(method: Callable, *arguments: Any) -> Any:
+    """Calls what one thread does for all replicas."""
+    outer, thread.replica = thread.replica, None
+    try:
+        return method(*arguments)
+    finally:
+        thread.replica = outer
+
+
+def aggregated(value: Tensor, aggregation: VariableAggregation) -> Tensor:
+    """What the values of all replicas come to; without an aggregation, that of the first replica."""
+    if aggregation in (VariableAggregation.SUM, VariableAggregation.MEAN):
+        return execute("ReplicaReduce", ([value],), {"reduce_op": aggregation.name})[0]
+    return execute("ReplicaBroadcast", (value,), None)
+
+
+def aggregated_slices(slices: IndexedSlices, aggregation: VariableAggregation) -> IndexedSlices:
+    """The rows that all replicas want to update, by `aggregation`."""
+    values, indices = convert_to_tensor(slices.values), convert_to_tensor(slices.indices)
+    if aggregation not in (VariableAggregation.SUM, VariableAggregation.MEAN):
+        return IndexedSlices(execute("ReplicaBroadcast", (values,)), execute("ReplicaBroadcast", (indices,)))
+    if aggregation is VariableAggregation.MEAN:
+        values = values / convert_to_tensor(thread.replica.count, values.dtype)
+    return IndexedSlices(
+        execute("ReplicaGather", (values,), {"axis": 0}), execute("ReplicaGather", (indices,), {"axis": 0})
+    )
+
+
+def combined(values: list, aggregation: VariableAggregation) -> Tensor:
+    """The same for values at hand."""
+    if aggregation not in (VariableAggregation.SUM, VariableAggregation.MEAN):
+        return values[0]
+    total = execute("AddN", (values,), None)
+    return (
+        total / convert_to_tensor(len(values), total.dtype)
+        if aggregation is VariableAggregation.MEAN
+        else total
+    )
+
+
+class SyncOnReadVariable(DistributedValues, Variable):
+    """A variable with a value for each replica."""
+
+    _strategy: Any = None
+
+    def _create_eagerly(self, initial_value: Any, name: str, dtype: Any, shape: TensorShape | None) -> None:
+        super()._create_eagerly(initial_value, name, dtype, shape)
+        count = self._strategy.num_replicas_in_sync
+        whole = TensorShape([count]).concatenate(self._shape)
+        value = np.stack([np.asarray(self._state.value)] * count)
+        self._state = State(value, self._shared_name, whole, self._dtype)
+        self._handle = EagerTensor(self._state, dtypes.resource)
+
+    # The handle of the state of all replicas; in a trace of a replica, the state of that replica.
+
+    @property
+    def _handle(self) -> Tensor:
+        if not (_in_replica() and _is_traced()):
+            return self._whole
+        replica = thread.replica
+        replica.stacked.add(id(self._whole))
+        placeholder = replica.body.capture(self._whole)
+        placeholder.handle_data = HandleData(self._shape, self._dtype)
+        return placeholder
+
+    @_handle.setter
+    def _handle(self, handle: Tensor) -> None:
+        self._whole = handle
+
+    @property
+    def values(self) -> tuple:
+        """The value of each replica."""
+        return tuple(self._rows()[each] for each in range(self._strategy.num_replicas_in_sync))
+
+    @property
+    def distribute_strategy(self) -> Any:
+        """The strategy in whose scope the variable was made."""
+        return self._strategy
+
+    def value(self) -> Tensor:
+        """In a replica its own value; else what the values of all come to."""
+        return self._read()
+
+    read_value = read_value_no_copy = value
+
+    def _rows(self) -> Tensor:
+        self._accessed()
+        return execute("ReadVariableOp", (self._whole,), {"dtype": self._dtype})
+
+    def _read(self) -> Tensor:
+        if _in_replica():
+            return super()._read() if _is_traced() else self._rows()[thread.replica.id]
+        rows = self._rows()
+        if self._aggregation in (VariableAggregation.SUM, VariableAggregation.MEAN):
+            kind = self._aggregation.name.capitalize()
+            return execute(kind, (rows, convert_to_tensor(0)), None)
+        return rows[0]
+
+    _read_variable_op = _read
+
+    def _plain_value(self) -> EagerTensor:
+        return self._read()
+
+    def assign(
+        self, value: Any, use_locking: bool | None = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """In a replica sets its own value; else divides the value among the replicas, so that it reads the same."""
+        value = convert_to_tensor(value, self._dtype)
+        self._check_assignable(value)
+        if _in_replica() and _is_traced():
+            return super().assign(value, use_locking, name, read_value)
+        if _in_replica():
+            return self._set_row(value)
+        count = self._strategy.num_replicas_in_sync
+        if self._aggregation is VariableAggregation.SUM and count > 1:
+            value = execute("Cast", (value / convert_to_tensor(count, value.dtype),), {"DstT": self._dtype})
+        return self._assigned(
+            execute(
+                "AssignVariableOp",
+                (self._whole, execute("Pack", ([value] * count,), {"axis": 0})),
+                None,
+                name,
+            ),
+            read_value,
+        )
+
+    def assign_add(
+        self, delta: Any, use_locking: bool | None = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """In a replica adds to its own value.
+
+        Raises:
+          ValueError: outside of a replica, and the replicas' values are summed.
+        """
+        return self._change("assign_add", delta, use_locking, name, read_value)
+
+    def assign_sub(
+        self, delta: Any, use_locking: bool | None = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """In a replica subtracts from its own value; otherwise as `assign_add`."""
+        return self._change("assign_sub", delta, use_locking, name, read_value)
+
+    def _change(
+        self, method: str, delta: Any, use_locking: bool | None, name: str | None, read_value: bool
+    ) -> Any:
+        delta = convert_to_tensor(delta, self._dtype)
+        if _in_replica() and _is_traced():
+            return getattr(super(), method)(delta, use_locking, name, read_value)
+        if not _in_replica() and self._aggregation is VariableAggregation.SUM:
+            raise ValueError(
+                f"SyncOnReadVariable does not support `{method}` in cross-replica context when aggregation is set to "
+                "`tf.VariableAggregation.SUM`."
+            )
+        current = self._read()
+        return self.assign(
+            current + delta if method == "assign_add" else current - delta, use_locking, name, read_value
+        )
+
+    def _assigned(self, operation: Any, read_value: bool = True) -> Any:
+        if operation is not None and operation.graph.building_function:
+            operation.graph.watch_variable(self)
+        return self if read_value else operation
+
+    def _set_row(self, value: Tensor) -> SyncOnReadVariable:
+        where = convert_to_tensor(thread.replica.id)
+        execute("ResourceScatterUpdate", (self._whole, where, value), None)
+        return self
+
+
+def make_variable(strategy: Any, arguments: dict[str, Any]) -> Any:
+    """The variable that `tf.Variable(...)` makes in the scope of a strategy."""
+    arguments = {
+        name: value for name, value in arguments.items() if name not in ("use_resource", "expected_shape")
+    }
+    replica = thread.replica
+    if not (_in_replica() and replica.exchange):
+        return _make(strategy, arguments)
+    made = replica.exchange.variables.setdefault(arguments.get("name") or "Variable", [])
+    if replica.id == 0:
+        made.append(_once(_make, strategy, arguments))
+        return made[-1]
+    # The others share what replica 0 has made, in the same order.
+    taken = replica.shared.setdefault(id(made), iter(made))
+    found = next(taken, None)
+    if found is None:
+        raise RuntimeError(
+            f"replica {replica.id} makes the variable {arguments.get('name')!r}, which replica 0 did not"
+        )
+    return found
+
+
+def _make(strategy: Any, arguments: dict[str, Any]) -> Any:
+    synchronization = arguments.get("synchronization") or VariableSynchronization.AUTO
+    on_read = synchronization is VariableSynchronization.ON_READ
+    cls = SyncOnReadVariable if on_read else MirroredVariable
+    if on_read:
+        arguments = {**arguments, "trainable": False}  # replicas train only what they agree on
+    elif synchronization is VariableSynchronization.AUTO:
+        arguments = {**arguments, "synchronization": VariableSynchronization.ON_WRITE}
+    variable = cls.__new__(cls)
+    variable._strategy = strategy
+    variable._create(**arguments)
+    return variable

@@ -1,0 +1,276 @@
+"""`MirroredStrategy`: several replicas give what one gives, eagerly, traced, on a mesh and on one device."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+import penstock as tf
+
+DEVICES = ["CPU:0", "CPU:1"]
+
+
+@pytest.fixture
+def strategy():
+    return tf.distribute.MirroredStrategy(DEVICES)
+
+
+def per_replica(strategy, make):
+    return strategy.experimental_distribute_values_from_function(
+        lambda ctx: make(ctx.replica_id_in_sync_group)
+    )
+
+
+def run(strategy, traced, fn, *args):
+    """`strategy.run`, eagerly or in a function."""
+    call = lambda *args: strategy.run(fn, args=args)
+    return (tf.function(call) if traced else call)(*args)
+
+
+both = pytest.mark.parametrize("traced", [False, True])
+
+
+@both
+def test_each_replica_sees_its_own_part(strategy, traced):
+    x = per_replica(strategy, lambda i: tf.fill([2], float(i)))
+    result = run(strategy, traced, lambda x: x + 1, x)
+    assert isinstance(result, tf.distribute.DistributedValues)
+    np.testing.assert_array_equal([each.numpy() for each in result.values], [[1, 1], [2, 2]])
+
+
+@both
+def test_replicas_know_their_number(strategy, traced):
+    number = run(
+        strategy,
+        traced,
+        lambda: tf.distribute.get_replica_context().replica_id_in_sync_group + tf.constant(0),
+    )
+    assert [int(each) for each in number.values] == [0, 1]
+
+
+@both
+@pytest.mark.parametrize(("kind", "expected"), [("SUM", 5.0), ("MEAN", 2.5)])
+def test_all_reduce(strategy, traced, kind, expected):
+    x = per_replica(strategy, lambda i: tf.constant(2.0 + i))
+    result = run(strategy, traced, lambda x: tf.distribute.get_replica_context().all_reduce(kind, x), x)
+    assert [float(each) for each in result.values] == [expected] * 2
+
+
+@both
+def test_the_gradient_of_an_all_reduce_sums_over_replicas(strategy, traced):
+    x = per_replica(strategy, lambda i: tf.constant(2.0 + i))
+
+    def step(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.distribute.get_replica_context().all_reduce("SUM", x * x) * x
+        return tape.gradient(y, x)
+
+    first, second = run(strategy, traced, step, x).values  # s = 4 + 9; d(s x)/dx = s + 2 x (2 + 3)
+    assert (float(first), float(second)) == (33.0, 43.0)
+
+
+@both
+def test_all_reduce_of_slices_joins_rows(strategy, traced):
+    x = per_replica(strategy, lambda i: tf.constant([float(i)]))
+    slices = lambda x: tf.IndexedSlices(x, tf.cast(x, tf.int32), tf.constant([4]))
+    reduce = lambda x: tf.distribute.get_replica_context().all_reduce("SUM", slices(x)).values
+    assert run(strategy, traced, reduce, x).values[0].numpy().tolist() == [0.0, 1.0]
+
+
+@both
+def test_all_gather_joins_parts_of_different_sizes(strategy, traced):
+    x = per_replica(strategy, lambda i: tf.range(i + 1))
+    gather = lambda x: tf.distribute.get_replica_context().all_gather(x, axis=0)
+    for each in run(strategy, traced, gather, x).values:
+        assert each.numpy().tolist() == [0, 0, 1]
+
+
+@both
+@pytest.mark.parametrize(
+    ("aggregation", "expected"), [("SUM", 4.0), ("MEAN", 2.5), ("ONLY_FIRST_REPLICA", 2.0)]
+)
+def test_replicas_agree_on_what_they_assign(strategy, traced, aggregation, expected):
+    with strategy.scope():
+        v = tf.Variable(1.0, aggregation=tf.VariableAggregation[aggregation])
+    run(
+        strategy,
+        traced,
+        lambda x: v.assign_add(x).read_value(),
+        per_replica(strategy, lambda i: tf.constant(1.0 + i)),
+    )
+    assert v.numpy() == expected
+
+
+@both
+@pytest.mark.parametrize(
+    ("aggregation", "expected"), [("SUM", 5.0), ("MEAN", 2.5), ("ONLY_FIRST_REPLICA", 2.0)]
+)
+def test_values_synchronized_on_reading_are_each_replicas_own(strategy, traced, aggregation, expected):
+    with strategy.scope():
+        v = tf.Variable(
+            0.0,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation[aggregation],
+        )
+
+    def step(x):
+        v.assign_add(x)
+        v.assign_add(1.0)
+        return v.read_value()
+
+    own = run(strategy, traced, step, per_replica(strategy, lambda i: tf.constant(1.0 + i)))
+    assert [float(each) for each in own.values] == [2.0, 3.0]
+    assert v.numpy() == expected
+    v.assign(8.0)
+    assert v.numpy() == 8.0
+
+
+def test_a_summed_variable_is_not_added_to_from_outside(strategy):
+    with strategy.scope():
+        v = tf.Variable(
+            0.0, synchronization=tf.VariableSynchronization.ON_READ, aggregation=tf.VariableAggregation.SUM
+        )
+    with pytest.raises(ValueError, match="cross-replica context"):
+        v.assign_add(1.0)
+
+
+@both
+def test_merge_call_sees_the_values_of_all(strategy, traced):
+    def merge(strategy, x):
+        assert tf.distribute.in_cross_replica_context()
+        return strategy.reduce("SUM", x, axis=None)
+
+    step = lambda x: tf.distribute.get_replica_context().merge_call(merge, args=(x,))
+    result = run(strategy, traced, step, per_replica(strategy, lambda i: tf.constant(1.0 + i)))
+    assert [float(each) for each in strategy.experimental_local_results(result)][-1] == 3.0
+
+
+def test_replicas_that_meet_in_different_places_are_told(strategy):
+    def step():
+        context = tf.distribute.get_replica_context()
+        if context.replica_id_in_sync_group == 0:
+            context.all_gather(tf.constant([1.0]), axis=0)
+
+    with pytest.raises(RuntimeError, match="another one does not come"):
+        strategy.run(step)
+
+
+def test_the_error_of_a_replica_is_raised(strategy):
+    def step():
+        context = tf.distribute.get_replica_context()
+        if context.replica_id_in_sync_group == 1:
+            raise KeyError("mine")
+        context.all_reduce("SUM", tf.constant(1.0) * 2)
+
+    with pytest.raises(KeyError, match="mine"):
+        strategy.run(step)
+
+
+@both
+def test_a_function_with_host_ops_runs_on_each_replica(strategy, traced):
+    with strategy.scope():
+        total = tf.Variable(0.0, aggregation=tf.VariableAggregation.SUM)
+
+    def step(x):
+        seen = tf.numpy_function(lambda value: np.float32(value * 10), [x], tf.float32)
+        total.assign(tf.reshape(seen, []))
+        return tf.distribute.get_replica_context().all_reduce("SUM", tf.reshape(seen, []))
+
+    result = run(strategy, traced, step, per_replica(strategy, lambda i: tf.constant(1.0 + i)))
+    assert [float(each) for each in result.values] == [30.0, 30.0]
+    assert total.numpy() == 30.0
+
+
+def test_replicas_draw_different_random_numbers(strategy):
+    first, second = run(strategy, True, lambda: tf.random.uniform([4])).values
+    assert not np.array_equal(first, second)
+
+
+@both
+def test_variables_are_made_once(strategy, traced):
+    made = []
+
+    def step():
+        if not made:
+            made.append(tf.Variable(2.0))
+        return made[0] * 3.0
+
+    with strategy.scope():
+        result = run(strategy, traced, step)
+    assert [float(each) for each in result.values] == [6.0, 6.0]
+    assert len(made) == 1
+
+
+def test_batches_are_split_and_the_last_one_is_uneven(strategy):
+    data = strategy.experimental_distribute_dataset(tf.data.Dataset.range(9).batch(6))
+    parts = [[each.numpy().tolist() for each in batch.values] for batch in data]
+    assert parts == [[[0, 1, 2], [3, 4, 5]], [[6, 7], [8]]]
+    assert data.element_spec.value_type.__name__ == "PerReplica"
+
+
+def test_datasets_from_a_function_give_an_element_to_each_replica(strategy):
+    make = lambda context: tf.data.Dataset.range(8).batch(context.get_per_replica_batch_size(4))
+    parts = [
+        [each.numpy().tolist() for each in batch.values]
+        for batch in strategy.distribute_datasets_from_function(make)
+    ]
+    assert parts == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
+
+
+def test_reduce_and_gather_of_results(strategy):
+    values = per_replica(strategy, lambda i: tf.constant([1.0, 2.0, 3.0][: i + 2]))
+    assert strategy.reduce("SUM", values, axis=0).numpy() == 9.0
+    assert strategy.reduce("MEAN", values, axis=0).numpy() == pytest.approx(9 / 5)
+    assert strategy.gather(values, axis=0).numpy().tolist() == [1.0, 2.0, 1.0, 2.0, 3.0]
+
+
+_TRAIN = """
+import penstock as tf
+import numpy as np
+count = {count}
+if {mesh}:
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+strategy = tf.distribute.MirroredStrategy(["CPU:" + str(i) for i in range(count)])
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(50 * 12 + 7, 5)).astype(np.float32), rng.normal(size=(50 * 12 + 7, 1)).astype(np.float32)
+with strategy.scope():
+    w = tf.Variable(rng.normal(size=(5, 1)).astype(np.float32))
+    seen = tf.Variable(0, synchronization=tf.VariableSynchronization.ON_READ, aggregation=tf.VariableAggregation.SUM)
+data = strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensor_slices((x, y)).batch(12))
+def step(x, y):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum((tf.tanh(x @ w) - y) ** 2) / 12
+    context = tf.distribute.get_replica_context()
+    gradient = context.all_reduce("SUM", tape.gradient(loss, w))
+    update = lambda strategy, g: strategy.extended.update(w, lambda v, g: v.assign_sub(0.1 * g), args=(g,))
+    context.merge_call(update, args=(gradient,))
+    seen.assign_add(tf.shape(x)[0])
+    return loss
+@tf.function
+def train(iterator):
+    return strategy.reduce("SUM", strategy.run(step, args=next(iterator)), axis=None)
+iterator = iter(data)
+print(*[train(iterator).numpy() for _ in range(51)], seen.numpy())
+"""
+
+
+def train(count, mesh):
+    program = textwrap.dedent(_TRAIN).format(count=count, mesh=mesh)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return np.array(done.stdout.split(), float)
+
+
+@pytest.fixture(scope="module")
+def one_device():
+    return train(1, False)
+
+
+@pytest.mark.parametrize(("count", "mesh"), [(2, True), (3, False)])
+def test_training_goes_as_on_one_device(one_device, count, mesh):
+    """50 full batches and an uneven last one."""
+    assert one_device[-1] == 607
+    np.testing.assert_allclose(train(count, mesh), one_device, rtol=1e-5, atol=1e-6)
