@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
@@ -14,6 +14,28 @@ from penstock.types import dtypes
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
+
+
+class SaveSliceInfo(NamedTuple):
+    """Which part of a whole a variable is, for checkpoints.
+
+    Attributes:
+      full_name, full_shape: those of the whole.
+      var_offset: where the part begins, for each axis. var_shape: its shape.
+    """
+
+    full_name: str
+    full_shape: Sequence[int]
+    var_offset: Sequence[int]
+    var_shape: Sequence[int]
+
+    @property
+    def spec(self) -> str:
+        """Shape and slice as text: `"10 4 0,5:0,4"`."""
+        whole = " ".join(str(size) for size in self.full_shape)
+        return (
+            f"{whole} {':'.join(f'{start},{size}' for start, size in zip(self.var_offset, self.var_shape))}"
+        )
 
 
 class PartitionedVariable:
@@ -148,12 +170,13 @@ def make_partitioned(
     for index in range(count):
         size = base + (index < extra)
         part_shape = [*dims[:axis], size, *dims[axis + 1 :]]
+        begin = [offset if each == axis else 0 for each in range(len(dims))]
         if whole is not None:
-            begin = [offset if each == axis else 0 for each in range(len(dims))]
             value = execute("Slice", (whole, convert_to_tensor(begin), convert_to_tensor(part_shape)))
             parts.append(single(f"{name}/part_{index}", None, dtype, value))
         else:
             parts.append(single(f"{name}/part_{index}", part_shape, dtype, initializer))
+        parts[-1]._save_slice_info = SaveSliceInfo(name, dims, begin, part_shape)
         offset += size
     return PartitionedVariable(name, shape, dtype, parts, partitions)
 

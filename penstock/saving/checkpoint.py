@@ -12,7 +12,7 @@ from penstock.graph.lifting import init_scope
 from penstock.io.filesystem import local_path
 from penstock.io.tensor_bundle import BundleReader
 from penstock.ops.variables import Variable
-from penstock.saving.checkpoint_options import CheckpointOptions
+from penstock.saving.checkpoint_options import CheckpointOptions, call_back
 from penstock.saving.checkpoint_state import not_found, write_checkpoint_state
 from penstock.saving.checkpoint_v1 import CheckpointV1Reader, open_checkpoint
 from penstock.saving.load_status import (
@@ -110,7 +110,7 @@ class _ObjectCheckpoint(AutoTrackable):
                 write_tensors(prefix, tensors)
             else:
                 write_shards(prefix, tensors, options.experimental_sharding_callback)
-            options.call_back(prefix)
+            call_back(options, prefix)
 
         if options.enable_async and thread.graph is None:
             if self._background is None:
@@ -143,7 +143,7 @@ class _ObjectCheckpoint(AutoTrackable):
         with init_scope():
             if OBJECT_GRAPH_KEY not in reader:
                 return self._restore_by_name(reader, options)
-            restore = ObjectRestore(reader, _stored_graph(reader), self._attached)
+            restore = ObjectRestore(reader, stored_object_graph(reader), self._attached)
             restore.restore(self._top)
         return CheckpointLoadStatus(restore, lambda: self._object_graph(options))
 
@@ -268,14 +268,16 @@ def _save(checkpoint: Any, file_prefix: Any, options: CheckpointOptions | None, 
         )
     options = options or CheckpointOptions()
     session = _session(session)
-    number = _next_number(checkpoint, session)
+    number = next_number(checkpoint, session)
     prefix = local_path(file_prefix)
     path = checkpoint._write(f"{prefix}-{number}", options, session)
     write_checkpoint_state(os.path.dirname(prefix), path, [path], save_relative_paths=True)
     return path
 
 
-def _next_number(checkpoint: Any, session: Any) -> int:
+def next_number(checkpoint: Any, session: Any = None) -> int:
+    """Adds one to the counter of saves, in a graph that of `session` or the default session; returns it."""
+    session = _session(session)
     counter = checkpoint.save_counter
     if thread.graph is None:
         return int(counter.assign_add(1).numpy())
@@ -304,7 +306,12 @@ def _check_trackable(value: Any, name: str) -> None:
         )
 
 
-def _stored_graph(reader: BundleReader | CheckpointV1Reader) -> Any:
+def stored_object_graph(reader: BundleReader | CheckpointV1Reader) -> Any:
+    """What a checkpoint says of its objects, a TrackableObjectGraph.
+
+    Raises:
+      DataLossError: that is damaged.
+    """
     from google.protobuf.message import DecodeError
     from tensorboard.compat.proto.trackable_object_graph_pb2 import TrackableObjectGraph
 

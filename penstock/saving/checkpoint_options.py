@@ -45,7 +45,8 @@ class CheckpointOptions:
         self.experimental_skip_slot_variables = experimental_skip_slot_variables
         self.experimental_sharding_callback = experimental_sharding_callback
 
-    def call_back(self, path: str) -> None:
-        """Tells the callbacks that a checkpoint has been written."""
-        for callback in self.experimental_write_callbacks or ():
-            callback(*([path] if inspect.signature(callback).parameters else []))
+
+def call_back(options: CheckpointOptions, path: str) -> None:
+    """Tells the callbacks of the options that a checkpoint has been written."""
+    for callback in options.experimental_write_callbacks or ():
+        callback(*([path] if inspect.signature(callback).parameters else []))
