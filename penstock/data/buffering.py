@@ -1,16 +1,16 @@
-"""Elements kept or computed ahead: cache and prefetch."""
+"""Elements kept or computed ahead: the cache in memory, and prefetch."""
 
 from __future__ import annotations
 
-import itertools
-import queue
 import statistics
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
-from penstock.data.dataset import AUTOTUNE, Dataset
-from penstock.ops.random_stream import carried
+from penstock.data.ahead import Ahead
+from penstock.data.dataset import AUTOTUNE, Dataset, count_of
+from penstock.data.iteration import Iteration
 
 # AUTOTUNE: elements that take at least this long (seconds) are worth a thread that computes ahead.
 _WORTH_A_THREAD = 200e-6
@@ -25,93 +25,74 @@ class Cache(Dataset):
         self._kept: list | None = None
         self._lock = threading.Lock()
 
-    def _iterate(self) -> Iterator[list]:
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        given, building = at.kept.get("given", 0), at.kept.get("building")
+        if self._kept is None and at.kept.get("whole") is not None:
+            self._kept = at.kept["whole"]
+        at.keep(lambda: {"given": given, "building": building, "whole": None if building else self._kept})
         if self._kept is not None:
-            yield from self._kept
+            building = None
+        elif building is None:
+            building = []
+        if building is not None:
+            for element in at.input():
+                building.append(element)
+                given += 1
+                yield element
+            with self._lock:
+                if self._kept is None:
+                    self._kept = building
             return
-        seen = []
-        for element in self._parents[0]._iterate():
-            seen.append(element)
-            yield element
-        with self._lock:
-            if self._kept is None:
-                self._kept = seen
-
-
-_END = object()
+        while given < len(self._kept):
+            given += 1
+            yield self._kept[given - 1]
 
 
 class Prefetch(Dataset):
     """Elements computed ahead on a thread."""
 
-    def __init__(self, source: Dataset, buffer_size: int):
+    def __init__(self, source: Dataset, buffer_size: Any):
         super().__init__(source._element_spec, (source,))
-        self._buffer_size = buffer_size
+        self._buffer_size = self._parameter(count_of(buffer_size, "buffer_size", least=-1))
 
-    def _iterate(self) -> Iterator[list]:
-        elements = self._parents[0]._iterate()
-        if self._buffer_size == 0:
-            return elements
-        if self._buffer_size != AUTOTUNE:
-            return _ahead(elements, self._buffer_size)
-        return self._tuned(elements)
-
-    @staticmethod
-    def _tuned(elements: Iterator) -> Iterator[list]:
-        """Inline while elements are cheap, on a thread where they are not."""
-        times = []
-        for _ in range(_TUNING_ELEMENTS):
-            started = time.perf_counter()
-            element = next(elements, _END)
-            times.append(time.perf_counter() - started)
-            if element is _END:
-                return
-            yield element
-        if statistics.median(times) < _WORTH_A_THREAD:  # the first elements pay for what is made once
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        size = int(at.value(self._buffer_size))
+        elements = at.input()
+        ready = at.kept.get("ready", [])
+        at.keep(lambda: {"ready": ready})
+        while ready and size == 0:
+            yield ready.pop(0)
+        if size == 0:
             yield from elements
-        else:
-            yield from _ahead(elements, 4)
-
-
-def _ahead(elements: Iterator, size: int) -> Iterator[list]:
-    """The elements, up to `size` of them computed before they are asked for."""
-    ready: queue.Queue = queue.Queue(size)
-    stopped = threading.Event()
-
-    def produce() -> None:
-        try:
-            for element in itertools.chain(elements, [_END]):
-                while not stopped.is_set():
-                    try:
-                        ready.put(element, timeout=0.2)
-                        break
-                    except queue.Full:
-                        continue
-                if stopped.is_set():
-                    return
-        except BaseException as error:  # handed to the consumer
-            while not stopped.is_set():
-                try:
-                    ready.put(_Failed(error), timeout=0.2)
-                    return
-                except queue.Full:
-                    continue
-
-    threading.Thread(target=carried(produce), name="tf_data_prefetch", daemon=True).start()
-    try:
-        while True:
-            element = ready.get()
-            if element is _END:
+            return
+        if size == AUTOTUNE and not ready:
+            slow = yield from _first(elements)
+            if slow is None:
                 return
-            if isinstance(element, _Failed):
-                raise element.error
-            yield element
-    finally:
-        stopped.set()
+            if not slow:
+                yield from elements
+                return
+        ahead = Ahead(elements, None if size == AUTOTUNE else size, ready)
+        at.keep(lambda: {"ready": ahead.ready}, ahead.still)
+        try:
+            for element in ahead:
+                at.waited = ahead.waited
+                yield element
+        finally:
+            ahead.close()
+
+    def _describe(self) -> str:
+        return "buffer_size=AUTOTUNE" if self._buffer_size == AUTOTUNE else f"buffer_size={self._buffer_size}"
 
 
-class _Failed:
-    """An error on its way from the producing thread to the consumer."""
-
-    def __init__(self, error: BaseException):
-        self.error = error
+def _first(elements: Iterator[list]) -> Any:
+    """Gives the first elements; returns whether they were slow enough to be worth a thread, None where all is given."""
+    times = []
+    for _ in range(_TUNING_ELEMENTS):
+        started = time.perf_counter()
+        element = next(elements, None)
+        times.append(time.perf_counter() - started)
+        if element is None:
+            return None
+        yield element
+    return statistics.median(times) >= _WORTH_A_THREAD  # the first elements pay for what is made once

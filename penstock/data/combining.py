@@ -1,4 +1,4 @@
-"""Several datasets into one: zip, concatenate, sampling, choosing."""
+"""Several datasets into one: zip and concatenate."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from penstock.data.dataset import INFINITE, UNKNOWN, Dataset
 from penstock.data.element import Layout, leaves
+from penstock.data.iteration import Iteration
 
 
 class Zip(Dataset):
@@ -21,14 +20,15 @@ class Zip(Dataset):
         for each in datasets:
             if not isinstance(each, Dataset):
                 raise TypeError(
-                    f"Invalid `datasets`. Expected a (nested) structure of `tf.data.Dataset`, got {each!r}."
+                    "Invalid input to `zip`. Inputs are expected to be (nested) structures of `tf.data.Dataset` objects "
+                    f"but encountered object of type {type(each)}."
                 )
         spec = Layout(_blank(structure)).fill([each.element_spec for each in datasets])
         super().__init__(spec, tuple(datasets))
 
-    def _iterate(self) -> Iterator[list]:
-        for rows in zip(*(each._iterate() for each in self._parents)):
-            yield list(itertools.chain.from_iterable(rows))
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        inputs = [at.input(index) for index in range(len(self._parents))]
+        return map(list, map(itertools.chain.from_iterable, zip(*inputs)))
 
     def _size(self) -> int:
         sizes = [each._size() for each in self._parents]
@@ -56,7 +56,7 @@ def _blank(structure: Any) -> Any:
     return NoneTensorSpec()
 
 
-def _common_spec(datasets: list[Dataset]) -> Any:
+def common_spec(datasets: list[Dataset]) -> Any:
     """The specs that elements of all datasets fit.
 
     Raises:
@@ -65,8 +65,7 @@ def _common_spec(datasets: list[Dataset]) -> Any:
     flat = [leaves(each.element_spec) for each in datasets]
     if any(len(each) != len(flat[0]) for each in flat):
         raise TypeError(
-            f"Incompatible dataset elements: {datasets[0].element_spec} and {datasets[-1].element_spec} "
-            "have different structures."
+            f"Incompatible dataset elements:\n  {datasets[0].element_spec} vs.\n  {datasets[-1].element_spec}"
         )
     merged = []
     for column in zip(*flat):
@@ -81,72 +80,18 @@ class Concatenate(Dataset):
     """The elements of one dataset, then those of another."""
 
     def __init__(self, first: Dataset, second: Dataset):
-        super().__init__(_common_spec([first, second]), (first, second))
+        super().__init__(common_spec([first, second]), (first, second))
 
-    def _iterate(self) -> Iterator[list]:
-        return itertools.chain(*(each._iterate() for each in self._parents))
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        ended = at.kept.get("ended", False)
+        at.keep(lambda: {"ended": ended})
+        if not ended:
+            yield from at.input(0)
+            ended = True
+        yield from at.input(1)
 
     def _size(self) -> int:
         sizes = [each._size() for each in self._parents]
         if INFINITE in sizes:
             return INFINITE
         return UNKNOWN if UNKNOWN in sizes else sum(sizes)
-
-
-class Sampled(Dataset):
-    """Elements drawn from several datasets at random."""
-
-    def __init__(self, datasets: list[Dataset], weights: Any, seed: Any, stop_on_empty: bool):
-        if not datasets:
-            raise ValueError("Invalid `datasets`. `datasets` should not be empty.")
-        super().__init__(_common_spec(datasets), tuple(datasets))
-        if weights is not None and not isinstance(weights, Dataset):
-            weights = np.asarray(weights, float)
-            if weights.shape != (len(datasets),):
-                raise ValueError(
-                    f"Invalid `weights`. The shape of `weights` should be {(len(datasets),)}, got {weights.shape}."
-                )
-        self._weights = weights if weights is not None else np.full(len(datasets), 1.0 / len(datasets))
-        self._seed, self._stop = seed, stop_on_empty
-
-    def _iterate(self) -> Iterator[list]:
-        generator = np.random.default_rng(self._seed)
-        running = [each._iterate() for each in self._parents]
-        weights = np.array(self._weights)
-        while weights.sum() > 0:
-            index = int(generator.choice(len(running), p=weights / weights.sum()))
-            element = next(running[index], None)
-            if element is not None:
-                yield element
-            elif self._stop:
-                return
-            else:
-                weights[index] = 0
-
-    def _size(self) -> int:
-        sizes = [each._size() for each in self._parents]
-        if self._stop or UNKNOWN in sizes:
-            return UNKNOWN
-        return INFINITE if INFINITE in sizes else sum(sizes)
-
-
-class Chosen(Dataset):
-    """Elements of several datasets in the order that a dataset of indices gives."""
-
-    def __init__(self, datasets: list[Dataset], choice: Dataset, stop_on_empty: bool):
-        if not datasets:
-            raise ValueError("Invalid `datasets`. `datasets` should not be empty.")
-        super().__init__(_common_spec(datasets), (*datasets, choice))
-        self._stop = stop_on_empty
-
-    def _iterate(self) -> Iterator[list]:
-        *running, choices = (each._iterate() for each in self._parents)
-        for (choice,) in choices:
-            element = next(running[int(choice)], None)
-            if element is not None:
-                yield element
-            elif self._stop:
-                return
-
-    def _size(self) -> int:
-        return UNKNOWN

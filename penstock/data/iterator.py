@@ -1,4 +1,4 @@
-"""Iterators over datasets: Python iterators in eager mode, resources in graphs."""
+"""Iterators over datasets: Python iterators in eager mode, resources in graphs; their positions can be saved."""
 
 from __future__ import annotations
 
@@ -7,46 +7,136 @@ from typing import Any
 
 from penstock.data.dataset import Dataset
 from penstock.data.element import Layout, leaves
+from penstock.data.iteration import Iteration, Run
 from penstock.data.optional import Optional, OptionalValue
+from penstock.data.planner import planned
+from penstock.data.position_bytes import from_bytes, to_bytes
 from penstock.engine.context import thread
+from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
+from penstock.runtime.lowering import nested_graphs
 from penstock.types import dtypes, errors
 from penstock.types.composite import CompositeTensor
 from penstock.types.shapes import TensorShape
 from penstock.types.specs import TensorSpec
-from penstock.types.tensors import EagerTensor
+from penstock.types.tensors import EagerTensor, Tensor
+from penstock.types.trackable import Trackable
 from penstock.types.type_spec import TypeSpec
 
 
 class IteratorState:
-    """The position in a dataset: what an iterator's resource tensor holds."""
+    """The position in a dataset: what an iterator's resource tensor holds.
 
-    def __init__(self, dataset: Dataset):
-        self.dataset = dataset
-        self._elements = dataset._iterate()
-        self._random_states: dict = {}  # random ops in functions of elements start anew with each iterator
+    Attributes:
+      dataset: what it iterates over; None until a (v1) iterator is initialized.
+    """
+
+    def __init__(self, dataset: Dataset | None):
         self._lock = threading.Lock()
+        self.dataset: Dataset | None = None
+        self._iteration: Iteration | None = None
+        self._random_states: dict = {}
+        self._elements: Any = None
+        if dataset is not None:
+            self.make(dataset)
+
+    def make(self, dataset: Dataset) -> None:
+        """Begins with the first element of a dataset."""
+        with self._lock:
+            if self._iteration is not None:
+                self._iteration.close()
+            self.dataset = dataset
+            self._random_states = {}  # random ops in functions of elements start anew with each iterator
+            self._go_on_at(Iteration(planned(dataset), Run()))
+
+    def _go_on_at(self, iteration: Iteration) -> None:
+        self._iteration, self._elements = iteration, iteration.timed()
+        assert self.dataset is not None
+        self.dataset._last_run = iteration
 
     def get_next(self) -> list:
         """The arrays of the next element.
 
         Raises:
-          OutOfRangeError: there is none.
+          OutOfRangeError: there is none. FailedPreconditionError: the iterator was not initialized.
         """
         with self._lock:
+            if self._iteration is None:
+                raise errors.FailedPreconditionError(
+                    None, None, "GetNext() failed because the iterator has not been initialized. Ensure that you have run "
+                    "the initializer operation for this iterator before getting the next element.",
+                )  # fmt: skip
             outer, thread.random_states = thread.random_states, self._random_states
             try:
                 element = next(self._elements, None)
+            except Exception:
+                self._go_on_at(self._iteration.revived())  # the next call gets the element after this one
+                raise
             finally:
                 thread.random_states = outer
         if element is None:
             raise errors.OutOfRangeError(None, None, "End of sequence")
         return element
 
+    def save(self) -> bytes:
+        """The position, also that of random ops and of what was computed ahead, as bytes."""
+        with self._lock:
+            assert self._iteration is not None
+            with self._iteration.still():
+                random = {
+                    str(index): self._random_states[stream.name]
+                    for index, stream in enumerate(_streams(self.dataset))
+                    if stream.name in self._random_states
+                }
+                return to_bytes({"position": self._iteration.save(), "random": random})
+
+    def restore(self, data: bytes) -> None:
+        """Goes on at a position that `save` gave, perhaps in another process.
+
+        Raises:
+          InvalidArgumentError: it is one of another pipeline. DataLossError: these are not such bytes.
+        """
+        saved = from_bytes(data)
+        with self._lock:
+            assert self._iteration is not None
+            iteration = Iteration(self._iteration.node, self._iteration.run, saved["position"])
+            self._iteration.close()
+            streams = _streams(self.dataset)
+            self._random_states = {streams[int(index)].name: each for index, each in saved["random"].items()}
+            self._go_on_at(iteration)
+
+    def __del__(self) -> None:
+        if self._iteration is not None:
+            self._iteration.close()
+
     def __repr__(self) -> str:
         return f"<iterator over {self.dataset!r}>"
+
+
+def _streams(dataset: Any) -> list:
+    """The random streams of the functions of a pipeline, in an order that every process finds."""
+    found: list = []
+
+    def of_graph(graph: Any) -> None:
+        for operation in graph.get_operations():
+            if operation.attrs.get("_stream") is not None:
+                found.append(operation.attrs["_stream"])
+            if operation.type == "DatasetOfValues":
+                of_dataset(operation.attrs["_dataset"])
+            if operation.definition.nested:
+                for each in nested_graphs(operation):
+                    of_graph(each)
+
+    def of_dataset(node: Any) -> None:
+        for each in node._parents:
+            of_dataset(each)
+        for function in node._functions:
+            of_graph(function.graph)
+
+    of_dataset(dataset)
+    return found
 
 
 def _shapes(call: Any) -> list[TensorShape]:
@@ -54,8 +144,8 @@ def _shapes(call: Any) -> list[TensorShape]:
 
 
 op(
-    "MakeDatasetIterator(; _dataset) -> handle: resource",
-    numpy=lambda *, _dataset: IteratorState(_dataset),
+    "MakeDatasetIterator(dataset: variant) -> handle: resource",
+    numpy=IteratorState,
     shape=lambda call: TensorShape([]),
     stateful=True,
 )
@@ -85,15 +175,19 @@ op(
 
 def make_iterator(dataset: Dataset) -> OwnedIterator:
     """An iterator over a dataset; inside a graph, one that each run makes anew."""
-    if thread.graph is None:
+    if thread.graph is None and not dataset._needs:
         return OwnedIterator(EagerTensor(IteratorState(dataset), dtypes.resource), dataset.element_spec)
-    handle = execute("MakeDatasetIterator", (), {"_dataset": dataset})
+    handle = execute("MakeDatasetIterator", (dataset._variant_tensor,))
     return OwnedIterator(handle, dataset.element_spec)
 
 
-@export("data.Iterator")
-class IteratorBase(CompositeTensor):
-    """An iterator over a dataset."""
+@export("data.Iterator", v1=[])
+class IteratorBase(CompositeTensor, Trackable):
+    """An iterator over a dataset.
+
+    `tf.train.Checkpoint(iterator=iterator)` saves its position: a restored iterator goes on with the next element, also
+    in the middle of a shuffle, and with what was computed ahead.
+    """
 
 
 class OwnedIterator(IteratorBase):
@@ -143,6 +237,40 @@ class OwnedIterator(IteratorBase):
         variant = execute("IteratorGetNextAsOptional", (self._handle,), self._attrs())
         return Optional(variant, self._element_spec)
 
+    def save_position(self) -> bytes:
+        """The position as bytes, for programs that keep it by themselves.
+
+        Example:
+          >>> import penstock as tf
+          >>> iterator = iter(tf.data.Dataset.range(5).shuffle(5, seed=1))
+          >>> position, following = iterator.save_position(), next(iterator)
+          >>> iterator.restore_position(position)
+          >>> int(next(iterator)) == int(following)
+          True
+        """
+        return self._state().save()
+
+    def restore_position(self, position: bytes) -> None:
+        """Goes on at a position that `save_position` gave, perhaps in another process.
+
+        Raises:
+          InvalidArgumentError: it is one of another pipeline.
+        """
+        self._state().restore(position)
+
+    def _state(self) -> IteratorState:
+        if type(self._handle) is not EagerTensor:
+            raise errors.UnimplementedError(
+                None, None, "Iterators made inside functions have no position to save."
+            )
+        return self._handle._np
+
+    def _serialize_to_tensors(self) -> dict[str, Tensor]:
+        return {"position": convert_to_tensor(self.save_position())}
+
+    def _restore_from_tensors(self, restored_tensors: dict[str, Tensor]) -> None:
+        self.restore_position(restored_tensors["position"].numpy())
+
     def _attrs(self) -> dict:
         return {
             "output_types": list(self._layout.dtypes),
@@ -181,6 +309,44 @@ class IteratorSpec(TypeSpec):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, IteratorSpec) and self._element_spec == other._element_spec
+
+
+@export("data.NumpyIterator")
+class NumpyIterator:
+    """The elements of a dataset with NumPy arrays in the place of tensors; see `Dataset.as_numpy_iterator`."""
+
+    def __init__(self, dataset: Dataset):
+        if thread.graph is not None:
+            raise RuntimeError("`as_numpy_iterator()` is only supported in eager mode.")
+        for spec in leaves(dataset.element_spec):
+            if issubclass(spec.value_type, (Dataset, Optional)):
+                raise TypeError(
+                    f"`as_numpy_iterator()` is not supported for datasets that produce values of type {spec.value_type}."
+                )
+        self._iterator = iter(dataset)
+        self._layout = dataset._layout
+
+    def __iter__(self) -> NumpyIterator:
+        return self
+
+    def __next__(self) -> Any:
+        return self._layout.fill([_numpy(each) for each in leaves(next(self._iterator))])
+
+    def next(self) -> Any:
+        """The same as `next(it)`."""
+        return self.__next__()
+
+
+def _numpy(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.numpy()
+    if hasattr(value, "ragged_rank"):
+        return value.to_value() if hasattr(value, "to_value") else value.numpy()
+    if hasattr(value, "dense_shape"):
+        from penstock.types.sparse_tensor import SparseTensorValue
+
+        return SparseTensorValue(value.indices.numpy(), value.values.numpy(), value.dense_shape.numpy())
+    return value.numpy() if hasattr(value, "numpy") else value
 
 
 @export("data.experimental.get_next_as_optional")

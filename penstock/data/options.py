@@ -29,6 +29,17 @@ class ExternalStatePolicy(enum.Enum):
     FAIL = 2
 
 
+@export("data.experimental.AutotuneAlgorithm")
+class AutotuneAlgorithm(enum.Enum):
+    """How AUTOTUNE looks for its settings; here there is one way, whichever is asked for."""
+
+    DEFAULT = 0
+    HILL_CLIMB = 1
+    GRADIENT_DESCENT = 2
+    MAX_PARALLELISM = 3
+    STAGE_BASED = 4
+
+
 class _Group:
     """A set of named options, each None until it is set."""
 

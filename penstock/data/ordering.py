@@ -1,137 +1,169 @@
-"""Which elements come, and in which order: shuffle, repeat, take, skip, shard; and options."""
+"""Which elements come, and how often: repeat, take, skip, shard; and options."""
 
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
-from penstock.data.dataset import INFINITE, UNKNOWN, Dataset
+from penstock.data.dataset import INFINITE, UNKNOWN, Dataset, count_of
+from penstock.data.iteration import Iteration
 from penstock.data.options import Options
-from penstock.engine.context import process
+from penstock.types import errors
 
-
-class Shuffle(Dataset):
-    """Elements drawn at random from a buffer."""
-
-    def __init__(self, source: Dataset, buffer_size: int, seed: Any, reshuffle: bool):
-        super().__init__(source._element_spec, (source,))
-        self._buffer_size = buffer_size
-        self._reshuffle = reshuffle
-        if seed is None and process.global_seed is None:
-            self._seed = int(np.random.default_rng().integers(2**63))
-        else:
-            self._seed = hash((0 if seed is None else int(seed), process.global_seed or 0)) & (2**63 - 1)
-        self._iterations = 0
-
-    def _iterate(self) -> Iterator[list]:
-        generator = np.random.default_rng([self._seed, self._iterations if self._reshuffle else 0])
-        self._iterations += 1
-        elements = self._parents[0]._iterate()
-        buffer = list(elements if self._buffer_size < 0 else itertools.islice(elements, self._buffer_size))
-        # Random numbers are drawn in blocks: one call of NumPy's generator costs more than an element should.
-        while len(buffer) == self._buffer_size:
-            for position in generator.integers(0, self._buffer_size, 1024).tolist():
-                following = next(elements, None)
-                if following is None:
-                    break
-                chosen, buffer[position] = buffer[position], following
-                yield chosen
-            else:
-                continue
-            break
-        for position in generator.permutation(len(buffer)).tolist():
-            yield buffer[position]
+_ANY = -(2**62)  # negative counts mean: all
 
 
 class Repeat(Dataset):
     """The elements several times."""
 
-    def __init__(self, source: Dataset, count: int):
-        super().__init__(source._element_spec, (source,))
-        self._count = count
+    _cheap = True
 
-    def _iterate(self) -> Iterator[list]:
-        rounds = itertools.count() if self._count < 0 else range(self._count)
-        for _ in rounds:
-            empty = True
-            for element in self._parents[0]._iterate():
-                empty = False
+    def __init__(self, source: Dataset, count: Any):
+        super().__init__(source._element_spec, (source,))
+        self._count = self._parameter(count_of(count, "count", least=_ANY))
+
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        count = int(at.value(self._count))
+        number, some = at.kept.get("number", 0), at.kept.get("some", False)
+        at.keep(lambda: {"number": number, "some": some})
+        if count == 0:
+            return
+        elements = at.input()
+        while True:
+            for element in elements:
+                some = True
                 yield element
-            if empty and self._count < 0:
+            number += 1
+            if (0 <= count <= number) or not some:
                 return
+            elements = at.restarted()
 
     def _size(self) -> int:
-        size = self._parents[0]._size()
-        if self._count == 0:
+        size, count = self._parents[0]._size(), self._count
+        if not isinstance(count, int):
+            return UNKNOWN
+        if count == 0:
             return 0
-        if self._count < 0:
+        if count < 0:
             return 0 if size == 0 else INFINITE
-        return size if size < 0 else size * self._count
+        return size if size < 0 else size * count
+
+    def _describe(self) -> str:
+        return "" if self._count == -1 else f"count={self._count}"
 
 
 class Take(Dataset):
     """The first elements."""
 
-    def __init__(self, source: Dataset, count: int):
-        super().__init__(source._element_spec, (source,))
-        self._count = count
+    _cheap = True
 
-    def _iterate(self) -> Iterator[list]:
-        elements = self._parents[0]._iterate()
-        return elements if self._count < 0 else itertools.islice(elements, self._count)
+    def __init__(self, source: Dataset, count: Any):
+        super().__init__(source._element_spec, (source,))
+        self._count = self._parameter(count_of(count, "count", least=_ANY))
+
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        count = int(at.value(self._count))
+        elements = at.input() if count else iter(())
+        if count < 0:
+            return elements
+        # The counter comes first, so that no element is asked of the input after the last.
+        counter = iter(range(at.kept.get("taken", 0), count))
+        at.keep(lambda: {"taken": count - operator.length_hint(counter)})
+        return map(operator.itemgetter(1), zip(counter, elements))
 
     def _size(self) -> int:
-        size = self._parents[0]._size()
-        if self._count < 0:
+        size, count = self._parents[0]._size(), self._count
+        if not isinstance(count, int) or size == UNKNOWN:
+            return 0 if count == 0 and isinstance(count, int) else UNKNOWN
+        if count < 0:
             return size
-        return self._count if size == INFINITE else UNKNOWN if size == UNKNOWN else min(size, self._count)
+        return count if size == INFINITE else min(size, count)
+
+    def _describe(self) -> str:
+        return f"count={self._count}"
 
 
 class Skip(Dataset):
     """All but the first elements."""
 
-    def __init__(self, source: Dataset, count: int):
-        super().__init__(source._element_spec, (source,))
-        self._count = count
+    _cheap = True
 
-    def _iterate(self) -> Iterator[list]:
-        if self._count < 0:
-            return iter(())
-        return itertools.islice(self._parents[0]._iterate(), self._count, None)
+    def __init__(self, source: Dataset, count: Any):
+        super().__init__(source._element_spec, (source,))
+        self._count = self._parameter(count_of(count, "count", least=_ANY))
+
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        count = int(at.value(self._count))
+        if count < 0:
+            return
+        left = at.kept.get("left", count)
+        at.keep(lambda: {"left": left})
+        elements = at.input()
+        if left:
+            next(itertools.islice(elements, left - 1, left), None)
+            left = 0
+        yield from elements
 
     def _size(self) -> int:
-        size = self._parents[0]._size()
-        if self._count < 0:
+        size, count = self._parents[0]._size(), self._count
+        if not isinstance(count, int):
+            return UNKNOWN
+        if count < 0:
             return 0
-        return size if size < 0 else max(0, size - self._count)
+        return size if size < 0 else max(0, size - count)
+
+    def _describe(self) -> str:
+        return f"count={self._count}"
 
 
 class Shard(Dataset):
     """Every n-th element."""
 
-    def __init__(self, source: Dataset, shards: int, index: int):
-        if index >= shards:
-            raise ValueError(f"Index must be between 0 and {shards - 1} (currently index = {index}).")
-        super().__init__(source._element_spec, (source,))
-        self._shards, self._index = shards, index
+    _cheap = True
 
-    def _iterate(self) -> Iterator[list]:
-        return itertools.islice(self._parents[0]._iterate(), self._index, None, self._shards)
+    def __init__(self, source: Dataset, shards: Any, index: Any):
+        super().__init__(source._element_spec, (source,))
+        self._shards = self._parameter(count_of(shards, "num_shards"))
+        self._index = self._parameter(count_of(index, "index", least=0))
+        if isinstance(self._shards, int) and isinstance(self._index, int):
+            self._check(self._shards, self._index)
+
+    @staticmethod
+    def _check(shards: int, index: int) -> None:
+        if index >= shards:
+            raise errors.InvalidArgumentError(
+                None, None, f"Index must be between 0 and {shards - 1} (currently index = {index})."
+            )
+
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        shards, index = int(at.value(self._shards)), int(at.value(self._index))
+        self._check(shards, index)
+        begun = at.kept.get("begun", False)
+        at.keep(lambda: {"begun": begun})
+        for element in itertools.islice(at.input(), shards - 1 if begun else index, None, shards):
+            begun = True
+            yield element
 
     def _size(self) -> int:
         size = self._parents[0]._size()
+        if not isinstance(self._shards, int) or not isinstance(self._index, int):
+            return UNKNOWN
         return size if size < 0 else len(range(self._index, size, self._shards))
+
+    def _describe(self) -> str:
+        return f"num_shards={self._shards}, index={self._index}"
 
 
 class WithOptions(Dataset):
     """The same elements with options."""
 
+    _cheap = True
+
     def __init__(self, source: Dataset, options: Options):
         super().__init__(source._element_spec, (source,))
         self._options = source._options.merge(options)
 
-    def _iterate(self) -> Iterator[list]:
-        return self._parents[0]._iterate()
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        return at.input()

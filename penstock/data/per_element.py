@@ -1,70 +1,50 @@
-"""Transformations that call a user's function for every element: map, filter, flat_map, interleave, scan, ..."""
+"""Transformations that call a user's function for every element: map, filter, take_while, scan; and unique."""
 
 from __future__ import annotations
 
-import collections
-import itertools
-import os
-import statistics
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from penstock.data.dataset import AUTOTUNE, UNKNOWN, Dataset
-from penstock.data.element import ElementFunction, Layout, leaves, spec_of
-from penstock.ops.random_stream import carried
-from penstock.types import dtypes
-from penstock.types.tensors import Tensor
+import numpy as np
 
-# AUTOTUNE: calls that take at least this long (seconds) are worth handing to other threads.
-_WORTH_A_THREAD = 500e-6
-_TUNING_CALLS = 16
+from penstock.data.dataset import AUTOTUNE, UNKNOWN, Dataset, count_of
+from penstock.data.element import ElementFunction, Layout, leaves, spec_of
+from penstock.data.iteration import Iteration
+from penstock.data.parallel_calls import Calls
+from penstock.data.random_parts import RandomParts
+from penstock.types import dtypes
+from penstock.types.specs import TensorSpec
+from penstock.types.tensors import EagerTensor, Tensor
 
 
 class Map(Dataset):
     """A function of every element."""
 
-    def __init__(self, source: Dataset, function: Callable, parallel: Any):
-        self._function = ElementFunction(function, source._layout)
-        super().__init__(self._function.output_spec, (source,))
-        self._parallel = None if parallel is None else int(parallel)
+    def __init__(self, source: Dataset, function: Callable, parallel: Any = None, ordered: Any = None):
+        traced = ElementFunction(function, source._layout)
+        super().__init__(traced.output_spec, (source,))
+        self._call(traced)
+        self._function = traced
+        self._parallel = self._parameter(
+            None if parallel is None else count_of(parallel, "num_parallel_calls", least=-1)
+        )
+        self._ordered = ordered
 
-    def _iterate(self) -> Iterator[list]:
-        run, elements = self._function.run, self._parents[0]._iterate()
-        workers = self._parallel
-        if workers == AUTOTUNE:
-            times = []
-            for element in itertools.islice(elements, _TUNING_CALLS):
-                started = time.perf_counter()
-                result = run(element)
-                times.append(time.perf_counter() - started)
-                yield result
-            if len(times) < _TUNING_CALLS:
-                return
-            # The first call pays for what is made once, so the median tells.
-            workers = (os.cpu_count() or 1) if statistics.median(times) > _WORTH_A_THREAD else None
-        if not workers or workers == 1:
-            yield from map(run, elements)
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        workers = None if self._parallel is None else int(at.value(self._parallel))
+        random = RandomParts(self._function) if workers is not None and self._function.is_random else None
+        if workers in (None, 1) and "done" not in at.kept or (random is not None and not random.separable):
+            return map(at.function(self._function), at.input())
+        ordered = self._ordered if self._ordered is not None else self._options.deterministic is not False
+        if random is None:
+            prepare, call = list, at.function(self._function)
         else:
-            yield from _in_threads(run, elements, workers)
+            prepare, call = random.bound([at.value(each) for each in self._function.captures])
+        calls = Calls(at, prepare, call, None if workers == AUTOTUNE else workers or 1, ordered)
+        return calls.results(at.input())
 
-
-def _in_threads(run: Callable, elements: Iterator, workers: int) -> Iterator[list]:
-    """Results in order, with up to `workers` calls running."""
-    run = carried(run)
-    with ThreadPoolExecutor(workers, thread_name_prefix="tf_data_map") as pool:
-        running: collections.deque = collections.deque()
-        try:
-            for element in elements:
-                running.append(pool.submit(run, element))
-                if len(running) > workers:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
-        finally:
-            for each in running:
-                each.cancel()
+    def _describe(self) -> str:
+        return self._function.name + (" in parallel" if self._parallel is not None else "")
 
 
 class Filter(Dataset):
@@ -73,13 +53,17 @@ class Filter(Dataset):
     def __init__(self, source: Dataset, predicate: Callable):
         super().__init__(source._element_spec, (source,))
         self._predicate = _predicate(predicate, source)
+        self._call(self._predicate)
 
-    def _iterate(self) -> Iterator[list]:
-        run = self._predicate.run
-        return (element for element in self._parents[0]._iterate() if run(element)[0])
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        call = at.function(self._predicate)
+        return (element for element in at.input() if call(element)[0])
 
     def _size(self) -> int:
         return UNKNOWN
+
+    def _describe(self) -> str:
+        return self._predicate.name
 
 
 def _predicate(function: Callable, source: Dataset) -> ElementFunction:
@@ -91,7 +75,8 @@ def _predicate(function: Callable, source: Dataset) -> ElementFunction:
         or result.shape.rank not in (0, None)
     ):
         raise ValueError(
-            f"Invalid `predicate`. `predicate` must return a `tf.bool` scalar tensor, but got {result!r}."
+            "Invalid `predicate`. `predicate` must return a `tf.bool` scalar tensor, but its return type is "
+            f"{traced.output_spec}."
         )
     return traced
 
@@ -102,115 +87,125 @@ class TakeWhile(Dataset):
     def __init__(self, source: Dataset, predicate: Callable):
         super().__init__(source._element_spec, (source,))
         self._predicate = _predicate(predicate, source)
+        self._call(self._predicate)
 
-    def _iterate(self) -> Iterator[list]:
-        for element in self._parents[0]._iterate():
-            if not self._predicate.run(element)[0]:
-                return
-            yield element
-
-    def _size(self) -> int:
-        return UNKNOWN
-
-
-class FlatMap(Dataset):
-    """The datasets that a function makes of the elements, one after the other."""
-
-    def __init__(self, source: Dataset, function: Callable):
-        self._function = _dataset_function(function, source)
-        super().__init__(self._function.output_spec, (source,))
-
-    def _iterate(self) -> Iterator[list]:
-        for element in self._parents[0]._iterate():
-            yield from self._function.call_eagerly(element)._iterate()
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        ended = at.kept.get("ended", False)
+        at.keep(lambda: {"ended": ended})
+        call = at.function(self._predicate)
+        while not ended:
+            element = next(at.input(), None)
+            ended = element is None or not call(element)[0]
+            if not ended:
+                yield element
 
     def _size(self) -> int:
         return UNKNOWN
 
-
-def _dataset_function(function: Callable, source: Dataset) -> ElementFunction:
-    traced = ElementFunction(function, source._layout)
-    if not isinstance(traced.result, Dataset):
-        raise TypeError(
-            f"The `map_func` argument must return a `Dataset` object. Got {type(traced.result)!r}."
-        )
-    return traced
+    def _describe(self) -> str:
+        return self._predicate.name
 
 
-class Interleave(Dataset):
-    """Blocks of elements, in turn, of the datasets that a function makes of the elements."""
-
-    def __init__(self, source: Dataset, function: Callable, cycle_length: int | None, block_length: int):
-        self._function = _dataset_function(function, source)
-        super().__init__(self._function.output_spec, (source,))
-        self._cycle = (os.cpu_count() or 1) if cycle_length in (None, AUTOTUNE) else int(cycle_length)
-        self._block = int(block_length)
-
-    def _iterate(self) -> Iterator[list]:
-        elements = self._parents[0]._iterate()
-        running: list[Iterator | None] = [None] * self._cycle
-        position, exhausted = 0, False
-        while True:
-            current = running[position]
-            if current is None and not exhausted:
-                current = running[position] = self._next(elements)
-                exhausted = current is None
-            if current is not None:
-                for _ in range(self._block):
-                    element = next(current, None)
-                    if element is None:
-                        running[position] = None  # filled again when the cycle comes back to it
-                        break
-                    yield element
-            elif exhausted and not any(running):
-                return
-            position = (position + 1) % self._cycle
-
-    def _next(self, elements: Iterator) -> Iterator | None:
-        element = next(elements, None)
-        return None if element is None else self._function.call_eagerly(element)._iterate()
-
-    def _size(self) -> int:
-        return UNKNOWN
-
-
-def with_stable_state(state: Any, layout: Layout, function: Callable) -> tuple[Layout, ElementFunction]:
+def with_stable_state(spec: Any, layout: Layout, function: Callable) -> tuple[Layout, ElementFunction]:
     """Traces `function(state, element)` with state specs that its results fit, relaxing shapes until they do."""
-    spec = spec_of(state)
     while True:
         state_layout = Layout(spec)
         traced = ElementFunction(function, layout, state_layout)
-        new = traced.output_spec
-        flat_old, flat_new = leaves(spec), leaves(new)
-        if len(flat_old) != len(flat_new) or any(a.dtype != b.dtype for a, b in zip(flat_old, flat_new)):
-            raise TypeError(
-                f"The state must keep its structure and dtypes: it was {spec}, and becomes {new}."
-            )
-        merged = [old.most_specific_common_supertype([after]) for old, after in zip(flat_old, flat_new)]
-        if merged == flat_old:
+        merged = merged_state(spec, traced.output_spec)
+        if merged == leaves(spec):
             return state_layout, traced
         spec = state_layout.fill(merged)
+
+
+def merged_state(old: Any, new: Any) -> list:
+    """The specs that both a state and what a function makes of it fit.
+
+    Raises:
+      TypeError: the structures or dtypes differ.
+    """
+    flat_old, flat_new = leaves(old), leaves(new)
+    if len(flat_old) != len(flat_new):
+        raise TypeError(f"The new state must keep its structure: it was {old}, and becomes {new}.")
+    for before, after in zip(flat_old, flat_new):
+        if getattr(before, "dtype", None) != getattr(after, "dtype", None):
+            raise TypeError(
+                "The element types for the new state must match the initial state. Expected "
+                f"{before.dtype!r} but got {after.dtype!r}."
+            )
+    return [before.most_specific_common_supertype([after]) for before, after in zip(flat_old, flat_new)]
 
 
 class Scan(Dataset):
     """A function of a state and every element."""
 
     def __init__(self, source: Dataset, state: Any, function: Callable):
-        self._state = state
-        state_spec = spec_of(state)
-        self._state_layout = Layout(state_spec)
-        self._function = ElementFunction(function, source._layout, self._state_layout)
-        result = self._function.output_spec
-        if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError(
-                "The scan function must return a pair comprising the new state and the output value."
-            )
+        spec = spec_of(state)
+        while True:
+            self._state_layout = Layout(spec)
+            traced = ElementFunction(function, source._layout, self._state_layout)
+            result = traced.output_spec
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise TypeError(
+                    "The scan function must return a pair comprising the new state and the output value."
+                )
+            merged = merged_state(spec, result[0])
+            if merged == leaves(spec):
+                break
+            spec = self._state_layout.fill(merged)
         super().__init__(result[1], (source,))
+        self._function = traced
+        self._call(traced)
+        self._state = self._state_layout.tensors(state)
+        self._need(self._state)
 
-    def _iterate(self) -> Iterator[list]:
-        flat = self._state_layout.flatten(self._state)
-        count = len(flat)
-        for element in self._parents[0]._iterate():
-            results = self._function.run([*flat, *element])
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        flat = at.kept.get("state")
+        if flat is None:
+            values = [at.value(each) for each in self._state]
+            flat = [each.host() if isinstance(each, EagerTensor) else each for each in values]
+        at.keep(lambda: {"state": flat})
+        call, count = at.function(self._function), len(flat)
+        for element in at.input():
+            results = call([*flat, *element])
             flat = results[:count]
             yield results[count:]
+
+    def _describe(self) -> str:
+        return self._function.name
+
+
+class Unique(Dataset):
+    """Each element once."""
+
+    def __init__(self, source: Dataset):
+        spec = source._element_spec
+        if not isinstance(spec, TensorSpec):
+            raise TypeError(
+                "`tf.data.Dataset.unique` is not supported for datasets with non-tensor elements."
+            )
+        if spec.dtype not in (dtypes.int32, dtypes.int64, dtypes.string):
+            raise TypeError(
+                f"`tf.data.Dataset.unique` is only supported for tf.int32, tf.int64, and tf.string, got {spec.dtype.name}."
+            )
+        super().__init__(spec, (source,))
+
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        seen: dict = dict.fromkeys(_key(each) for each in at.kept.get("seen", ()))
+        at.keep(lambda: {"seen": list(seen)})
+        for element in at.input():
+            key = _key(element[0])
+            if key not in seen:
+                seen[key] = None
+                yield element
+
+    def _size(self) -> int:
+        return UNKNOWN
+
+
+def _key(value: Any) -> Any:
+    value = np.asarray(value)
+    return (
+        value.item()
+        if value.ndim == 0
+        else (value.shape, value.tobytes() if value.dtype != object else tuple(value.ravel()))
+    )

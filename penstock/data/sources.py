@@ -2,52 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from penstock.data.dataset import INFINITE, UNKNOWN, Dataset
-from penstock.data.element import Layout, as_eager, leaves, spec_of, to_structure
-from penstock.engine.convert import array_of
+from penstock.data.element import Layout, as_eager, leaves, spec_of
+from penstock.data.iteration import Iteration
+from penstock.data.random_numbers import RandomWords, dataset_seeds
+from penstock.engine.export import export
 from penstock.engine.static_value import constant_value
-from penstock.ops.python_functions import as_op_error
+from penstock.runtime.executor import to_raw
 from penstock.types import dtypes, errors, nest
 from penstock.types.dtypes import as_dtype
-from penstock.types.shapes import TensorShape
 from penstock.types.specs import NoneTensorSpec, TensorSpec
 from penstock.types.tensors import SymbolicTensor, Tensor
 
 
-def _is_symbolic(structure: Any) -> bool:
-    return any(
-        isinstance(each, SymbolicTensor)
-        for leaf in leaves(structure)
-        if leaf is not None
-        for each in nest.flatten(leaf, expand_composites=True)
-    )
-
-
-def symbolic_error() -> errors.UnimplementedError:
-    """For iterating a dataset that was made, inside a function, of tensors that have no value yet."""
-    return errors.UnimplementedError(
-        None,
-        None,
-        "This dataset was made of symbolic tensors inside a tf.function: make it outside, of eager ones.",
-    )
+def _known(tensor: Any) -> Any:
+    """The array of a tensor, or the tensor itself where its value is known only when the pipeline runs."""
+    if isinstance(tensor, SymbolicTensor):
+        known = constant_value(tensor)
+        return tensor if known is None else known
+    return to_raw(tensor)  # type: ignore[arg-type]
 
 
 class Tensors(Dataset):
     """One element."""
 
+    _cheap = True
+
     def __init__(self, structure: Any):
         super().__init__(spec_of(structure))
-        self._flat = None if _is_symbolic(structure) else self._layout.flatten(structure)
+        self._flat = [_known(each) for each in self._layout.tensors(structure)]
+        self._need(self._flat)
 
-    def _iterate(self) -> Iterator[list]:
-        if self._flat is None:
-            raise symbolic_error()
-        yield list(self._flat)
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        given = [at.kept.get("given", False)]
+        at.keep(lambda: {"given": given[0]})
+        if not given[0]:
+            given[0] = True
+            yield [at.value(each) for each in self._flat]
 
     def _size(self) -> int:
         return 1
@@ -56,56 +53,88 @@ class Tensors(Dataset):
 class Slices(Dataset):
     """The slices of tensors along their first dimension."""
 
+    _cheap = True
+
     def __init__(self, structure: Any):
         batched = spec_of(structure)
-        flat_specs = leaves(batched)
-        if not flat_specs:
-            raise ValueError("Invalid `tensors`. `tensors` should not be empty.")
-        for spec in flat_specs:
+        specs = leaves(batched)
+        if not specs or all(isinstance(spec, NoneTensorSpec) for spec in specs):
+            raise ValueError("Invalid `element`. `element` should not be empty.")
+        for spec in specs:
             if isinstance(spec, TensorSpec) and spec.shape.rank == 0:
                 raise ValueError("Unbatching a tensor is only supported for rank >= 1")
         layout = Layout(batched)
-        super().__init__(layout.fill([_row_spec(spec) for spec in flat_specs]))
-        sizes = {spec.shape[0] for spec in flat_specs if isinstance(spec, TensorSpec) and spec.shape.rank}
-        self._count = UNKNOWN
-        self._columns: list[Any] | None = None
-        self._composites: list[Any] = []
-        if _is_symbolic(structure):
-            if len(sizes) == 1 and None not in sizes:
-                self._count = sizes.pop()
-            return
-        values = leaves(structure)
-        counts = {_first_dimension(each) for each in values if each is not None}
-        if len(counts) > 1:
-            raise ValueError(
-                f"Dimensions {sorted(counts)} are not compatible: all components must have the same first one."
-            )
-        self._count = counts.pop()
-        self._columns = [
-            None if each is None else each if not isinstance(spec, TensorSpec) else as_eager(each.host())
-            for spec, each in zip(flat_specs, values)
-        ]
-        self._plain = all(isinstance(spec, TensorSpec) for spec in flat_specs)
+        super().__init__(layout.fill([_row_spec(spec) for spec in specs]))
+        self._batched = layout
+        self._plain = all(isinstance(spec, (TensorSpec, NoneTensorSpec)) for spec in specs)
+        self._columns = [_known(each) for each in layout.tensors(structure)]
+        self._need(self._columns)
+        sizes = {_rows(spec, leaf) for spec, leaf in zip(specs, leaves(structure)) if leaf is not None}
+        known = sorted(size for size in sizes if size is not None)
+        if len(known) > 1:
+            raise ValueError(f"Dimensions {known[0]} and {known[1]} are not compatible")
+        self._count = known[0] if known else UNKNOWN
 
-    def _iterate(self) -> Iterator[list]:
-        columns = self._columns
-        if columns is None:
-            raise symbolic_error()
-        if self._plain:
-            yield from (list(row) for row in zip(*columns))
-            return
-        for index in range(self._count):
-            row = [_row(each, spec, index) for each, spec in zip(columns, leaves(self._element_spec))]
-            yield self._layout.flatten(self._layout.fill([_as_tensor(each) for each in row]))
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        columns = [at.value(each) for each in self._columns]
+        rows = self._rows_of_tensors(columns) if self._plain else self._rows_of_composites(columns)
+        positions = iter(range(at.kept.get("next", 0), rows.size))
+        at.keep(lambda: {"next": rows.size - operator.length_hint(positions)})
+        return map(rows.row, positions)
+
+    def _rows_of_tensors(self, columns: list) -> _Rows:
+        columns = [as_eager(each) for each in columns]
+        sizes = {len(each) for each in columns}
+        if len(sizes) > 1:
+            raise errors.InvalidArgumentError(
+                None, None, f"Dimensions {sorted(sizes)} are not compatible: all components must have the same first one."
+            )  # fmt: skip
+        if len(columns) == 1:
+            column = columns[0]
+            return _Rows(len(column), lambda index: [column[index]])
+        return _Rows(sizes.pop(), lambda index: [column[index] for column in columns])
+
+    def _rows_of_composites(self, columns: list) -> _Rows:
+        specs = leaves(self._element_spec)
+        values = leaves(self._batched.pack(columns))
+        sizes = [_rows(spec, each) for spec, each in zip(specs, values) if each is not None]
+
+        def row(index: int) -> list:
+            parts = [_row(each, spec, index) for each, spec in zip(values, specs)]
+            return self._layout.flatten(self._layout.fill(parts))
+
+        return _Rows(sizes[0], row)
 
     def _size(self) -> int:
         return self._count
 
 
-def _as_tensor(value: Any) -> Any:
-    if value is None or isinstance(value, Tensor) or hasattr(value, "_type_spec"):
-        return value
-    return to_structure(value)
+class _Rows:
+    """How many elements there are, and how to get one."""
+
+    def __init__(self, size: Any, row: Any):
+        self.size, self.row = int(size), row
+
+
+def _rows(spec: Any, value: Any) -> int | None:
+    """The size of the first dimension of a component, where it is known."""
+    if isinstance(value, SymbolicTensor):
+        return value.shape[0] if value.shape.rank else None
+    if isinstance(value, Tensor):
+        return value.shape[0]
+    if hasattr(value, "nrows"):
+        return _number(value.nrows())
+    if hasattr(value, "dense_shape"):
+        return _number(value.dense_shape[0])
+    if hasattr(value, "shape") and value.shape.rank:
+        return value.shape[0]
+    first = nest.flatten(value, expand_composites=True)[0]
+    return first.shape[0] if first.shape.rank else None
+
+
+def _number(value: Any) -> int | None:
+    known = constant_value(value) if isinstance(value, SymbolicTensor) else to_raw(value)
+    return None if known is None else int(known)
 
 
 def _row(column: Any, spec: Any, index: int) -> Any:
@@ -124,131 +153,10 @@ def _row_spec(spec: Any) -> Any:
     return spec._unbatch()
 
 
-def _first_dimension(value: Any) -> int:
-    if isinstance(value, Tensor):
-        return value.shape[0]
-    if hasattr(value, "nrows"):
-        return int(value.nrows())
-    if not hasattr(value, "shape"):
-        value = nest.flatten(value, expand_composites=True)[0]
-    return int(value.shape[0])
-
-
-class Generator(Dataset):
-    """What a Python generator yields."""
-
-    def __init__(
-        self, generator: Callable, output_types: Any, output_shapes: Any, args: Any, output_signature: Any
-    ):
-        if not callable(generator):
-            raise TypeError("`generator` must be a Python callable.")
-        if output_signature is not None:
-            if output_types is not None or output_shapes is not None:
-                raise TypeError(
-                    "The `output_types` and `output_shapes` arguments cannot be used with `output_signature`."
-                )
-            spec = _specs_of_lists(output_signature)
-        elif output_types is None:
-            raise TypeError(
-                "To specify the output signature you need to provide `output_signature` or `output_types`."
-            )
-        else:
-            types = _specs_of_lists(output_types)
-            if output_shapes is None:
-                spec = _map_types(types)
-            else:
-                shapes = iter(_flat_shapes(types, output_shapes))
-                spec = Layout(_map_types(types)).fill(
-                    [TensorSpec(next(shapes), as_dtype(kind)) for kind in leaves(types)]
-                )
-        super().__init__(spec)
-        self._generator = generator
-        self._args = tuple(
-            np.asarray(each) if not isinstance(each, Tensor) else each.numpy() for each in args or ()
-        )
-
-    def _iterate(self) -> Iterator[list]:
-        specs = leaves(self._element_spec)
-        try:
-            for value in self._generator(*self._args):
-                yield self._check(value, specs)
-        except errors.OpError:
-            raise
-        except Exception as error:
-            raise as_op_error(error) from error
-
-    def _check(self, value: Any, specs: list) -> list:
-        if isinstance(self._element_spec, tuple) and isinstance(value, list):
-            value = tuple(value)
-        parts = _split_like(self._element_spec, value)
-        flat: list[Any] = []
-        for spec, part in zip(specs, parts, strict=True):
-            if not isinstance(spec, TensorSpec):
-                flat.extend(as_eager(each.host()) for each in nest.flatten(part, expand_composites=True))
-                continue
-            try:
-                array = part.host() if isinstance(part, Tensor) else array_of(part, spec.dtype)[0]
-            except (TypeError, ValueError) as error:
-                raise errors.InvalidArgumentError(
-                    None,
-                    None,
-                    f"TypeError: `generator` yielded an element that could not be converted to the expected type. The "
-                    f"expected type was {spec.dtype.name}, but the yielded element was {part!r}. ({error})",
-                ) from None
-            if not spec.shape.is_compatible_with(np.shape(array)):
-                raise errors.InvalidArgumentError(
-                    None,
-                    None,
-                    f"TypeError: `generator` yielded an element of shape {np.shape(array)} where an element of shape "
-                    f"{spec.shape} was expected.",
-                )
-            flat.append(array)
-        return flat
-
-
-def _split_like(spec: Any, value: Any) -> list:
-    """The parts of a yielded value; lists in a tuple's place count as tuples."""
-    if isinstance(spec, tuple):
-        parts = list(value)
-        if len(parts) != len(spec):
-            raise errors.InvalidArgumentError(
-                None, None, f"TypeError: `generator` yielded an element that did not match the expected structure. The "
-                f"expected structure has {len(spec)} parts, but the yielded element was {value!r}."
-            )  # fmt: skip
-        return [part for each, inner in zip(spec, parts) for part in _split_like(each, inner)]
-    if isinstance(spec, dict):
-        return [part for key in sorted(spec) for part in _split_like(spec[key], value[key])]
-    return [value]
-
-
-def _specs_of_lists(structure: Any) -> Any:
-    if isinstance(structure, (list, tuple)) and not hasattr(structure, "_fields"):
-        return tuple(_specs_of_lists(each) for each in structure)
-    if isinstance(structure, dict):
-        return {key: _specs_of_lists(each) for key, each in structure.items()}
-    return structure
-
-
-def _map_types(types: Any) -> Any:
-    if isinstance(types, tuple):
-        return tuple(_map_types(each) for each in types)
-    if isinstance(types, dict):
-        return {key: _map_types(each) for key, each in types.items()}
-    return TensorSpec(None, as_dtype(types))
-
-
-def _flat_shapes(types: Any, shapes: Any) -> list:
-    if isinstance(types, tuple):
-        return [
-            found for kind, shape in zip(types, shapes, strict=True) for found in _flat_shapes(kind, shape)
-        ]
-    if isinstance(types, dict):
-        return [found for key in sorted(types) for found in _flat_shapes(types[key], shapes[key])]
-    return [TensorShape(shapes)]
-
-
 class Range(Dataset):
     """The numbers from `start` to `stop` in steps."""
+
+    _cheap = True
 
     def __init__(self, *args: Any, output_type: Any = dtypes.int64):
         if not 1 <= len(args) <= 3:
@@ -257,32 +165,69 @@ class Range(Dataset):
             )
         dtype = as_dtype(output_type)
         super().__init__(TensorSpec([], dtype))
-        known = [constant_value(each) if isinstance(each, Tensor) else each for each in args]
-        self._bounds = None if any(each is None for each in known) else range(*(int(each) for each in known))
+        self._bounds = [self._parameter(each) for each in args]
         self._type = dtype.as_numpy_dtype
 
-    def _iterate(self) -> Iterator[list]:
-        kind = self._type
-        return ([kind(value)] for value in self._bounds)
+    def _range(self, values: list) -> range:
+        numbers = [int(each.numpy()) if isinstance(each, Tensor) else int(each) for each in values]
+        if len(numbers) == 3 and numbers[2] == 0:
+            raise errors.InvalidArgumentError(None, None, "step must be a non-zero integer.")
+        return range(*numbers)
+
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        numbers, kind = self._range([at.value(each) for each in self._bounds]), self._type
+        rest = iter(numbers[at.kept.get("next", 0) :])
+        at.keep(lambda: {"next": len(numbers) - operator.length_hint(rest)})
+        return ([kind(value)] for value in rest)
 
     def _size(self) -> int:
-        return UNKNOWN if self._bounds is None else len(self._bounds)
+        if any(isinstance(each, SymbolicTensor) for each in self._bounds):
+            return UNKNOWN
+        return len(self._range(self._bounds))
 
 
-class Random(Dataset):
-    """Pseudorandom int64 numbers without end."""
+class Counter(Dataset):
+    """The numbers from `start` on in steps, without end."""
 
-    def __init__(self, seed: Any, rerandomize: bool):
-        super().__init__(TensorSpec([], dtypes.int64))
-        self._seed, self._rerandomize = seed, rerandomize
-        self._made = 0
+    def __init__(self, start: Any, step: Any, dtype: Any):
+        dtype = as_dtype(dtype)
+        super().__init__(TensorSpec([], dtype))
+        self._start, self._step = self._parameter(start), self._parameter(step)
+        self._type = dtype.as_numpy_dtype
 
-    def _iterate(self) -> Iterator[list]:
-        seed = None if self._seed is None else [int(self._seed), self._made if self._rerandomize else 0]
-        self._made += 1
-        generator = np.random.default_rng(seed)
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        start, step = (
+            np.asarray(each.numpy() if isinstance(each, Tensor) else each)
+            for each in (at.value(self._start), at.value(self._step))
+        )
+        position = at.kept.get("next", 0)
+        at.keep(lambda: {"next": position})
         while True:
-            yield [np.int64(generator.integers(0, 2**32))]
+            position += 1
+            yield [np.asarray(start + (position - 1) * step).astype(self._type)[()]]
+
+    def _size(self) -> int:
+        return INFINITE
+
+
+@export("data.experimental.RandomDataset")
+class Random(Dataset):
+    """Pseudorandom int64 numbers without end, TensorFlow's where a seed is set."""
+
+    def __init__(self, seed: Any = None, rerandomize_each_iteration: Any = None, name: str | None = None):
+        super().__init__(TensorSpec([], dtypes.int64))
+        self._seeds, self._rerandomize = dataset_seeds(seed), bool(rerandomize_each_iteration)
+        self._iterations = RandomWords(*self._seeds)
+
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        if "words" in at.kept:
+            words = RandomWords(*at.kept["words"])
+        elif self._rerandomize:
+            words = RandomWords(next(self._iterations), next(self._iterations))
+        else:
+            words = RandomWords(*self._seeds)
+        at.keep(lambda: {"words": words.position})
+        return ([np.int64(word)] for word in words)
 
     def _size(self) -> int:
         return INFINITE
@@ -296,12 +241,18 @@ def list_files(file_pattern: Any, shuffle: bool, seed: Any) -> Dataset:
     """
     import glob
 
-    patterns = (
-        [file_pattern] if isinstance(file_pattern, (str, bytes)) else list(np.ravel(np.asarray(file_pattern)))
-    )
-    texts = [each.decode() if isinstance(each, bytes) else str(each) for each in patterns]
-    found = sorted(name for pattern in texts for name in glob.glob(pattern))
+    from penstock.io.filesystem import local_path
+
+    given = file_pattern.numpy() if isinstance(file_pattern, Tensor) else file_pattern
+    patterns = [local_path(each) for each in np.ravel(np.asarray(given, object))]
+    found = sorted(name for pattern in patterns for name in glob.glob(pattern))
     if not found:
-        raise errors.InvalidArgumentError(None, None, f"No files matched pattern: {', '.join(texts)}")
-    dataset = Dataset.from_tensor_slices(np.array(found, object))
+        raise errors.InvalidArgumentError(None, None, f"No files matched pattern: {', '.join(patterns)}")
+    dataset = Dataset.from_tensor_slices(np.array([name.encode() for name in found], object))
     return dataset.shuffle(len(found), seed) if shuffle else dataset
+
+
+def sparse_slices(sparse: Any) -> Dataset:
+    """The rows of a sparse tensor as (indices, values, dense shape)."""
+    rows = Dataset.from_tensor_slices(sparse)
+    return rows.map(lambda row: (row.indices, row.values, row.dense_shape))

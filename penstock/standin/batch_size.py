@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from penstock.data.batching import Batch, PaddedBatch
+from penstock.data.batching import Batch
 from penstock.data.buffering import Cache, Prefetch
 from penstock.data.combining import Concatenate, Zip
 from penstock.data.dataset import Dataset
 from penstock.data.element import leaves
-from penstock.data.ordering import Repeat, Shard, Shuffle, Skip, Take, WithOptions
+from penstock.data.ordering import Repeat, Shard, Skip, Take, WithOptions
+from penstock.data.padding import PaddedBatch
 from penstock.data.per_element import Filter
+from penstock.data.shuffling import Shuffle
 from penstock.engine.convert import convert_to_tensor
 from penstock.types import dtypes
 from penstock.types.tensors import Tensor

@@ -1,0 +1,352 @@
+"""CSV files as datasets: `CsvDataset` (columns as scalars) and `make_csv_dataset` (batches of features)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from penstock.data.dataset import AUTOTUNE, UNKNOWN, Dataset
+from penstock.data.element import to_structure
+from penstock.data.iteration import Iteration
+from penstock.data.readers import _decoded, file_names
+from penstock.engine.export import export
+from penstock.io.compressed import Decompressed, checked_kind
+from penstock.io.filesystem import open_to_read, os_errors
+from penstock.types import dtypes, errors
+from penstock.types.dtypes import DType, as_dtype
+from penstock.types.specs import TensorSpec
+
+_TYPES = (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64, dtypes.string)
+# Bytes pass through the csv module as the characters of the same numbers.
+_BYTES = "latin-1"
+
+
+class _Column:
+    """How a column is read: its dtype, and what stands for an empty field (None: nothing, the field must be there)."""
+
+    def __init__(self, default: Any):
+        self.default: Any = None
+        if isinstance(default, DType) or (isinstance(default, type) and issubclass(default, np.generic)):
+            self.dtype = as_dtype(default)
+        else:
+            value = to_structure(default)
+            array = np.ravel(np.asarray(value.numpy()))
+            self.dtype = value.dtype if array.size or value.dtype is not dtypes.float32 else dtypes.float32
+            self.default = array[0] if array.size else None
+        if self.dtype not in _TYPES:
+            raise TypeError(f"record_defaults: a column cannot be {self.dtype.name}.")
+
+    def convert(self, field: str, na_value: str, place: str) -> Any:
+        """The value of a field.
+
+        Raises:
+          InvalidArgumentError: it is empty and there is no default, or it is no such value.
+        """
+        if field == "" or field == na_value:
+            if self.default is None:
+                raise errors.InvalidArgumentError(None, None, f"{place} is required but missing in record!")
+            return self.default
+        if self.dtype is dtypes.string:
+            return field.encode(_BYTES)
+        kind = self.dtype.as_numpy_dtype
+        try:
+            return kind(int(field)) if self.dtype.is_integer else kind(field.strip())
+        except (ValueError, OverflowError):
+            raise errors.InvalidArgumentError(
+                None, None, f"{place} in record is not a valid {self.dtype.name}: {field}"
+            ) from None
+
+
+@export("data.experimental.CsvDataset")
+class CsvDataset(Dataset):
+    """The records of CSV files: tuples of scalars, one for each column.
+
+    Args:
+      filenames: names, or a dataset of names.
+      record_defaults: for each selected column a value that stands for an empty field, or a dtype where the field must be
+        there. Columns are float32, float64, int32, int64 or string.
+      header: whether the first line of each file is left out.
+      field_delim, use_quote_delim, na_value: how a line is split, and one more text for "nothing there".
+      select_cols: indices, in rising order, of the columns to take. exclude_cols: of those to leave out.
+
+    Raises (when iterated):
+      InvalidArgumentError: a field is missing or no such value; the message names the file and the record.
+    """
+
+    def __init__(
+        self,
+        filenames: Any,
+        record_defaults: Any,
+        compression_type: str | None = None,
+        buffer_size: Any = None,
+        header: bool = False,
+        field_delim: str = ",",
+        use_quote_delim: bool = True,
+        na_value: str = "",
+        select_cols: Sequence[int] | None = None,
+        exclude_cols: Sequence[int] | None = None,
+    ):
+        if select_cols is not None and exclude_cols is not None:
+            raise ValueError("select_cols and exclude_cols cannot both be given.")
+        names = file_names(filenames)
+        self._columns = [_Column(each) for each in record_defaults]
+        super().__init__(tuple(TensorSpec([], each.dtype) for each in self._columns), (names,))
+        self._compression = checked_kind(compression_type or "")
+        self._header, self._na_value = bool(header), na_value
+        quoting = csv.QUOTE_MINIMAL if use_quote_delim else csv.QUOTE_NONE
+        self._dialect: dict[str, Any] = {
+            "delimiter": field_delim,
+            "quoting": quoting,
+            "strict": bool(use_quote_delim),
+        }
+        self._select = None if select_cols is None else [int(each) for each in select_cols]
+        self._exclude = set(exclude_cols or ())
+        if self._select is not None and len(self._select) != len(self._columns):
+            raise ValueError("select_cols and record_defaults must have the same length.")
+
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        name, given = at.kept.get("name"), at.kept.get("given", 0)
+        at.keep(lambda: {"name": name, "given": given})
+        names = at.input()
+        while True:
+            if name is None:
+                element = next(names, None)
+                if element is None:
+                    return
+                name, given = _decoded(element[0]), 0
+            for row in self._rows(name, given):
+                given += 1
+                yield self._converted(row, name, given)
+            name = None
+
+    def _rows(self, name: str, skip: int) -> Iterator[list[str]]:
+        with os_errors(name):
+            raw: Any = open_to_read(name)
+        if self._compression:
+            raw = _Raw(Decompressed(raw, self._compression, name))
+        with io.TextIOWrapper(io.BufferedReader(raw), _BYTES, newline="") as text:
+            rows = csv.reader(text, **self._dialect)
+            try:
+                rows_with_content = filter(None, rows)
+                yield from itertools.islice(rows_with_content, skip + self._header, None)
+            except csv.Error as error:
+                raise errors.InvalidArgumentError(
+                    None, None, f"{name}: line {rows.line_num}: {error}"
+                ) from None
+
+    def _converted(self, row: list[str], name: str, number: int) -> list:
+        if self._select is not None:
+            if self._select and self._select[-1] >= len(row):
+                raise errors.InvalidArgumentError(
+                    None, None, f"{name}: record {number} has {len(row)} fields, and column {self._select[-1]} was selected."
+                )  # fmt: skip
+            row = [row[index] for index in self._select]
+        elif self._exclude:
+            row = [field for index, field in enumerate(row) if index not in self._exclude]
+        if len(row) != len(self._columns):
+            raise errors.InvalidArgumentError(
+                None,
+                None,
+                f"{name}: Expect {len(self._columns)} fields but have {len(row)} in record {number}",
+            )
+        na_value = self._na_value
+        return [
+            column.convert(field, na_value, f"{name}: Field {index}, record {number},")
+            for index, (column, field) in enumerate(zip(self._columns, row))
+        ]
+
+    def _size(self) -> int:
+        return UNKNOWN
+
+
+class _Raw(io.RawIOBase):
+    """A decompressed stream in the form that the io module reads."""
+
+    def __init__(self, stream: Decompressed):
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+@export("data.experimental.make_csv_dataset")
+def make_csv_dataset(
+    file_pattern: Any,
+    batch_size: Any,
+    column_names: Sequence[str] | None = None,
+    column_defaults: Sequence[Any] | None = None,
+    label_name: str | None = None,
+    select_columns: Sequence[Any] | None = None,
+    field_delim: str = ",",
+    use_quote_delim: bool = True,
+    na_value: str = "",
+    header: bool = True,
+    num_epochs: int | None = None,
+    shuffle: bool = True,
+    shuffle_buffer_size: int = 10000,
+    shuffle_seed: Any = None,
+    prefetch_buffer_size: Any = None,
+    num_parallel_reads: Any = None,
+    sloppy: bool = False,
+    num_rows_for_inference: int | None = 100,
+    compression_type: str | None = None,
+    ignore_errors: bool = False,
+    encoding: str = "utf-8",
+) -> Dataset:
+    """Batches of the records of CSV files: dictionaries of columns, or pairs (dictionary, labels).
+
+    Args:
+      file_pattern: glob patterns.
+      column_names: from the first line of the first file where not given (with `header`).
+      column_defaults: as `record_defaults` of `CsvDataset`; found out from the first `num_rows_for_inference` rows where
+        not given.
+      label_name: the column that becomes the label.
+      select_columns: names or indices of the columns to take.
+      num_epochs: None to go on without end. shuffle, shuffle_buffer_size, shuffle_seed: as `Dataset.shuffle`.
+      ignore_errors: whether records that cannot be read are left out.
+
+    Raises:
+      ValueError: names are missing, or appear twice, or the label is none of them.
+    """
+    import glob
+
+    patterns = [file_pattern] if isinstance(file_pattern, (str, bytes)) else list(file_pattern)
+    found = sorted(
+        name for each in patterns for name in glob.glob(each if isinstance(each, str) else each.decode())
+    )
+    if not found:
+        raise ValueError(f"Found no files for the pattern {file_pattern!r}.")
+    dialect = {
+        "delimiter": field_delim,
+        "quoting": csv.QUOTE_MINIMAL if use_quote_delim else csv.QUOTE_NONE,
+    }
+    if column_names is None:
+        if not header:
+            raise ValueError("Expected `column_names` or `header` arguments. Neither was provided.")
+        column_names = next(_first_rows(found[0], dialect, compression_type, encoding, False))
+    if len(set(column_names)) != len(column_names):
+        raise ValueError("Cannot have duplicate column names.")
+    selected = _selected(select_columns, list(column_names))
+    if column_defaults is None:
+        column_defaults = _inferred(
+            found, dialect, compression_type, encoding, header, na_value, selected, num_rows_for_inference
+        )
+    elif select_columns is not None and len(column_defaults) > len(selected):
+        column_defaults = [column_defaults[index] for index in selected]
+    names = [column_names[index] for index in selected]
+    if label_name is not None and label_name not in names:
+        raise ValueError(f"`label_name` provided must be one of the columns, got {label_name!r} and {names}.")
+
+    def of_file(name: Any) -> Dataset:
+        dataset: Dataset = CsvDataset(
+            name, column_defaults, compression_type, None, header, field_delim, use_quote_delim, na_value, selected
+        )  # fmt: skip
+        return dataset.ignore_errors() if ignore_errors else dataset
+
+    dataset = Dataset.from_tensor_slices(found)
+    if shuffle:
+        dataset = dataset.shuffle(len(found), shuffle_seed)
+    dataset = dataset.interleave(of_file, cycle_length=num_parallel_reads or 1)
+    if shuffle:
+        dataset = dataset.shuffle(shuffle_buffer_size, shuffle_seed)
+    if num_epochs != 1:
+        dataset = dataset.repeat(num_epochs)
+
+    def features(*columns: Any) -> Any:
+        found = OrderedDict(zip(names, columns))
+        if label_name is None:
+            return found
+        label = found.pop(label_name)
+        return found, label
+
+    dataset = dataset.batch(batch_size, drop_remainder=num_epochs is None).map(features)
+    return dataset.prefetch(AUTOTUNE if prefetch_buffer_size is None else prefetch_buffer_size)
+
+
+def _first_rows(
+    name: str, dialect: dict, compression: str | None, encoding: str, header: bool
+) -> Iterator[list[str]]:
+    with os_errors(name):
+        raw: Any = open_to_read(name)
+    if compression:
+        raw = _Raw(Decompressed(raw, checked_kind(compression), name))
+    with io.TextIOWrapper(io.BufferedReader(raw), encoding, newline="") as text:
+        yield from itertools.islice(csv.reader(text, **dialect), int(header), None)
+
+
+def _selected(columns: Sequence[Any] | None, names: list[str]) -> list[int]:
+    if columns is None:
+        return list(range(len(names)))
+    indices = [names.index(each) if isinstance(each, str) and each in names else each for each in columns]
+    for each in indices:
+        if isinstance(each, str):
+            raise ValueError(f"Value {each!r} in `select_columns` is not a column name.")
+    return sorted(indices)
+
+
+# What a column may be, from the narrowest to the widest.
+def _is_int32(text: str) -> bool:
+    return _is(int, text) and -(2**31) <= int(text) < 2**31
+
+
+def _is(kind: Any, text: str) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return False
+    return True
+
+
+_KINDS = (
+    (dtypes.int32, _is_int32),
+    (dtypes.int64, lambda text: _is(int, text) and -(2**63) <= int(text) < 2**63),
+    (dtypes.float32, lambda text: _is(float, text) and abs(float(text)) <= np.finfo(np.float32).max),
+    (dtypes.float64, lambda text: _is(float, text)),
+    (dtypes.string, lambda text: True),
+)
+
+
+def _inferred(
+    files: list[str],
+    dialect: dict,
+    compression: str | None,
+    encoding: str,
+    header: bool,
+    na_value: str,
+    columns: list[int],
+    most: int | None,
+) -> list:
+    """Defaults of columns that fit the first rows: zero or the empty string, of the narrowest dtype that holds them all."""
+    rows = itertools.chain.from_iterable(
+        _first_rows(name, dialect, compression, encoding, header) for name in files
+    )
+    widest = [0] * len(columns)
+    seen = [False] * len(columns)
+    for row in itertools.islice(rows, most):
+        for place, index in enumerate(columns):
+            text = row[index]
+            if text in ("", na_value):
+                continue
+            seen[place] = True
+            while not _KINDS[widest[place]][1](text):
+                widest[place] += 1
+    kinds = [_KINDS[width][0] if known else dtypes.string for width, known in zip(widest, seen)]
+    return [
+        np.array([b""], object) if kind is dtypes.string else np.zeros([1], kind.as_numpy_dtype)
+        for kind in kinds
+    ]
