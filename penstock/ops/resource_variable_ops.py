@@ -197,10 +197,11 @@ _update("AssignSubVariableOp", lambda value, delta: value - delta)
 
 
 def _count_up_to(handle: Any, *, limit: int, **_: Any) -> Any:
-    value = handle.read()
-    if value >= limit:
-        raise errors.OutOfRangeError(None, None, f"Reached limit of {limit}")
-    handle.assign(value + np.asarray(1, value.dtype))
+    with process.lock:  # threads that fill a queue count together
+        value = np.asarray(handle.read())
+        if value >= limit:
+            raise errors.OutOfRangeError(None, None, f"Reached limit of {limit}")
+        handle.assign(value + np.asarray(1, value.dtype))
     return value
 
 

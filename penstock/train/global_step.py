@@ -104,8 +104,6 @@ def assert_global_step(global_step_tensor: Any) -> None:
 @export(v1=["train.global_step"])
 def global_step(sess: Any, global_step_tensor: Any) -> int:
     """The value of a global step in a session, an int."""
-    if thread.graph is None and hasattr(global_step_tensor, "numpy"):
-        return int(global_step_tensor.numpy())
     return int(sess.run(global_step_tensor))
 
 
