@@ -153,7 +153,7 @@ class OpDef:
         self.shape_rule: Callable | None = None
         self.gradient_rule: Callable | None = None
         self.stateful = False  # keeps program order; never folded, merged or dropped from a function
-        self.writes = False  # assigns the resource that is its first input (or its `_stream` attr)
+        self.writes = False  # assigns the resources among its inputs (or its `_stream` attr)
         self.view = False  # moves or renames data: never worth an XLA call of its own
         self.nested: tuple[str, ...] = ()  # names of the attributes that hold FuncGraphs
         self.check: Check | None = None  # how a compiled call looks at its inputs
@@ -346,7 +346,7 @@ def op(
       shape: the shape rule. None: the XLA body is evaluated abstractly.
       gradient: `gradient(op, *output_gradients)`; `engine.definition.stops` says that no gradient flows.
       stateful: reads or changes something outside its inputs, so it keeps its place in the program.
-      writes: assigns the resource that is its first input.
+      writes: assigns the resources among its inputs.
       view: only moves or renames data.
       nested: the attributes that hold FuncGraphs.
       check: what a compiled call looks for in its inputs; the XLA body then only passes them on.

@@ -291,7 +291,7 @@ def _is_tiny(piece: list[Any], leaving: list[Any]) -> bool:
     arrays: set[int] = {id(each) for each in leaving}
     inside = {id(each) for operation in piece for each in operation.outputs}
     for operation in piece:
-        if operation.device or (not operation.definition.is_plain and operation.type not in _STATE_OPS):
+        :if operation.device or not (operation.definition.is_plain or _is_state_op(operation.type))::
             return False
         numpy_cost += _NUMPY_CALL
         for each in (*operation.inputs, *operation.outputs):

@@ -296,5 +296,5 @@ def written_tensors(operation: Any) -> list[Any]:
             for index in written_inputs(graph)
         ]
     if operation.definition.writes and operation.inputs:
-        return [each for each in operation.inputs if each.dtype is dtypes.resource][:1]
+        return [each for each in operation.inputs if each.dtype is dtypes.resource]
     return []
