@@ -285,13 +285,18 @@ _TINY_TENSOR = 1 << 14  # elements
 _STATE_OPS = {"ReadVariableOp", "AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
 
 
+def _is_state_op(op_type: str) -> bool:
+    """Whether an op reads or assigns variables, and NumPy does it as fast as arithmetic."""
+    return op_type in _STATE_OPS or op_type.startswith("ResourceApply")
+
+
 def _is_tiny(piece: list[Any], leaving: list[Any]) -> bool:
     """Whether a piece is so little work that NumPy does it before XLA's call would have begun."""
     numpy_cost = 0.0
     arrays: set[int] = {id(each) for each in leaving}
     inside = {id(each) for operation in piece for each in operation.outputs}
     for operation in piece:
-        :if operation.device or not (operation.definition.is_plain or _is_state_op(operation.type))::
+        if operation.device or not (operation.definition.is_plain or _is_state_op(operation.type)):
             return False
         numpy_cost += _NUMPY_CALL
         for each in (*operation.inputs, *operation.outputs):
