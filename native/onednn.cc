@@ -1,5 +1,7 @@
 #include "onednn.h"
 
+#include "team.h"
+
 #include <cstdlib>
 #include <new>
 #include <stdexcept>
@@ -11,9 +13,17 @@ namespace {
 constexpr size_t kAlignment = 64;
 constexpr size_t kMostPlans = 1024;
 
-size_t aligned(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
+// A copy of fewer bytes than this is not worth a second thread.
+constexpr size_t kSmallCopy = 1 << 20;
+
+void copy(const dnnl::primitive& reorder, const memory& from, const memory& to) {
+  Alone alone(from.get_desc().get_size() < kSmallCopy);
+  reorder.execute(stream(), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+}
 
 }  // namespace
+
+size_t aligned(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
 
 // Never deleted: XLA's threads may still run while a process exits.
 const dnnl::engine& engine() {
@@ -22,8 +32,8 @@ const dnnl::engine& engine() {
 }
 
 dnnl::stream& stream() {
-  static auto* made = new dnnl::stream(engine());
-  return *made;
+  thread_local dnnl::stream made(engine());
+  return made;
 }
 
 memory::data_type data_type(ffi::DataType type) {
@@ -61,6 +71,7 @@ Plan::Plan(dnnl::primitive primitive, const memory::desc& scratchpad, std::vecto
     if (operand.given != operand.wanted) {
       const auto& [from, to] = operand.is_output ? std::tie(operand.wanted, operand.given)
                                                  : std::tie(operand.given, operand.wanted);
+      Alone alone(operand.given.get_size() < kSmallCopy);
       step.reorder = dnnl::reorder(dnnl::reorder::primitive_desc(engine(), from, engine(), to));
       working_size_ += aligned(operand.wanted.get_size());
     }
@@ -70,8 +81,7 @@ Plan::Plan(dnnl::primitive primitive, const memory::desc& scratchpad, std::vecto
   working_size_ += aligned(scratchpad_.get_size());
 }
 
-void Plan::run(const std::vector<void*>& arrays) const {
-  char* working = working_memory(working_size_);
+void Plan::run(const std::vector<void*>& arrays, char* working) const {
   std::unordered_map<int, memory> arguments;
   std::vector<memory> given;
   for (size_t i = 0; i < steps_.size(); ++i) {
@@ -82,17 +92,14 @@ void Plan::run(const std::vector<void*>& arrays) const {
       continue;
     }
     memory reordered(step.operand.wanted, engine(), working + step.offset);
-    if (!step.operand.is_output)
-      step.reorder.execute(stream(), {{DNNL_ARG_FROM, given.back()}, {DNNL_ARG_TO, reordered}});
+    if (!step.operand.is_output) copy(step.reorder, given.back(), reordered);
     arguments.emplace(step.operand.role, reordered);
   }
   arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(scratchpad_, engine(), working + scratchpad_offset_));
   primitive_.execute(stream(), arguments);
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
-    if (step.reorder && step.operand.is_output)
-      step.reorder.execute(stream(),
-                           {{DNNL_ARG_FROM, arguments.at(step.operand.role)}, {DNNL_ARG_TO, given[i]}});
+    if (step.reorder && step.operand.is_output) copy(step.reorder, arguments.at(step.operand.role), given[i]);
   }
   stream().wait();
 }

@@ -30,6 +30,12 @@ memory::desc strided(const std::vector<int64_t>& sizes, const std::vector<int64_
 // The strides of a row-major array.
 std::vector<int64_t> row_major(const std::vector<int64_t>& sizes);
 
+// At least `size` bytes, aligned for vectors, that belong to the holder of the `Turn`; kept between calls.
+char* working_memory(size_t size);
+
+// `size` rounded up so that what follows it is aligned too.
+size_t aligned(size_t size);
+
 // One primitive, and how arrays get to it: an array that lies in another order than the primitive wants is reordered
 // into working memory first (the primitive's weights usually are), or back afterwards.
 class Plan {
@@ -44,7 +50,11 @@ class Plan {
   Plan(dnnl::primitive primitive, const memory::desc& scratchpad, std::vector<Operand> operands);
 
   // Runs the primitive; `arrays` are those of the operands, in their order. The caller holds a `Turn`.
-  void run(const std::vector<void*>& arrays) const;
+  void run(const std::vector<void*>& arrays) const { run(arrays, working_memory(working_size_)); }
+
+  // The same with working memory of the caller's: `working_size()` bytes.
+  void run(const std::vector<void*>& arrays, char* working) const;
+  size_t working_size() const { return working_size_; }
 
  private:
   struct Step {
@@ -87,9 +97,6 @@ class Key {
 
 // The plan for a key, made at most once. The caller holds a `Turn`, and may use the plan as long as it does.
 const Plan& plan_for(const Key& key, const std::function<std::unique_ptr<Plan>()>& make);
-
-// At least `size` bytes, aligned for vectors, that belong to the holder of the `Turn`; kept between calls.
-char* working_memory(size_t size);
 
 // What a primitive needs to use memory of ours.
 dnnl::primitive_attr own_scratchpad();

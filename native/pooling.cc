@@ -30,27 +30,67 @@ struct Pool {
   long input[3], output[3], size[3], stride[3], pad[3];
 
   long input_image() const { return input[0] * input[1] * input[2] * channels; }
+  // Whether no two windows hold the same element, and whether every element is in one.
+  bool disjoint() const {
+    return size[0] <= stride[0] && size[1] <= stride[1] && size[2] <= stride[2];
+  }
+  bool covering() const {
+    for (int i = 0; i < 3; ++i)
+      if (size[i] < stride[i] || output[i] * stride[i] < input[i] + pad[i]) return false;
+    return true;
+  }
+
   long output_image() const { return output[0] * output[1] * output[2] * channels; }
 
-  // Calls body(offset of the output, offsets of the elements of its window) for each output position of an image.
-  template <typename Body>
-  void for_each_window(const Body& body) const {
-    std::vector<long> elements(size[0] * size[1] * size[2]);
+  // How many numbers a row of outputs has.
+  long row() const { return output[2] * channels; }
+
+  // How many positions of the window of the output at `at` are inside the image, along one dimension.
+  long inside(int dimension, long at) const {
+    long start = at * stride[dimension] - pad[dimension];
+    return std::min(input[dimension], start + size[dimension]) - std::max(0L, start);
+  }
+
+  // How far apart neighbouring outputs have the same element of their windows.
+  long step() const { return stride[2] * channels; }
+
+  // For each row of an image's outputs, and each element of the window in row-major order: the outputs whose element
+  // is inside the image. Calls begin(row, rows), then element(offset in the input, offset in the output, columns) for
+  // each element, then end(row, rows): the offset of the row of outputs, and how many rows of their windows are inside.
+  template <typename Begin, typename Element, typename End>
+  void for_each_row(const Begin& begin, const Element& element, const End& end) const {
     for (long a = 0; a < output[0]; ++a)
-      for (long b = 0; b < output[1]; ++b)
-        for (long c = 0; c < output[2]; ++c) {
-          long count = 0, at[3] = {a, b, c}, first[3], last[3];
-          for (int i = 0; i < 3; ++i) {
-            long start = at[i] * stride[i] - pad[i];
-            first[i] = std::max(0L, start);
-            last[i] = std::min(input[i], start + size[i]);
+      for (long b = 0; b < output[1]; ++b) {
+        long at = (a * output[1] + b) * row(), rows = inside(0, a) * inside(1, b);
+        begin(at, rows);
+        for (long i = 0; i < size[0]; ++i)
+          for (long j = 0; j < size[1]; ++j) {
+            long plane = a * stride[0] - pad[0] + i, line = b * stride[1] - pad[1] + j;
+            if (plane < 0 || plane >= input[0] || line < 0 || line >= input[1]) continue;
+            for (long k = 0; k < size[2]; ++k) {
+              long first = first_column(k), last = last_column(k);
+              if (first >= last) continue;
+              long column = first * stride[2] - pad[2] + k;
+              element(((plane * input[1] + line) * input[2] + column) * channels, at + first * channels,
+                      last - first);
+            }
           }
-          for (long i = first[0]; i < last[0]; ++i)
-            for (long j = first[1]; j < last[1]; ++j)
-              for (long k = first[2]; k < last[2]; ++k)
-                elements[count++] = ((i * input[1] + j) * input[2] + k) * channels;
-          body(((a * output[1] + b) * output[2] + c) * channels, elements.data(), count);
-        }
+        end(at, rows);
+      }
+  }
+
+  // The outputs of a row whose window has its `k`-th column inside the image: from the first to before the last.
+  long first_column(long k) const { return k >= pad[2] ? 0 : (pad[2] - k + stride[2] - 1) / stride[2]; }
+  long last_column(long k) const {
+    long most = input[2] - 1 + pad[2] - k;
+    return most < 0 ? 0 : std::min(output[2], most / stride[2] + 1);
+  }
+
+  // For each output of a row: how many columns of its window are inside the image.
+  std::vector<float> columns_inside() const {
+    std::vector<float> counts(output[2]);
+    for (long c = 0; c < output[2]; ++c) counts[c] = static_cast<float>(inside(2, c));
+    return counts;
   }
 };
 
@@ -72,47 +112,62 @@ Pool describe(const ffi::AnyBuffer& x, const ffi::AnyBuffer& y, Numbers size, Nu
   return pool;
 }
 
-PENSTOCK_VECTORIZED void max_of_window(const float* __restrict x, float* __restrict y, const long* elements, long count,
-                                       long channels) {
-  for (long c = 0; c < channels; ++c) y[c] = -std::numeric_limits<float>::infinity();
-  for (long e = 0; e < count; ++e) {
-    const float* __restrict each = x + elements[e];
-    for (long c = 0; c < channels; ++c) y[c] = (each[c] > y[c] || each[c] != each[c]) ? each[c] : y[c];
-  }
-}
+// Each of these loops goes over the outputs of a row, for one element of their windows: the output at `y` has it at
+// `x`, and the next output has it `step` further.
 
-// `found` is 0 where no element of this window was the maximum yet.
-PENSTOCK_VECTORIZED void spread_to_maximum(const float* __restrict x, const float* __restrict y,
-                                           const float* __restrict dy, float* __restrict dx, int* __restrict found,
-                                           const long* elements, long count, long channels) {
-  for (long c = 0; c < channels; ++c) found[c] = 0;
-  for (long e = 0; e < count; ++e) {
-    const float* __restrict each = x + elements[e];
-    float* __restrict to = dx + elements[e];
+PENSTOCK_VECTORIZED void take_maximum(const float* __restrict x, long step, float* __restrict y, long columns,
+                                      long channels) {
+  for (long i = 0; i < columns; ++i, x += step, y += channels)
     for (long c = 0; c < channels; ++c) {
-      int here = (each[c] == y[c]) & (found[c] == 0);
-      to[c] += here ? dy[c] : 0.0f;
-      found[c] |= here;
+      bool larger = (x[c] > y[c]) | (x[c] != x[c]);  // or NaN, which stays
+      y[c] = larger ? x[c] : y[c];
     }
+}
+
+// Sends `dy` to where the element is the maximum `y` and none before it was; `open` is 1 until the maximum is found.
+// Where windows overlap it is added, otherwise written.
+template <bool kOverlap>
+inline __attribute__((always_inline)) void send(const float* __restrict x, long step, const float* __restrict y,
+                                                const float* __restrict dy, float* __restrict dx,
+                                                float* __restrict open, long columns, long channels) {
+  for (long i = 0; i < columns; ++i) {
+    for (long c = 0; c < channels; ++c) {
+      float here = x[c] == y[c] ? open[c] : 0.0f;
+      open[c] -= here;
+      float sent = here != 0.0f ? dy[c] : 0.0f;
+      dx[c] = kOverlap ? dx[c] + sent : sent;
+    }
+    x += step, dx += step, y += channels, dy += channels, open += channels;
   }
 }
 
-PENSTOCK_VECTORIZED void mean_of_window(const float* __restrict x, float* __restrict y, const long* elements, long count,
-                                        long channels) {
-  for (long c = 0; c < channels; ++c) y[c] = 0;
-  for (long e = 0; e < count; ++e) {
-    const float* __restrict each = x + elements[e];
-    for (long c = 0; c < channels; ++c) y[c] += each[c];
-  }
-  for (long c = 0; c < channels; ++c) y[c] /= static_cast<float>(count);
+PENSTOCK_VECTORIZED void add_to_maximum(const float* x, long step, const float* y, const float* dy, float* dx,
+                                        float* open, long columns, long channels) {
+  send<true>(x, step, y, dy, dx, open, columns, channels);
 }
 
-PENSTOCK_VECTORIZED void spread_to_all(const float* __restrict dy, float* __restrict dx, const long* elements, long count,
-                                       long channels) {
-  for (long e = 0; e < count; ++e) {
-    float* __restrict to = dx + elements[e];
-    for (long c = 0; c < channels; ++c) to[c] += dy[c] / static_cast<float>(count);
-  }
+PENSTOCK_VECTORIZED void write_to_maximum(const float* x, long step, const float* y, const float* dy, float* dx,
+                                          float* open, long columns, long channels) {
+  send<false>(x, step, y, dy, dx, open, columns, channels);
+}
+
+PENSTOCK_VECTORIZED void take_sum(const float* __restrict x, long step, float* __restrict y, long columns,
+                                  long channels) {
+  for (long i = 0; i < columns; ++i, x += step, y += channels)
+    for (long c = 0; c < channels; ++c) y[c] += x[c];
+}
+
+PENSTOCK_VECTORIZED void send_to_all(const float* __restrict mean, float* __restrict dx, long step, long columns,
+                                     long channels) {
+  for (long i = 0; i < columns; ++i, dx += step, mean += channels)
+    for (long c = 0; c < channels; ++c) dx[c] += mean[c];
+}
+
+// to = from / (columns inside the image * rows), for a row of outputs.
+PENSTOCK_VECTORIZED void divide(const float* from, const float* inside, float rows, float* to, long columns,
+                                long channels) {
+  for (long i = 0; i < columns; ++i, from += channels, to += channels)
+    for (long c = 0; c < channels; ++c) to[c] = from[c] / (inside[i] * rows);
 }
 
 float* floats(const ffi::AnyBuffer& array) { return static_cast<float*>(array.untyped_data()); }
@@ -133,26 +188,38 @@ ffi::Error max_pool(ffi::AnyBuffer x, ffi::Result<ffi::AnyBuffer> y, Numbers siz
     for_each_image(pool, [&](long image) {
       const float* from = floats(x) + image * pool.input_image();
       float* to = floats(*y) + image * pool.output_image();
-      pool.for_each_window([&](long at, const long* elements, long count) {
-        max_of_window(from, to + at, elements, count, pool.channels);
-      });
+      pool.for_each_row(
+          [&](long row, long) { std::fill_n(to + row, pool.row(), -std::numeric_limits<float>::infinity()); },
+          [&](long in, long out, long columns) {
+            take_maximum(from + in, pool.step(), to + out, columns, pool.channels);
+          },
+          [](long, long) {});
     });
   });
 }
 
 ffi::Error max_pool_gradient(ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::AnyBuffer dy, ffi::Result<ffi::AnyBuffer> dx,
-                             Numbers size, Numbers strides, Numbers pads) {
+                             Numbers size, Numbers strides, Numbers pads, bool relu) {
   return guarded("max_pool_gradient", [&] {
     Pool pool = describe(x, y, size, strides, pads);
     Turn turn;
+    auto send_row = pool.disjoint() ? write_to_maximum : add_to_maximum;
     for_each_image(pool, [&](long image) {
-      long in = image * pool.input_image(), out = image * pool.output_image();
-      std::memset(floats(*dx) + in, 0, pool.input_image() * sizeof(float));
-      std::vector<int> found(pool.channels);
-      pool.for_each_window([&](long at, const long* elements, long count) {
-        spread_to_maximum(floats(x) + in, floats(y) + out + at, floats(dy) + out + at, floats(*dx) + in, found.data(),
-                          elements, count, pool.channels);
-      });
+      const float* from = floats(x) + image * pool.input_image();
+      const float* maxima = floats(y) + image * pool.output_image();
+      const float* sent = floats(dy) + image * pool.output_image();
+      float* to = floats(*dx) + image * pool.input_image();
+      if (!pool.disjoint() || !pool.covering()) std::memset(to, 0, pool.input_image() * sizeof(float));
+      std::vector<float> open(pool.row());
+      pool.for_each_row(
+          [&](long row, long) {
+            for (long i = 0; i < pool.row(); ++i) open[i] = relu && !(maxima[row + i] > 0) ? 0.0f : 1.0f;
+          },
+          [&](long in, long out, long columns) {
+            send_row(from + in, pool.step(), maxima + out, sent + out, to + in, open.data() + out % pool.row(), columns,
+                     pool.channels);
+          },
+          [](long, long) {});
     });
   });
 }
@@ -160,13 +227,18 @@ ffi::Error max_pool_gradient(ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::AnyBuffer 
 ffi::Error average_pool(ffi::AnyBuffer x, ffi::Result<ffi::AnyBuffer> y, Numbers size, Numbers strides, Numbers pads) {
   return guarded("average_pool", [&] {
     Pool pool = describe(x, *y, size, strides, pads);
+    std::vector<float> inside = pool.columns_inside();
     Turn turn;
     for_each_image(pool, [&](long image) {
       const float* from = floats(x) + image * pool.input_image();
       float* to = floats(*y) + image * pool.output_image();
-      pool.for_each_window([&](long at, const long* elements, long count) {
-        mean_of_window(from, to + at, elements, count, pool.channels);
-      });
+      pool.for_each_row([&](long row, long) { std::fill_n(to + row, pool.row(), 0.0f); },
+                        [&](long in, long out, long columns) {
+                          take_sum(from + in, pool.step(), to + out, columns, pool.channels);
+                        },
+                        [&](long row, long rows) {
+                          divide(to + row, inside.data(), rows, to + row, pool.output[2], pool.channels);
+                        });
     });
   });
 }
@@ -175,14 +247,21 @@ ffi::Error average_pool_gradient(ffi::AnyBuffer dy, ffi::Result<ffi::AnyBuffer> 
                                  Numbers pads) {
   return guarded("average_pool_gradient", [&] {
     Pool pool = describe(*dx, dy, size, strides, pads);
+    std::vector<float> inside = pool.columns_inside();
     Turn turn;
     for_each_image(pool, [&](long image) {
       float* to = floats(*dx) + image * pool.input_image();
       const float* from = floats(dy) + image * pool.output_image();
       std::memset(to, 0, pool.input_image() * sizeof(float));
-      pool.for_each_window([&](long at, const long* elements, long count) {
-        spread_to_all(from + at, to, elements, count, pool.channels);
-      });
+      std::vector<float> mean(pool.row());
+      pool.for_each_row(
+          [&](long row, long rows) {
+            divide(from + row, inside.data(), rows, mean.data(), pool.output[2], pool.channels);
+          },
+          [&](long in, long out, long columns) {
+            send_to_all(mean.data() + out % pool.row(), to + in, pool.step(), columns, pool.channels);
+          },
+          [](long, long) {});
     });
   });
 }
@@ -199,7 +278,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_max_pool_gradient, max_pool_gradient,
                                   .Arg<ffi::AnyBuffer>()
                                   .Arg<ffi::AnyBuffer>()
                                   .Ret<ffi::AnyBuffer>()
-                                  .PENSTOCK_WINDOWS);
+                                  .PENSTOCK_WINDOWS.Attr<bool>("relu"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_average_pool, average_pool,
                               ffi::Ffi::Bind().Arg<ffi::AnyBuffer>().Ret<ffi::AnyBuffer>().PENSTOCK_WINDOWS);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_average_pool_gradient, average_pool_gradient,

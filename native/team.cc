@@ -134,6 +134,9 @@ thread_local uint32_t finished_before = 0;
 Turn::Turn(double work) : lock_(turns) { alone = work < kLeastWork; }
 Turn::~Turn() { alone = false; }
 
+Alone::Alone(bool wanted) : before_(alone) { alone = alone || wanted; }
+Alone::~Alone() { alone = before_; }
+
 int team_size() { return alone ? 1 : cores(); }
 
 int thread_number() { return current_number; }

@@ -45,4 +45,14 @@ class Turn {
   std::lock_guard<std::mutex> lock_;
 };
 
+// While one of these lives, the holder of the `Turn` gets one thread.
+class Alone {
+ public:
+  explicit Alone(bool wanted = true);
+  ~Alone();
+
+ private:
+  bool before_;
+};
+
 }  // namespace penstock

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.engine.context import process
+from penstock.engine.memory import keep_freed_memory
 
 _configure_lock = threading.RLock()
 _configured = False
@@ -52,6 +53,8 @@ def configure() -> None:
             module.config.update("jax_num_cpu_devices", backend_options["num_cpu_devices"])
         _configured = True
         process.accelerator = module.default_backend() != "cpu"
+        if not process.accelerator:
+            keep_freed_memory()
 
 
 def is_loaded() -> bool:

@@ -97,12 +97,12 @@ def pool(kind: str, x: Any, windows: Windows) -> Any | None:
     return native.call(f"{kind}_pool", [windows.output_sizes(x.shape)], x, **attributes)[0]
 
 
-def max_pool_gradient(x: Any, y: Any, dy: Any, windows: Windows) -> Any | None:
-    """The gradient of the max pool `y` of `x`."""
+def max_pool_gradient(x: Any, y: Any, dy: Any, windows: Windows, relu: bool = False) -> Any | None:
+    """The gradient of the max pool `y` of `x`; with `relu`, of the max pool of relu(x)."""
     attributes = _pool_attributes(windows, x.shape, x, y, dy)
     if attributes is None:
         return None
-    return native.call("max_pool_gradient", [x.shape], x, y, dy, **attributes)[0]
+    return native.call("max_pool_gradient", [x.shape], x, y, dy, relu=relu, **attributes)[0]
 
 
 def average_pool_gradient(shape: Sequence[int], dy: Any, windows: Windows) -> Any | None:

@@ -93,6 +93,11 @@ def convolution_of(x: Any, w: Any, **attrs: Any) -> Any:
     return convolve(x, w, form, window) if found is None else found
 
 
+def biased_convolution_of(x: Any, w: Any, bias: Any, relu: bool, **attrs: Any) -> Any | None:
+    """relu(convolution + bias) by one native kernel; None where there is none for these arrays."""
+    return native_windows.convolution(x, w, *_geometry(x.shape, w.shape, attrs), bias, relu)
+
+
 def transposed(function: Callable, shape: Sequence[int], dy: Any, what: str) -> Any:
     """The linear transpose of `function`, whose argument has a known shape, at the cotangent `dy`."""
     argument = jax.ShapeDtypeStruct(tuple(int(each) for each in shape), dy.dtype)

@@ -20,6 +20,7 @@ from penstock.engine.resources import State
 from penstock.engine.static_value import is_static
 from penstock.engine.xla import jax, jit, jnp, wide_types
 from penstock.ops.tensor_list import register_pytree
+from penstock.runtime import fusion
 from penstock.runtime.lowering import (
     Failure,
     Lowering,
@@ -428,6 +429,7 @@ class CompiledPiece:
 
     def _program(self, objects: list, written: list[State], read: list[State]) -> Callable:
         """`program(written values, read values, arguments) -> (results, assigned values)`, the first donated."""
+        fused = fusion.find(self.operations, self.leaving)
 
         def run(written_values: list, read_values: list, arguments: list) -> tuple[list, list]:
             proxies = {
@@ -439,7 +441,7 @@ class CompiledPiece:
             values.update((id(tensor), proxies[id(each)]) for tensor, each in zip(self._resources, objects))
             with context.building(None), context.tapes_stopped():
                 failure = Failure(self._checks) if self._checks else None
-                Lowering(proxies, failure).run(self.operations, values)
+                Lowering(proxies, failure, fused).run(self.operations, values)
             assigned = [proxies[id(state)].value for state in written]
             owned = {id(value) for value in (*assigned, *read_values)}
             results = []

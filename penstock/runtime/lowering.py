@@ -6,7 +6,7 @@ only real data is traced. State (variables, random streams) is read and assigned
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,9 +84,15 @@ class Failure:
 class Lowering:
     """One trace: maps states to proxies and lowers operations in order."""
 
-    def __init__(self, proxies: dict[int, StateProxy], failure: Failure | None = None):
+    def __init__(
+        self,
+        proxies: dict[int, StateProxy],
+        failure: Failure | None = None,
+        fused: dict[int, Callable[[dict[int, Any]], Any]] | None = None,
+    ):
         self.proxies = proxies  # id(State) -> proxy
         self.failure = failure  # None: checks inside branches and loops are not looked at
+        self.fused = fused or {}  # id(operation) -> what computes its output together with those before it
 
     def run(self, operations: Iterable[Any], values: dict[int, Any], nested: bool = False) -> None:
         """Lowers operations; `values` maps id(tensor) to its value and is filled in.
@@ -123,6 +129,9 @@ class Lowering:
                 ) from error
             for tensor, value in zip(operation.outputs, results):
                 values[id(tensor)] = value
+            if (compute := self.fused.get(id(operation))) is not None:
+                if (value := compute(values)) is not None:
+                    values[id(operation.outputs[0])] = value
             check = operation.definition.check
             if nested and check is not None and self.failure is not None:
                 attrs = operation.definition.attrs_for_kernel(operation.attrs)

@@ -1,0 +1,39 @@
+"""How malloc treats large blocks: what XLA's temporary buffers need on a CPU.
+
+glibc maps each large block afresh and unmaps it when it is freed. XLA allocates its buffers at each call, so that a
+training step spent more time in page faults than in arithmetic. Freed blocks are kept and used again instead.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+# From glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+
+_SETTINGS = (
+    (_M_MMAP_MAX, 0),  # no block gets a mapping of its own
+    (_M_TRIM_THRESHOLD, 2**31 - 1),  # what is free at the end of the heap goes back from 2 GB on
+    (_M_TOP_PAD, 64 * 2**20),  # the heap grows by large steps
+)
+
+
+def keep_freed_memory() -> bool:
+    """Sets malloc so, for this process; returns whether it did.
+
+    The user's own choice stays: a variable `MALLOC_...` (such as `MALLOC_TRIM_THRESHOLD_`), or `PENSTOCK_MALLOC=0`.
+    """
+    if sys.platform != "linux" or os.environ.get("PENSTOCK_MALLOC") == "0":
+        return False
+    if any(name.startswith("MALLOC_") for name in os.environ):
+        return False
+    try:
+        if not os.confstr("CS_GNU_LIBC_VERSION"):
+            return False
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, ValueError):  # another libc
+        return False
+    done = [mallopt(name, value) for name, value in _SETTINGS]
+    return all(each == 1 for each in done)

@@ -1,0 +1,147 @@
+"""Fusions: patterns of operations in a compiled piece that one native kernel computes.
+
+XLA fuses elementwise operations with each other, but not with a kernel that it calls. `find` looks for patterns among
+the operations of a piece; lowering replaces the value of a pattern's last operation by the kernel's, and XLA drops what
+then has no use. A pattern's inner values have no other use, so nothing is computed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.ops import nn_conv_ops, nn_depthwise_ops, nn_pool_ops
+
+# values of tensors by id -> the fused value; None where no kernel takes them
+Compute = Callable[[dict[int, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """One pattern.
+
+    Attributes:
+      name: for people. reason: one line. last: the op types of the pattern's last operation.
+      match: (operation, uses) -> how to compute its output; None where the pattern is not there.
+    """
+
+    name: str
+    reason: str
+    last: tuple[str, ...]
+    match: Callable[[Any, Uses], Compute | None]
+
+
+class Uses:
+    """Where the tensors of a piece are used."""
+
+    def __init__(self, operations: Iterable[Any], leaving: Iterable[Any]):
+        self._count: dict[int, int] = {id(each): 2 for each in leaving}
+        self._inside: set[int] = set()
+        for operation in operations:
+            self._inside.update(id(each) for each in operation.outputs)
+            if operation.type not in _ONLY_SHAPES:
+                for each in operation.inputs:
+                    self._count[id(each)] = self._count.get(id(each), 0) + 1
+
+    def sole_producer(self, tensor: Any, types: Iterable[str]) -> Any | None:
+        """The operation of the piece that computes `tensor` for one use only, if it has one of the types."""
+        if id(tensor) in self._inside and self._count.get(id(tensor)) == 1 and tensor.op.type in types:
+            return tensor.op
+        return None
+
+
+_ONLY_SHAPES = {"Shape", "Size", "Rank"}
+_RESHAPES = {"Reshape", "Squeeze", "ExpandDims"}
+
+_CONVOLUTIONS = {
+    "Conv2D": nn_conv_ops.biased_convolution_of,
+    "Conv3D": nn_conv_ops.biased_convolution_of,
+    "DepthwiseConv2dNative": nn_depthwise_ops.biased_convolution_of,
+}
+
+
+def _unshaped(tensor: Any) -> Any:
+    """The tensor whose elements, in the same order, `tensor` has."""
+    while tensor.op.type in _RESHAPES:
+        tensor = tensor.op.inputs[0]
+    return tensor
+
+
+def _convolution_and_bias(operation: Any, uses: Uses, relu: bool = False) -> Compute | None:
+    """BiasAdd(Convolution), or as Keras writes it for other ranks, BiasAdd(Squeeze(Convolution))."""
+    if operation.attrs.get("data_format", "NHWC") != "NHWC":
+        return None
+    biased, bias = operation.inputs
+    reshaped = uses.sole_producer(biased, ("Squeeze",))
+    convolution = uses.sole_producer(biased if reshaped is None else reshaped.inputs[0], _CONVOLUTIONS)
+    if convolution is None or not convolution.attrs["data_format"].endswith("C"):
+        return None
+    if reshaped is not None and not _keeps_channels(reshaped):
+        return None
+
+    def compute(values: dict[int, Any]) -> Any:
+        x, w = (values[id(each)] for each in convolution.inputs)
+        attrs = convolution.definition.attrs_for_kernel(convolution.attrs)
+        found = _CONVOLUTIONS[convolution.type](x, w, values[id(bias)], relu, **attrs)
+        return None if found is None else found.reshape(values[id(operation.outputs[0])].shape)
+
+    return compute
+
+
+def _keeps_channels(squeeze: Any) -> bool:
+    """Whether the last dimension stays (without a list of dimensions, one channel would go too)."""
+    rank = squeeze.inputs[0].shape.rank
+    dims = squeeze.attrs.get("squeeze_dims")
+    return rank is not None and bool(dims) and all(each % rank != rank - 1 for each in dims)
+
+
+def _and_relu(operation: Any, uses: Uses) -> Compute | None:
+    biased = uses.sole_producer(operation.inputs[0], ("BiasAdd",))
+    return None if biased is None else _convolution_and_bias(biased, uses, relu=True)
+
+
+def _max_pool_and_relu_gradients(operation: Any, uses: Uses) -> Compute | None:
+    """ReluGrad(MaxPoolGrad(x, y, dy), x), with reshapes between: what passes a maximum of 0 is 0."""
+    gradient, features = operation.inputs
+    while (reshape := uses.sole_producer(gradient, _RESHAPES)) is not None:
+        gradient = reshape.inputs[0]
+    pool = uses.sole_producer(gradient, ("MaxPoolGrad",))
+    if pool is None or _unshaped(pool.inputs[0]) is not _unshaped(features):
+        return None
+
+    def compute(values: dict[int, Any]) -> Any:
+        x, y, dy = (values[id(each)] for each in pool.inputs)
+        found = nn_pool_ops.max_pool_and_relu_gradient_of(
+            x, y, dy, **pool.definition.attrs_for_kernel(pool.attrs)
+        )
+        return None if found is None else found.reshape(values[id(operation.outputs[0])].shape)
+
+    return compute
+
+
+FUSIONS: tuple[Fusion, ...] = (
+    Fusion("convolution-bias", "the bias is added while the result is in registers", ("BiasAdd",), _convolution_and_bias),
+    Fusion("convolution-bias-relu", "so is the activation function applied", ("Relu",), _and_relu),
+    Fusion("max-pool-relu-gradients", "one pass over the input serves both", ("ReluGrad",), _max_pool_and_relu_gradients),
+)  # fmt: skip
+
+
+def find(operations: Sequence[Any], leaving: Iterable[Any]) -> dict[int, Compute]:
+    """By the id of a pattern's last operation: how to compute that one's output.
+
+    Args:
+      operations: those of a compiled piece.
+      leaving: the tensors that are used outside of it.
+    """
+    by_type = {kind: fusion for fusion in FUSIONS for kind in fusion.last}
+    uses = None
+    found = {}
+    for operation in operations:
+        fusion = by_type.get(operation.type)
+        if fusion is not None:
+            uses = uses or Uses(operations, leaving)
+            compute = fusion.match(operation, uses)
+            if compute is not None:
+                found[id(operation)] = compute
+    return found

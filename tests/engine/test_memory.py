@@ -1,0 +1,37 @@
+"""Freed blocks are kept where the user has not chosen otherwise."""
+
+import subprocess
+import sys
+
+import pytest
+
+from penstock.engine import memory
+
+PROGRAM = """
+import resource, numpy as np
+from penstock.engine.memory import keep_freed_memory
+print(keep_freed_memory())
+np.ones(10_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    np.ones(10_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 5_000)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="malloc's settings are those of glibc")
+def test_large_blocks_are_used_again(monkeypatch):
+    for name in ("MALLOC_ARENA_MAX", "PENSTOCK_MALLOC", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    printed = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.split() == ["True", "True"]
+
+
+def test_the_users_choice_stays(monkeypatch):
+    monkeypatch.setenv("PENSTOCK_MALLOC", "0")
+    assert not memory.keep_freed_memory()
+    monkeypatch.delenv("PENSTOCK_MALLOC")
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "100000")
+    assert not memory.keep_freed_memory()

@@ -1,0 +1,91 @@
+"""Patterns that one native kernel computes are found, and compute what their operations compute one by one."""
+
+from unittest import mock
+
+import numpy as np
+import pytest
+
+import penstock as tf
+from penstock.engine import native
+from penstock.runtime import fusion
+
+pytestmark = pytest.mark.skipif(
+    native.library() is None, reason="the native kernels could not be compiled here"
+)
+
+
+def names_of(function, *arguments):
+    """The fusions that are found in a function's graph."""
+    graph = tf.function(function).get_concrete_function(*arguments).graph
+    found = fusion.find(graph.get_operations(), graph.outputs)
+    kinds = {kind: each.name for each in fusion.FUSIONS for kind in each.last}
+    return [kinds[each.type] for each in graph.get_operations() if id(each) in found]
+
+
+def random_tensors(*shapes):
+    random = np.random.default_rng(0)
+    return [tf.constant(random.standard_normal(shape), tf.float32) for shape in shapes]
+
+
+def convolve(x, w, b):
+    return tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, w, 1, "SAME"), b))
+
+
+def convolve_sequence(x, w, b):
+    return tf.nn.relu(tf.nn.bias_add(tf.nn.conv1d(x, w, 1, "SAME"), b))
+
+
+def convolve_by_channel(x, w, b):
+    return tf.nn.relu(tf.nn.bias_add(tf.nn.depthwise_conv2d(x, w, [1, 1, 1, 1], "SAME"), b))
+
+
+CASES = [
+    (convolve, [(2, 6, 5, 3), (3, 3, 3, 4), (4,)]),
+    (convolve_sequence, [(2, 7, 3), (3, 3, 4), (4,)]),
+    (convolve_by_channel, [(2, 6, 5, 3), (3, 3, 3, 2), (6,)]),
+]
+
+
+@pytest.mark.parametrize("function, shapes", CASES)
+def test_convolution_bias_relu(function, shapes):
+    arguments = random_tensors(*shapes)
+    assert names_of(function, *arguments) == ["convolution-bias", "convolution-bias-relu"]
+    np.testing.assert_allclose(tf.function(function)(*arguments), function(*arguments), atol=1e-5)
+
+
+def test_gradients_of_pool_and_relu():
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.nn.max_pool(tf.nn.relu(x), 2, 2, "VALID")
+            loss = tf.reduce_sum(y * y)
+        return tape.gradient(loss, x)
+
+    (x,) = random_tensors((2, 6, 7, 3))
+    assert names_of(gradient, x) == ["max-pool-relu-gradients"]
+    np.testing.assert_allclose(tf.function(gradient)(x), gradient(x), atol=1e-5)
+
+
+def test_a_value_that_something_else_uses_is_not_fused():
+    def function(x, w, b):
+        convolved = tf.nn.conv2d(x, w, 1, "SAME")
+        return tf.nn.bias_add(convolved, b), convolved
+
+    assert names_of(function, *random_tensors((1, 4, 4, 3), (3, 3, 3, 4), (4,))) == []
+
+
+def test_other_pools_gradients_are_not_fused():
+    def gradient(x, other):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.nn.max_pool(x, 2, 2, "VALID")
+        return tf.raw_ops.ReluGrad(gradients=tape.gradient(y, x), features=other)
+
+    assert names_of(gradient, *random_tensors((2, 6, 6, 3), (2, 6, 6, 3))) == []
+
+
+def test_without_a_kernel_the_operations_compute():
+    arguments = random_tensors(*CASES[0][1])
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        result = tf.function(convolve)(*arguments)
+    np.testing.assert_allclose(result, convolve(*arguments), atol=1e-5)
