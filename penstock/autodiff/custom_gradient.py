@@ -169,7 +169,9 @@ def _attach(rule: _Rule, result: Any, flat_args: list, variables: list) -> list[
         def graph_rule(call: Any, *dys: Any) -> list[Any]:
             return [None] * count + rule.gradients(dys[:count])
 
-        outputs = execute("IdentityN", ([*flat_result, *flat_args, *handles],), {"_gradient": graph_rule})
+        # The values, not the handles: TensorFlow's graphs have them so, and a compiled piece can hold the node.
+        values = [execute("ReadVariableOp", (each.handle,), {"dtype": each.dtype}) for each in variables]
+        outputs = execute("IdentityN", ([*flat_result, *flat_args, *values],), {"_gradient": graph_rule})
         for old, new in zip(flat_result, outputs):
             new.handle_data = getattr(old, "handle_data", None)
         return list(outputs[:count])

@@ -72,6 +72,9 @@ class FuncGraph(Graph):
         if isinstance(tensor, EagerTensor):
             if tensor.dtype not in (dtypes.resource, dtypes.variant):
                 small = (tensor.shape.num_elements() or 0) <= _LARGEST_CONSTANT
+                small = small and "is_asset_path" not in vars(
+                    tensor
+                )  # it differs where a saved model is loaded
                 if by_value or (by_value is None and small):
                     return super().capture(tensor, name)
         elif not isinstance(tensor, SymbolicTensor):

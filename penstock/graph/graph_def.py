@@ -63,9 +63,14 @@ def function_def(graph: FuncGraph) -> Any:
 
 
 class FunctionLibrary:
-    """The FuncGraphs that a GraphDef holds: gives them unique names, and writes each once."""
+    """The FuncGraphs that a GraphDef holds: gives them unique names, and writes each once.
+
+    Attributes:
+      custom_gradients: id(operation) -> the name of its gradient, for operations that have one of their own.
+    """
 
     def __init__(self) -> None:
+        self.custom_gradients: dict[int, str] = {}
         self._names: dict[int, str] = {}
         self._taken: set[str] = set()
         self._pending: list[FuncGraph] = []
@@ -122,6 +127,8 @@ def fill_node(
     if "output_shapes" in operation.definition.signature.attrs or op_type == "MapDefun":
         shapes = [each.shape for each in operation.outputs]
         attrs["output_shapes"] = [each[1:] for each in shapes] if op_type == "MapDefun" else shapes
+    if id(operation) in library.custom_gradients:
+        attrs["_gradient_op_type"] = library.custom_gradients[id(operation)]
     for name in sorted(attrs):
         value = attrs[name]
         if name.startswith("_") and not isinstance(value, (str, bytes, int, float)):
@@ -234,9 +241,14 @@ def _function_def(graph: FuncGraph, library: FunctionLibrary) -> Any:
     return message
 
 
+def plain_name(name: str) -> str:
+    """A name that an argument of a function may have."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)
+
+
 def _argument_name(wanted: str, taken: set[str]) -> str:
     """A name for an argument that no other argument or node of the function has."""
-    plain = re.sub(r"[^A-Za-z0-9_]", "_", wanted)
+    plain = plain_name(wanted)
     name, count = plain, 0
     while name in taken:
         count += 1

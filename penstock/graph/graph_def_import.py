@@ -172,7 +172,8 @@ class GraphReader:
     Args:
       library: a FunctionDefLibrary.
       producer_op_list: the ops of the writing program.
-      custom_gradients: value of an attribute `_gradient_op_type` -> the gradient rule of such nodes.
+      custom_gradients: value of an attribute `_gradient_op_type` -> what makes the gradient rule of such a node, from
+        what the nodes around it became.
     """
 
     def __init__(
@@ -216,7 +217,7 @@ class GraphReader:
             return
         attrs = self._attrs(node, definition, renamed, inputs)
         shapes = node.attr["_output_shapes"].list.shape if "_output_shapes" in node.attr else ()
-        rule = self._custom_gradient(node)
+        rule = self._custom_gradient(node, added)
         if rule is not None:
             attrs["_gradient"] = rule
         operation = graph.add_operation(definition, inputs, attrs, name)
@@ -291,9 +292,21 @@ class GraphReader:
         rule.accepts_none = True  # type: ignore[attr-defined]
         return rule
 
-    def _custom_gradient(self, node: Any) -> Callable | None:
+    def _custom_gradient(self, node: Any, added: Added) -> Callable | None:
         kind = node.attr["_gradient_op_type"].s.decode() if "_gradient_op_type" in node.attr else ""
-        return self._custom_gradients.get(kind)
+        make = self._custom_gradients.get(kind)
+        if make is not None:
+            return make(added)
+        if not kind.startswith("CustomGradient"):
+            return None
+
+        def missing(call: Any, *gradients: Any) -> Any:
+            raise LookupError(
+                f"The custom gradient {kind!r} of {node.name!r} was not saved with the graph. Save the model with "
+                "tf.saved_model.SaveOptions(experimental_custom_gradients=True)."
+            )
+
+        return missing
 
     # Functions.
 

@@ -12,6 +12,7 @@ from penstock.engine.export import export
 from penstock.graph.graph import current_graph
 from penstock.graph.lifting import init_scope
 from penstock.ops.arguments import name_scope
+from penstock.ops.asset import Asset
 from penstock.ops.graph_collections import GraphKeys
 from penstock.ops.lookup_ops import LINE_NUMBER, WHOLE_LINE
 from penstock.types import dtypes
@@ -99,10 +100,9 @@ class KeyValueTensorInitializer(TableInitializerBase):
           TypeError: the table has other dtypes.
         """
         self._check(table)
-        with init_scope():
-            return self._run(
-                "LookupTableImportV2", (table.resource_handle, self._keys, self._values), None, self._name
-            )
+        return self._run(
+            "LookupTableImportV2", (table.resource_handle, self._keys, self._values), None, self._name
+        )
 
 
 @export("lookup.TextFileIndex")
@@ -175,6 +175,7 @@ class TextFileInitializer(TableInitializerBase):
         self._filename, self._vocab_size, self._delimiter = filename, vocab_size, delimiter
         self._key_index, self._value_index, self._offset = key_index, value_index, value_index_offset
         self._name = name or "text_file_init"
+        self._asset = self._track_trackable(Asset(filename), "_filename")
 
     @property
     def _shared_name(self) -> str:
@@ -194,12 +195,12 @@ class TextFileInitializer(TableInitializerBase):
             "key_index": self._key_index, "value_index": self._value_index, "delimiter": self._delimiter,
             "vocab_size": -1 if self._vocab_size is None else self._vocab_size, "offset": self._offset,
         }  # fmt: skip
-        with init_scope():
+        filename = self._asset.asset_path
+        if thread.graph is not None and not thread.graph.building_function:
             filename = convert_to_tensor(self._filename, dtypes.string, name="asset_filepath")
-            if thread.graph is not None:
-                current_graph().add_to_collection(GraphKeys.ASSET_FILEPATHS, filename)
-            inputs = (table.resource_handle, filename)
-            return self._run("InitializeTableFromTextFileV2", inputs, attrs, self._name)
+            current_graph().add_to_collection(GraphKeys.ASSET_FILEPATHS, filename)
+        inputs = (table.resource_handle, filename)
+        return self._run("InitializeTableFromTextFileV2", inputs, attrs, self._name)
 
 
 class TextFileStringTableInitializer(TextFileInitializer):

@@ -8,7 +8,7 @@ from typing import Any
 from penstock.engine.export import export
 from penstock.saving.checkpoint import stored_object_graph
 from penstock.saving.checkpoint_v1 import open_checkpoint
-from penstock.saving.object_graph import OBJECT_GRAPH_KEY, ObjectGraph, children_of
+from penstock.saving.object_graph import OBJECT_GRAPH_KEY, children_of
 from penstock.types import errors
 
 
@@ -35,11 +35,17 @@ class TrackableView:
     @classmethod
     def children(cls, obj: Any, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
         """Name -> object for the objects that one holds."""
-        return children_of(obj)
+        return children_of(obj, save_type, **kwargs)
 
     def descendants(self) -> list[Any]:
         """All objects, the root first, each before those that only it leads to."""
-        return ObjectGraph(self._root, with_slots=False).objects
+        found, seen = [self._root], {id(self._root)}
+        for each in found:
+            for child in self.children(each).values():  # a subclass may say what children are
+                if id(child) not in seen:
+                    seen.add(id(child))
+                    found.append(child)
+        return found
 
 
 @export("train.CheckpointView", v1=[])

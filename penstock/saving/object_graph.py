@@ -109,11 +109,12 @@ class ObjectGraph:
                     self.slots.append(SlotVariable(optimizer, slot_name, original, self._add(slot, path)))
 
 
-def children_of(thing: Any) -> dict[str, Any]:
+def children_of(thing: Any, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
     """The objects that one holds, by name; lists, dicts and tuples as what tracks their elements."""
     if not isinstance(thing, Trackable):
         return {}
-    found = {name: wrap_or_unwrap(child) for name, child in thing._trackable_children("checkpoint").items()}
+    held = thing._trackable_children(save_type, **kwargs)
+    found = {name: wrap_or_unwrap(child) for name, child in held.items()}
     return {name: child for name, child in found.items() if isinstance(child, Trackable)}
 
 

@@ -28,6 +28,8 @@ class ConcreteFunction:
       name: the function's name.
     """
 
+    _is_saveable_function = True
+
     def __init__(
         self, graph: FuncGraph, binder: Any = None, python_arguments: Any = None, prefer_host: bool = False
     ):

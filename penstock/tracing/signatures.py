@@ -119,6 +119,7 @@ def decode(value: Any, replacements: Any, signature: Any = None) -> Any:
     """`value` with its tensors replaced, in order, by the items of the iterator `replacements`.
 
     Where `signature`, a structure like `value`, has the spec of a composite, the composite is built as that spec says.
+    Where tensors become specs, composites become theirs.
     """
     if isinstance(value, Tensor):
         return next(replacements)
@@ -142,6 +143,8 @@ def decode(value: Any, replacements: Any, signature: Any = None) -> Any:
     if getattr(value, "_type_spec", None) is not None and not hasattr(value, "handle"):
         parts = [decode(each, replacements) for each in nest.flatten(value, expand_composites=True)]
         structure = signature if isinstance(signature, TypeSpec) else value
+        if parts and all(isinstance(part, TensorSpec) for part in parts):
+            return structure if isinstance(structure, TypeSpec) else value._type_spec
         return nest.pack_sequence_as(structure, parts, expand_composites=True)
     if nest.is_nested(value):
         return nest.pack_sequence_as(value, [decode(each, replacements) for each in nest.flatten(value)])

@@ -268,7 +268,7 @@ class AutoTrackable(Trackable):
         functions = {}
         for name in dir(self):
             if (
-                name.startswith("__")
+                (name.startswith("__") and name != "__call__")
                 or name in children
                 or isinstance(getattr(type(self), name, None), property)
             ):
