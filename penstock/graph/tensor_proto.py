@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.io.example_wire import varint
 from penstock.types import dtypes
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape
@@ -59,6 +60,8 @@ def array_of_proto(proto: Any) -> np.ndarray:
     dtype = as_dtype(proto.dtype)
     dims = shape_of_proto(proto.tensor_shape).as_list()
     count = int(np.prod(dims, dtype=np.int64))
+    if dtype is dtypes.string and proto.tensor_content:
+        return _strings_in(proto.tensor_content, count).reshape(dims)
     if dtype is dtypes.string:
         return _spread(list(proto.string_val), count, b"", object).reshape(dims)
     kind = np.dtype(dtype.as_numpy_dtype)
@@ -80,6 +83,24 @@ def array_of_proto(proto: Any) -> np.ndarray:
         halves = np.array(values, np.uint16).view(kind)
         return _spread(list(halves), count, 0, kind).reshape(dims)
     return _spread(values, count, 0, kind).reshape(dims)
+
+
+def _strings_in(content: bytes, count: int) -> np.ndarray:
+    """Strings that lie one behind the other; their lengths, as varints, are before them."""
+    lengths, at = [], 0
+    try:
+        for _ in range(count):
+            length, at = varint(content, at)
+            lengths.append(length)
+    except IndexError:
+        raise ValueError(f"A tensor of {count} strings has the lengths of {len(lengths)}.") from None
+    if at + sum(lengths) != len(content):
+        raise ValueError(f"A tensor of {count} strings has {sum(lengths)} bytes; the message has {len(content) - at}.")
+    out = np.empty(count, object)
+    for index, length in enumerate(lengths):
+        out[index] = content[at : at + length]
+        at += length
+    return out
 
 
 def _spread(values: list, count: int, empty: Any, kind: Any) -> np.ndarray:

@@ -17,7 +17,7 @@ from penstock.engine.shape_rules import ShapeCall, unchanged
 from penstock.engine.static_value import static_int
 from penstock.ops.arguments import renamed
 from penstock.ops.string_kernels import as_array, map_strings, one_of, text_attr
-from penstock.types import dtypes
+from penstock.types import dtypes, errors
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
@@ -130,7 +130,9 @@ def _decompress(data: bytes, window: int) -> bytes:
     try:
         return zlib.decompress(data, window)
     except zlib.error as error:
-        raise ValueError(f"cannot decompress a string of {len(data)} bytes: {error}") from None
+        raise errors.DataLossError(
+            None, None, f"DecodeCompressed: inflate() failed on a string of {len(data)} bytes: {error}"
+        ) from None
 
 
 def _decode_compressed(bytes: Any, *, compression_type: Any) -> np.ndarray:
@@ -244,7 +246,7 @@ def decode_compressed(bytes: Any, compression_type: str = "", name: str | None =
       name: the node's name in a graph.
 
     Raises:
-      InvalidArgumentError: a string is not compressed in that way.
+      DataLossError: a string is not compressed in that way, or is cut off.
     """
     tensor = convert_to_tensor(bytes, dtypes.string)
     return execute("DecodeCompressed", (tensor,), {"compression_type": compression_type}, name)
