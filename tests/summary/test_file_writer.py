@@ -173,3 +173,41 @@ def test_eager_calls_write_to_the_default_writer(tmp_path):
 def test_eager_calls_without_a_writer_give_the_message():
     found = v1.Summary.FromString(v1.summary.scalar("x", 3.0).numpy())
     assert found.value[0].simple_value == 3.0
+
+
+# Pictures: expected bytes are TensorFlow's.
+PICTURES = [
+    ([[[[1.0], [np.nan]], [[-0.5], [0.25]]]], tf.float32, [[[[255], [255]], [[64], [159]]]]),
+    ([[[[1.0], [3.0]], [[0.5], [0.25]]]], tf.float32, [[[[85], [255]], [[42], [21]]]]),
+    ([[[[0.0], [0.0]]]], tf.float32, [[[[0], [0]]]]),
+    ([[[[0.0], [-7.0]], [[3.0], [0.0]]]], tf.float16, [[[[128], [1]], [[182], [128]]]]),
+    ([[[[1.0, 2, np.inf, 4], [-7, 1, 1, 1]]]], tf.float64, [[[[255, 0, 0, 255], [1, 146, 146, 146]]]]),
+    ([[[[1], [255]]]], tf.uint8, [[[[1], [255]]]]),
+]
+
+
+@pytest.mark.parametrize(("pixels", "dtype", "expected"), PICTURES)
+def test_pictures_are_scaled_one_by_one(pixels, dtype, expected):
+    found = message(lambda: v1.summary.image("i", tf.constant(pixels, dtype)))
+    decoded = [tf.io.decode_png(each.image.encoded_image_string).numpy() for each in found.value]
+    np.testing.assert_array_equal(decoded, expected)
+
+
+def test_pictures_are_numbered_unless_there_is_one():
+    two = tf.zeros([2, 1, 1, 1])
+    tags = [each.tag for each in message(lambda: v1.summary.image("i", two, max_outputs=3)).value]
+    assert tags == ["i/image/0", "i/image/1"]
+    assert [each.tag for each in message(lambda: v1.summary.image("i", two, max_outputs=1)).value] == [
+        "i/image"
+    ]
+
+
+def test_pictures_have_one_three_or_four_channels():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="last dim 1, 3, or 4"):
+        message(lambda: v1.summary.image("i", tf.zeros([1, 1, 1, 2])))
+
+
+def test_sounds():
+    (value,) = message(lambda: v1.summary.audio("a", [[0.5, -1.0]], 8000)).value
+    assert (value.tag, value.audio.length_frames, value.audio.sample_rate) == ("a/audio/0", 2, 8000)
+    assert value.audio.encoded_audio_string.endswith(b"data\x04\x00\x00\x00\x00@\x00\x80")

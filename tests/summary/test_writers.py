@@ -239,3 +239,28 @@ def test_export_needs_a_trace():
 def test_a_directory_is_needed():
     with pytest.raises(ValueError, match="logdir"):
         tf.summary.create_file_writer(None)
+
+
+def test_pictures_are_png_files_behind_their_size(folder):
+    pictures = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3, 1)
+    with tf.summary.create_file_writer(folder).as_default(step=0):
+        tf.summary.image("i", pictures, max_outputs=2)
+    width, height, *files = values(folder)[0][2]
+    assert (width, height) == (b"3", b"2")
+    np.testing.assert_array_equal([tf.io.decode_png(each) for each in files], pictures[:2])
+
+
+def test_sounds_are_wav_files_with_labels(folder):
+    sounds = np.linspace(-1, 1, 20, dtype=np.float32).reshape(2, 10, 1)
+    with tf.summary.create_file_writer(folder).as_default(step=0):
+        tf.summary.audio("a", sounds, sample_rate=8000)
+    found = values(folder)[0][2]
+    assert found.shape == (2, 2) and set(found[:, 1]) == {b""}
+    sound, rate = tf.audio.decode_wav(found[0, 0])
+    assert rate == 8000
+    np.testing.assert_allclose(sound, sounds[0], atol=1e-4)
+
+
+def test_sounds_have_one_encoding(folder):
+    with pytest.raises(ValueError, match="Unknown encoding"):
+        tf.summary.audio("a", np.zeros([1, 1, 1]), 8000, step=0, encoding="mp3")
