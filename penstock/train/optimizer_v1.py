@@ -1,7 +1,8 @@
-"""TF 1's optimizers: `compat.v1.train.Optimizer` and the rules that update variables by gradients."""
+"""`compat.v1.train.Optimizer`: gradients, slots, and applying. The optimizers are in the modules beside this one."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,30 +14,40 @@ from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
+from penstock.graph.lifting import init_scope
+from penstock.graph.scopes import control_dependencies, name_scope, name_scope_v1
+from penstock.ops.grouping import group
+from penstock.ops.variable_scope import variable_scope
+from penstock.ops.variables import Variable
 from penstock.types import dtypes
 from penstock.types.indexed_slices import IndexedSlices
 from penstock.types.tensors import EagerTensor, SymbolicTensor
+from penstock.types.trackable import Trackable
 
 
 @export(v1=["train.Optimizer"])
-class Optimizer:
+class Optimizer(Trackable):
     """The base of TF 1's optimizers.
 
-    A subclass says how one variable is updated (`_apply_dense`) and which slots it keeps (`_create_slots`).
+    A subclass says how one variable is updated (`_apply_dense` and `_apply_sparse`, or `_resource_apply_dense` and
+    `_resource_apply_sparse`) and which slots it keeps (`_create_slots`, with `_zeros_slot`). It may make tensors of its
+    hyperparameters in `_prepare`, and update what it keeps once a step in `_finish`.
 
     Args:
       use_locking: accepted: updates are atomic.
-      name: the prefix of slot variables' names.
+      name: the name of the update, and of slot variables.
     """
 
     GATE_NONE, GATE_OP, GATE_GRAPH = 0, 1, 2
 
-    def __init__(self, use_locking: bool, name: str):
+    def __init__(self, use_locking: bool, name: str, use_own_namescope_for_non_slot_vars: bool = False):
         if not name:
             raise ValueError("Must specify the optimizer name")
         self._use_locking, self._name = use_locking, name
-        self._slots: dict[str, dict[int, Any]] = {}
-        self._slot_variables: list[Any] = []
+        self._slots: dict[str, dict[Any, Any]] = {}  # slot name -> key of a variable -> the slot variable
+        self._non_slots: dict[
+            tuple[str, Any], Any
+        ] = {}  # (name, graph) -> a variable that belongs to no other one
 
     def get_name(self) -> str:
         """The optimizer's name."""
@@ -119,39 +130,56 @@ class Optimizer:
         Args:
           grads_and_vars: pairs (gradient, variable), as `compute_gradients` returns.
           global_step: a variable that grows by one.
+          name: the name of the operation.
+
+        Returns:
+          In a graph the operation that does one update; None when eager.
 
         Raises:
           ValueError: there is no gradient.
         """
-        pairs = [(gradient, variable) for gradient, variable in grads_and_vars if gradient is not None]
+        given = tuple(grads_and_vars)
+        if not given:
+            raise ValueError("No variables provided.")
+        pairs = [(_as_gradient(gradient), variable) for gradient, variable in given if gradient is not None]
         if not pairs:
-            raise ValueError("No gradients provided for any variable.")
-        graph = next((g.graph for g, _ in pairs if isinstance(g, SymbolicTensor)), thread.graph)
+            names = [variable.name for _, variable in given]
+            raise ValueError(f"No gradients provided for any variable: {names}.")
+        graph = next((found.graph for found, _ in pairs if isinstance(found, SymbolicTensor)), thread.graph)
         with context.building(graph):
-            self._prepare()
-            self._create_slots([variable for _, variable in pairs])
-            scope = graph.name_scope(name or self._name) if graph is not None else None
-            if scope is not None:
-                scope.__enter__()
-            updates = [self._update(gradient, variable) for gradient, variable in pairs]
-            updates += self._finish()
-            if global_step is not None:
-                updates.append(global_step.assign_add(convert_to_tensor(1, global_step.dtype)))
-            if scope is None:
-                return None
-            try:
-                operations = [getattr(each, "op", each) for each in updates if each is not None]
-                with graph.control_dependencies(operations):
-                    train = execute("NoOp", (), None, "update")
+            with init_scope():
+                self._create_slots([variable for _, variable in pairs])
+            with name_scope_v1(name, self._name) as scope:
+                self._prepare()
+                updates = []
+                for gradient, variable in pairs:
+                    with name_scope_v1(f"update_{variable.name.rpartition(':')[0].replace('/', '_')}"):
+                        updates.append(self._update(gradient, variable))
+                finished = self._finish(updates, "update")
+                if graph is None:
+                    if global_step is not None:
+                        global_step.assign_add(convert_to_tensor(1, global_step.dtype))
+                    return None
+                if global_step is None:
+                    train = group(finished, name=scope)
+                else:
+                    with graph.control_dependencies([finished]):
+                        one = convert_to_tensor(1, global_step.dtype)
+                        train = global_step.assign_add(one, name=scope, read_value=False)
                 graph.add_to_collection("train_op", train)
                 return train
-            finally:
-                scope.__exit__(None, None, None)
 
     def _update(self, gradient: Any, variable: Any) -> Any:
+        """Updates one variable, and applies its constraint."""
         if isinstance(gradient, IndexedSlices):
-            return self._apply_sparse(gradient, variable)
-        return self._apply_dense(gradient, variable)
+            if variable.constraint is not None:
+                raise RuntimeError("Cannot use a constraint function on a sparse variable.")
+            return self._resource_apply_sparse_duplicate_indices(gradient.values, variable, gradient.indices)
+        update = self._resource_apply_dense(gradient, variable)
+        if variable.constraint is None:
+            return update
+        with control_dependencies([] if update is None else [update]):
+            return variable.assign(variable.constraint(variable), read_value=False)
 
     # What subclasses define.
 
@@ -166,171 +194,156 @@ class Optimizer:
         raise TypeError(f"{type(self).__name__} does not say how to apply a gradient: define _apply_dense.")
 
     def _apply_sparse(self, grad: IndexedSlices, var: Any) -> Any:
-        """Updates a variable by slices; by default as a tensor."""
-        return self._apply_dense(dense(grad), var)
+        """Updates a variable by slices whose indices are all different; by default as a tensor."""
+        return self._resource_apply_dense(dense(grad), var)
 
-    def _finish(self) -> list[Any]:
-        """What is updated once for a step, after the variables."""
-        return []
+    def _resource_apply_dense(self, grad: Any, handle: Any) -> Any:
+        """Updates a variable by a tensor; TensorFlow's name for `_apply_dense` where variables are resources."""
+        return self._apply_dense(grad, handle)
+
+    def _resource_apply_sparse(self, grad: Any, handle: Any, indices: Any) -> Any:
+        """Updates the rows `indices` of a variable, which are all different, by the rows of `grad`."""
+        return self._apply_sparse(
+            IndexedSlices(grad, indices, convert_to_tensor(handle.shape.as_list())), handle
+        )
+
+    def _resource_apply_sparse_duplicate_indices(self, grad: Any, handle: Any, indices: Any) -> Any:
+        """As `_resource_apply_sparse` where indices may come several times; their rows are added up first."""
+        if type(self)._resource_apply_sparse is not Optimizer._resource_apply_sparse or (
+            type(self)._apply_sparse is not Optimizer._apply_sparse and not self._adds_up_duplicates
+        ):
+            grad, indices = _without_duplicates(grad, indices)
+        return self._resource_apply_sparse(grad, handle, indices)
+
+    # Whether `_apply_sparse` itself takes indices that come several times, as the ops of `ops.training_ops` do.
+    _adds_up_duplicates = False
+
+    def _finish(self, update_ops: list[Any], name_scope: str) -> Any:
+        """What one step ends with: an operation that waits for all updates."""
+        return (
+            group(*[each for each in update_ops if each is not None], name=name_scope)
+            if thread.graph
+            else None
+        )
 
     # Slots.
 
     def get_slot(self, var: Any, name: str) -> Any:
         """The slot variable `name` of a variable; None where there is none."""
-        return self._slots.get(name, {}).get(id(var))
+        return self._slots.get(name, {}).get(_key(var))
 
     def get_slot_names(self) -> list[str]:
         """The names of the slots."""
         return sorted(self._slots)
 
     def variables(self) -> list[Any]:
-        """The variables that the optimizer keeps."""
-        return list(self._slot_variables)
-
-    def _slot(self, var: Any, name: str, value: float = 0.0) -> Any:
-        """The slot variable `name` of a variable, filled with `value` when it is made."""
-        slots = self._slots.setdefault(name, {})
-        if id(var) not in slots:
-            shape, dtype = var.shape, var.dtype.base_dtype
-            slots[id(var)] = self._make(
-                lambda: execute(
-                    "Fill",
-                    (convert_to_tensor(shape.as_list(), dtypes.int32), convert_to_tensor(value, dtype)),
-                    None,
-                ),
-                f"{var.name.split(':')[0]}/{self._name}",
-                isinstance(var.handle, EagerTensor),
-            )
-        return slots[id(var)]
-
-    def _scalar(self, value: float, name: str, like: Any) -> Any:
-        """A scalar variable that belongs to the optimizer."""
-        slots = self._slots.setdefault(f"_{name}", {})
-        if not slots:
-            dtype = like.dtype.base_dtype
-            slots[0] = self._make(
-                lambda: convert_to_tensor(value, dtype), name, isinstance(like.handle, EagerTensor)
-            )
-        return slots[0]
-
-    def _make(self, initial_value: Callable, name: str, eager: bool) -> Any:
-        from penstock.ops.variables import Variable
-
-        if eager:
-            with context.building(None):
-                variable = Variable(initial_value, trainable=False, name=name)
-        else:
-            variable = Variable(initial_value, trainable=False, name=name)
-        self._slot_variables.append(variable)
-        return variable
-
-
-def _value(hyperparameter: Any) -> Any:
-    return (
-        hyperparameter()
-        if callable(hyperparameter) and not hasattr(hyperparameter, "dtype")
-        else hyperparameter
-    )
-
-
-def _cast(value: Any, like: Any) -> Any:
-    tensor = convert_to_tensor(value)
-    return (
-        tensor
-        if tensor.dtype == like.dtype.base_dtype
-        else execute("Cast", (tensor,), {"DstT": like.dtype.base_dtype})
-    )
-
-
-@export(v1=["train.GradientDescentOptimizer"])
-class GradientDescentOptimizer(Optimizer):
-    """Gradient descent: `w -= learning_rate * g`.
-
-    Args:
-      learning_rate: a number, tensor, or function without arguments.
-
-    Example:
-      >>> import penstock as tf
-      >>> w = tf.Variable(3.0)
-      >>> optimizer = tf.compat.v1.train.GradientDescentOptimizer(0.5)
-      >>> optimizer.minimize(lambda: w * w)
-      >>> w.numpy()
-      np.float32(0.0)
-    """
-
-    def __init__(self, learning_rate: Any, use_locking: bool = False, name: str = "GradientDescent"):
-        super().__init__(use_locking, name)
-        self._learning_rate = learning_rate
-
-    def _apply_dense(self, grad: Any, var: Any) -> Any:
-        return var.assign_sub(_cast(_value(self._learning_rate), var) * grad, read_value=False)
-
-    def _apply_sparse(self, grad: IndexedSlices, var: Any) -> Any:
-        rate = _cast(_value(self._learning_rate), var)
-        return var.scatter_sub(IndexedSlices(grad.values * rate, grad.indices, grad.dense_shape))
-
-
-@export(v1=["train.AdamOptimizer"])
-class AdamOptimizer(Optimizer):
-    """Adam (Kingma and Ba, 2015): steps by the ratio of running means of gradients and of their squares.
-
-        m = beta1 m + (1 - beta1) g
-        v = beta2 v + (1 - beta2) g^2
-        w -= learning_rate sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)
-
-    Args:
-      learning_rate, beta1, beta2, epsilon: numbers, tensors, or functions without arguments.
-
-    Example:
-      >>> import penstock as tf
-      >>> w = tf.Variable(1.0)
-      >>> tf.compat.v1.train.AdamOptimizer(0.1).minimize(lambda: w * w)
-      >>> round(float(w), 3)
-      0.9
-    """
-
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta1: Any = 0.9,
-        beta2: Any = 0.999,
-        epsilon: Any = 1e-8,
-        use_locking: bool = False,
-        name: str = "Adam",
-    ):
-        super().__init__(use_locking, name)
-        self._learning_rate, self._beta1, self._beta2, self._epsilon = learning_rate, beta1, beta2, epsilon
-
-    def _create_slots(self, var_list: Sequence[Any]) -> None:
-        first = min(var_list, key=lambda each: each.name)
-        self._scalar(_value(self._beta1), "beta1_power", first)
-        self._scalar(_value(self._beta2), "beta2_power", first)
-        for var in var_list:
-            self._slot(var, "m")
-            self._slot(var, "v")
-
-    def _powers(self) -> tuple[Any, Any]:
-        return self._slots["_beta1_power"][0], self._slots["_beta2_power"][0]
-
-    def _apply_dense(self, grad: Any, var: Any) -> Any:
-        m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
-        beta1_power, beta2_power = (_cast(each, var) for each in self._powers())
-        rate, beta1, beta2, epsilon = (
-            _cast(_value(each), var)
-            for each in (self._learning_rate, self._beta1, self._beta2, self._epsilon)
-        )
-        new_m = m.assign(m * beta1 + grad * (1 - beta1))
-        new_v = v.assign(v * beta2 + grad * grad * (1 - beta2))
-        step = rate * execute("Sqrt", (1 - beta2_power,), None) / (1 - beta1_power)
-        new_m, new_v = convert_to_tensor(new_m), convert_to_tensor(new_v)
-        return var.assign_sub(step * new_m / (execute("Sqrt", (new_v,), None) + epsilon), read_value=False)
-
-    def _finish(self) -> list[Any]:
-        beta1_power, beta2_power = self._powers()
+        """The variables that the optimizer keeps in the current graph, by name."""
+        held = [each for slots in self._slots.values() for each in slots.values()]
+        held += self._non_slots.values()
         graph = thread.graph
-        after = [] if graph is None else graph.get_operations()[-1:]
-        with graph.control_dependencies(after) if graph is not None else context.building(None):
-            return [
-                beta1_power.assign(beta1_power * _cast(_value(self._beta1), beta1_power)),
-                beta2_power.assign(beta2_power * _cast(_value(self._beta2), beta2_power)),
-            ]
+        mine = [
+            each
+            for each in held
+            if isinstance(each.handle, EagerTensor) or each.graph is graph or graph is None
+        ]
+        return sorted(mine, key=lambda each: each.name)
+
+    def _slot_dict(self, slot_name: str) -> dict[Any, Any]:
+        return self._slots.setdefault(slot_name, {})
+
+    def _get_or_make_slot(self, var: Any, val: Any, slot_name: str, op_name: str) -> Any:
+        """The slot variable of a variable, made with a value where it does not exist."""
+        slots = self._slot_dict(slot_name)
+        if _key(var) not in slots:
+            slots[_key(var)] = slot_variable(var, lambda: convert_to_tensor(val), op_name)
+        return slots[_key(var)]
+
+    def _get_or_make_slot_with_initializer(
+        self, var: Any, initializer: Any, shape: Any, dtype: Any, slot_name: str, op_name: str
+    ) -> Any:
+        """The slot variable of a variable, made by an initializer where it does not exist."""
+        slots = self._slot_dict(slot_name)
+        if _key(var) not in slots:
+            slots[_key(var)] = slot_variable(var, lambda: initializer(shape, dtype=dtype), op_name)
+        return slots[_key(var)]
+
+    def _zeros_slot(self, var: Any, slot_name: str, op_name: str) -> Any:
+        """The slot variable of a variable, made of zeros where it does not exist."""
+        return self._filled_slot(var, 0.0, slot_name, op_name)
+
+    def _filled_slot(self, var: Any, value: Any, slot_name: str, op_name: str) -> Any:
+        slots = self._slot_dict(slot_name)
+        if _key(var) not in slots:
+            shape, dtype = var.shape.as_list(), var.dtype.base_dtype
+
+            def fill() -> Any:
+                return execute(
+                    "Fill", (convert_to_tensor(shape, dtypes.int32), convert_to_tensor(value, dtype))
+                )
+
+            slots[_key(var)] = slot_variable(var, fill, op_name)
+        return slots[_key(var)]
+
+    def _create_non_slot_variable(self, initial_value: Any, name: str, colocate_with: Any) -> Any:
+        """A variable that belongs to the optimizer and to no variable; found again in the same graph."""
+        eager = isinstance(colocate_with.handle, EagerTensor)
+        key = (name, None if eager else colocate_with.graph)
+        if key not in self._non_slots:
+            with context.building(None) if eager else contextlib.nullcontext():
+                made = Variable(lambda: convert_to_tensor(initial_value), trainable=False, name=name)
+            self._non_slots[key] = made
+            if eager:
+                self._track_trackable(made, name, overwrite=True)
+        return self._non_slots[key]
+
+    def _get_non_slot_variable(self, name: str, graph: Any = None) -> Any:
+        """A variable that `_create_non_slot_variable` made."""
+        found = self._non_slots.get((name, graph))
+        return self._non_slots.get((name, None)) if found is None else found
+
+    def _call_if_callable(self, param: Any) -> Any:
+        """A hyperparameter, or what it returns where it is a function."""
+        return param() if callable(param) and not hasattr(param, "dtype") else param
+
+
+def _key(variable: Any) -> Any:
+    """What tells a variable from others: the object that stands for it, if it is a part of another one."""
+    found = getattr(variable, "_distributed_container", None)
+    container = found() if callable(found) else None
+    return id(variable if container is None else container)
+
+
+def _as_gradient(gradient: Any) -> Any:
+    return gradient if isinstance(gradient, IndexedSlices) else convert_to_tensor(gradient)
+
+
+def _without_duplicates(values: Any, indices: Any) -> tuple[Any, Any]:
+    """Slices with different indices; those of equal ones are added up."""
+    unique, places = execute("Unique", (indices,), {"out_idx": dtypes.int32})
+    count = execute("Size", (unique,), {"out_type": dtypes.int32})
+    return execute("UnsortedSegmentSum", (values, places, count)), unique
+
+
+def slot_variable(primary: Any, initial_value: Callable, name: str) -> Any:
+    """A variable that belongs to another one, named `<variable>/<name>`.
+
+    Args:
+      initial_value: a function without arguments.
+    """
+    full_name = f"{primary.name.rpartition(':')[0]}/{name}"
+    if isinstance(primary.handle, EagerTensor):
+        with context.building(None), name_scope(""):
+            return Variable(initial_value, trainable=False, name=full_name)
+    with variable_scope(None, full_name, auxiliary_name_scope=False) as scope, name_scope(""):
+        return Variable(initial_value, trainable=False, name=scope.name, dtype=None)
+
+
+def hyperparameter(value: Any, like: Any) -> Any:
+    """A number, tensor, or function without arguments as a tensor of the dtype of a variable."""
+    if callable(value) and not hasattr(value, "dtype"):
+        value = value()
+    dtype = like.dtype.base_dtype
+    if isinstance(value, (int, float)):
+        return convert_to_tensor(value, dtype)
+    tensor = convert_to_tensor(value)
+    return tensor if tensor.dtype == dtype else execute("Cast", (tensor,), {"DstT": dtype})
