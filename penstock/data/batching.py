@@ -89,6 +89,10 @@ def stack(column: Sequence, component: int = 0) -> np.ndarray:
       InvalidArgumentError: their shapes or dtypes differ.
     """
     first = column[0]
+    if type(first) is bytes or getattr(first, "dtype", None) == object and np.shape(first) == ():
+        texts = np.empty(len(column), object)
+        texts[:] = [each if type(each) is bytes else each.item() for each in column]
+        return texts
     shape, kind = np.shape(first), getattr(first, "dtype", None)
     if shape == () and kind is not None and kind.isbuiltin == 1 and not kind.hasobject:
         return np.array(column, kind)

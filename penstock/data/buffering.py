@@ -17,20 +17,28 @@ _WORTH_A_THREAD = 200e-6
 _TUNING_ELEMENTS = 8
 
 
+class _Memory:
+    """What a cache holds: all elements, or None until they have been gone through once."""
+
+    def __init__(self) -> None:
+        self.rows: list | None = None
+        self.lock = threading.Lock()
+
+
 class Cache(Dataset):
     """The elements of the first full iteration, kept in memory."""
 
     def __init__(self, source: Dataset):
         super().__init__(source._element_spec, (source,))
-        self._kept: list | None = None
-        self._lock = threading.Lock()
+        self._memory = _Memory()  # the planner's copies of this node share it
 
     def _elements(self, at: Iteration) -> Iterator[list]:
+        memory = self._memory
         given, building = at.kept.get("given", 0), at.kept.get("building")
-        if self._kept is None and at.kept.get("whole") is not None:
-            self._kept = at.kept["whole"]
-        at.keep(lambda: {"given": given, "building": building, "whole": None if building else self._kept})
-        if self._kept is not None:
+        if memory.rows is None and at.kept.get("whole") is not None:
+            memory.rows = at.kept["whole"]
+        at.keep(lambda: {"given": given, "building": building, "whole": None if building else memory.rows})
+        if memory.rows is not None:
             building = None
         elif building is None:
             building = []
@@ -39,13 +47,13 @@ class Cache(Dataset):
                 building.append(element)
                 given += 1
                 yield element
-            with self._lock:
-                if self._kept is None:
-                    self._kept = building
+            with memory.lock:
+                if memory.rows is None:
+                    memory.rows = building
             return
-        while given < len(self._kept):
+        while given < len(memory.rows):
             given += 1
-            yield self._kept[given - 1]
+            yield memory.rows[given - 1]
 
 
 class Prefetch(Dataset):

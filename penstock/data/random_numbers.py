@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -23,31 +24,35 @@ def dataset_seeds(seed: Any) -> tuple[int, int]:
 
 
 class RandomWords:
-    """An iterator over the uint32 words of the Philox stream of two seeds, from word number `drawn` on."""
+    """The uint32 words of the Philox stream of two seeds, from word number `drawn` on."""
 
     __slots__ = ("_seeds", "_start", "_words", "_rest")
 
     def __init__(self, seed: int, seed2: int, drawn: int = 0):
+        self.move_to(seed, seed2, drawn)
+
+    def move_to(self, seed: int, seed2: int, drawn: int) -> None:
+        """Goes on at another position."""
         self._seeds = int(seed), int(seed2)
         self._start = int(drawn)
         self._words: list[int] = []
         self._rest = iter(self._words)
 
     def __iter__(self) -> Iterator[int]:
-        return self
+        """The words, read without a Python call for each."""
+        return itertools.chain.from_iterable(self._pieces())
+
+    def _pieces(self) -> Iterator[Iterator[int]]:
+        yield self._rest
+        while True:
+            self._fill(1)
+            yield self._rest
 
     def __next__(self) -> int:
         for word in self._rest:
             return word
         self._fill(1)
         return next(self._rest)
-
-    def take(self, count: int) -> list[int]:
-        """The next `count` words."""
-        left = self._rest.__length_hint__()  # type: ignore[attr-defined]
-        if left < count:
-            self._fill(count)
-        return [next(self._rest) for _ in range(count)]
 
     def _fill(self, wanted: int) -> None:
         """Computes the words from the next one on, at least `wanted`."""

@@ -43,7 +43,7 @@ class Shuffle(Dataset):
         if at.kept:
             buffer, first, left = at.kept["buffer"], at.kept["first"], at.kept["left"]
             words = RandomWords(*at.kept["words"])
-            self._iterations = RandomWords(*at.kept["iterations"])
+            self._iterations.move_to(*at.kept["iterations"])
         else:
             words, buffer, first, left = self._start(), None, 0, None
         at.keep(
@@ -57,9 +57,15 @@ class Shuffle(Dataset):
         if left is None:
             if len(buffer) == size:
                 for element, word in zip(elements, words):
-                    index = (first + word % size) % size
-                    chosen, buffer[index], buffer[first] = buffer[index], buffer[first], element
-                    first = (first + 1) % size
+                    index = first + word % size
+                    if index >= size:
+                        index -= size
+                    chosen = buffer[index]
+                    buffer[index] = buffer[first]
+                    buffer[first] = element
+                    first += 1
+                    if first == size:
+                        first = 0
                     yield chosen
             left = len(buffer)
         while left:

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import penstock as tf
+from penstock.data.planned_nodes import BatchedMap, BatchedRows, Indices
+from penstock.data.planner import planned
+from tests.data.pipelines import PIPELINES, plain, seeded
+
+Dataset = tf.data.Dataset
+TABLE = np.arange(60, dtype=np.float32).reshape(20, 3)
+
+
+def unplanned(dataset):
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    return dataset.with_options(options)
+
+
+def outcome(dataset, most=200):
+    """The elements, and the errors that came between them."""
+    found, iterator = [], iter(dataset)
+    for _ in range(most):
+        try:
+            parts = [part.numpy() for part in tf.nest.flatten(next(iterator))]
+            found.append([(str(part.dtype), repr(part.tolist())) for part in parts])
+        except StopIteration:
+            break
+        except tf.errors.OpError as error:
+            found.append(type(error).__name__)
+    return found
+
+
+def floats(x, y):
+    return tf.cast(x, tf.float32) / 255.0 - tf.constant([1.0, 2.0, 3.0]), y
+
+
+def shapes(x, y):
+    return tf.transpose(tf.reshape(x, [3, 1]))[0, ::-1], tf.one_hot(y, 4)
+
+
+def comparisons(x, y):
+    return tf.where(x > 5.0, x, tf.reduce_max(x)), tf.stack([y, y * 2, y // 3])
+
+
+def with_failures(x, y):
+    return tf.debugging.check_numerics(1.0 / (x - 24.0), "x"), y
+
+
+def divided(x, y):
+    return x, 7 // tf.cast(y - 9, tf.int32)
+
+
+def texts(x, y):
+    return tf.strings.as_string(y), x
+
+
+def reduced(x, y):
+    return tf.reduce_mean(x) * tf.ones([3]), y
+
+
+def random_maps(x, y):
+    return x + tf.random.uniform([3], seed=3), y
+
+
+MAPS = (floats, shapes, comparisons, with_failures, divided, texts, reduced, random_maps)
+STEPS = st.one_of(
+    st.tuples(st.just("shuffle"), st.integers(1, 30), st.integers(0, 5)),
+    st.tuples(st.just("take"), st.integers(0, 25)),
+    st.tuples(st.just("skip"), st.integers(0, 10)),
+    st.tuples(st.just("repeat"), st.integers(0, 3)),
+    st.tuples(st.just("shard"), st.integers(1, 3), st.just(0)),
+    st.tuples(st.just("prefetch"), st.integers(0, 2)),
+    st.tuples(st.just("cache")),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(STEPS, max_size=3),
+    st.lists(st.tuples(st.sampled_from(MAPS), st.sampled_from([None, tf.data.AUTOTUNE])), max_size=1),
+    st.tuples(st.integers(1, 7), st.booleans()),
+    st.lists(STEPS, max_size=2),
+)
+def test_planned_and_unplanned_pipelines_give_the_same(before, maps, batch, after):
+    def make():
+        tf.random.set_seed(3)
+        dataset = Dataset.from_tensor_slices((TABLE, np.arange(20)))
+        for name, *arguments in before:
+            dataset = getattr(dataset, name)(*arguments)
+        for function, parallel in maps:
+            dataset = dataset.map(function, parallel)
+        dataset = dataset.batch(*batch)
+        for name, *arguments in after:
+            dataset = getattr(dataset, name)(*arguments)
+        return dataset
+
+    fast, slow = make(), unplanned(make())
+    for _ in range(2):  # the second iteration is shuffled in another order
+        assert outcome(fast) == outcome(slow)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_planned_pipelines_give_what_unplanned_ones_give(name):
+    assert plain(seeded(PIPELINES[name])) == plain(unplanned(seeded(PIPELINES[name])))
+
+
+def test_tables_in_memory_are_gathered_batch_by_batch():
+    plan = planned(Dataset.from_tensor_slices(TABLE).shuffle(5).repeat(2).batch(4))
+    assert isinstance(plan, BatchedRows)
+    chain = []
+    while plan._parents:
+        plan = plan._parents[0]
+        chain.append(type(plan).__name__)
+    assert chain == ["Repeat", "Shuffle", "Indices"]
+    assert isinstance(plan, Indices)
+
+
+@pytest.mark.parametrize("function", MAPS, ids=lambda each: each.__name__)
+def test_which_functions_run_on_whole_batches(function):
+    plan = planned(Dataset.from_tensor_slices((TABLE, np.arange(20))).map(function).batch(4))
+    assert isinstance(plan, BatchedMap) == (function not in (reduced, random_maps))
+
+
+def test_captured_variables_are_read_for_each_batch():
+    scale = tf.Variable(1.0)
+    iterator = iter(Dataset.from_tensor_slices(TABLE).map(lambda x: x * scale).batch(1))
+    first = next(iterator).numpy()
+    scale.assign(10.0)
+    assert (first[0].tolist(), next(iterator).numpy()[0].tolist()) == ([0, 1, 2], [30, 40, 50])
+
+
+def test_batches_lie_aligned():
+    for batch in Dataset.from_tensor_slices(TABLE).shuffle(9).batch(3):
+        assert batch._np.ctypes.data % 64 == 0
+    for batch in Dataset.range(9).map(lambda x: tf.fill([3], x)).batch(2):
+        assert batch._np.ctypes.data % 64 == 0
+
+
+def test_explain_shows_the_plan_and_then_the_times(capsys):
+    dataset = Dataset.from_tensor_slices(TABLE).shuffle(9).map(lambda x: x + 1).batch(5).prefetch(1)
+    before = dataset.explain()
+    assert before.split() == [
+        "Prefetch(buffer_size=1)", "BatchedMap(<lambda>", "of", "whole", "batches)", "BatchedRows(batch_size=5)",
+        "Shuffle(buffer_size=9)", "Indices(20", "rows)",
+    ]  # fmt: skip
+    list(dataset)
+    after = dataset.explain()
+    assert "The consumer got 4 elements and waited" in after
+    assert capsys.readouterr().out == f"{before}\n{after}\n"
