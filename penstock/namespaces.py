@@ -24,6 +24,7 @@ _PACKAGES = (
     "graph",
     "ops",
     "numpy_api",
+    "feature_column",
     "autodiff",
     "runtime",
     "tracing",

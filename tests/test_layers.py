@@ -17,6 +17,7 @@ LAYERS = [
     "graph",
     "ops",
     "numpy_api",
+    "feature_column",
     "autodiff",
     "runtime",
     "tracing",

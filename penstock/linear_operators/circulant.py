@@ -148,7 +148,7 @@ class CirculantOperator(LinearOperator):
         with self._name_scope(name):
             return cast(self._transformed(as_complex(self._spectrum), True), self.dtype)
 
-    def _with_spectrum(self, spectrum: Any, **known: bool | None) -> LinearOperator:
+    def _with_spectrum(self, spectrum: Any, **known: Any) -> LinearOperator:
         return type(self)(spectrum, self.dtype, **known)
 
     def _linop_adjoint(self) -> LinearOperator:

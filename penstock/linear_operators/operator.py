@@ -15,7 +15,7 @@ import numpy as np
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
 from penstock.graph.scopes import name_scope
-from penstock.linear_operators.matrices import HINTS, adjoint_if, hints, solve
+from penstock.linear_operators.matrices import adjoint_if, hints, solve
 from penstock.linear_operators.spec import operator_spec, sliced
 from penstock.ops.assert_values import assert_equal, assert_less, assert_positive
 from penstock.ops.casting import cast
@@ -531,6 +531,3 @@ class LinearOperator(Module, CompositeTensor):
     def _cast_scalar(self, value: Any) -> Tensor:
         """A number, or an integer tensor, in the operator's dtype."""
         return cast(convert_to_tensor(value), self.dtype)
-
-    def _known_hints(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in HINTS}
