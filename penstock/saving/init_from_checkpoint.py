@@ -81,7 +81,7 @@ def _resolved(
 
 
 def _parts(target: Any) -> list[Any]:
-    return list(target) if isinstance(target, (list, tuple, PartitionedVariable)) else [target]
+    return [*target] if isinstance(target, (list, tuple, PartitionedVariable)) else [target]
 
 
 def _variable_named(name: str) -> list[Any] | None:

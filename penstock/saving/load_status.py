@@ -60,7 +60,9 @@ class CheckpointLoadStatus(LoadStatus):
         for number, node in enumerate(self._restore.graph.nodes):
             if node.attributes and number not in self._restore.objects:
                 keys = [attribute.checkpoint_key for attribute in node.attributes]
-                raise AssertionError(f"Unresolved object in checkpoint {self._path_of(number)}: {keys}")
+                raise AssertionError(
+                    f"Unresolved object in checkpoint {self._restore.path_of(number)}: {keys}"
+                )
         if self._restore.waiting_slots:
             names = [slot.slot_name for _, slot in self._restore.waiting_slots]
             raise AssertionError(f"Unresolved slot restorations: {names}")
@@ -101,6 +103,11 @@ class CheckpointLoadStatus(LoadStatus):
             )
         return self
 
+    def expect_partial(self) -> CheckpointLoadStatus:
+        """Says that what is never restored is no mistake: there will be no warnings."""
+        self._restore.expects_partial = True
+        return self
+
     def run_restore_ops(self, session: Any = None) -> None:
         """Assigns the restored values in `session`, or the default session; eagerly they have been assigned."""
         if self._restore.operations:
@@ -122,14 +129,6 @@ class CheckpointLoadStatus(LoadStatus):
             for thing, children in zip(graph.objects, graph.children)
             if id(thing) not in matched and (children or not isinstance(thing, TrackableDataStructure))
         ]
-
-    def _path_of(self, number: int) -> str:
-        """How a user would write the way to an object of the checkpoint: `(root).model.kernel`."""
-        paths = {0: "(root)"}
-        for parent, node in enumerate(self._restore.graph.nodes):
-            for child in node.children:
-                paths.setdefault(child.node_id, f"{paths.get(parent, '...')}.{child.local_name}")
-        return paths.get(number, f"object {number}")
 
 
 class InitializationOnlyStatus(LoadStatus):

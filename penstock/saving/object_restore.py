@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import logging
+import sys
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -42,6 +43,7 @@ class ObjectRestore:
       operations: in a graph, the operations that assign the restored values.
       unused: (object, name of the attribute) for what the checkpoint has and the object cannot take.
       waiting_slots: slot variables of the checkpoint whose optimizer or variable is not there yet.
+      expects_partial: whether what was never restored is no mistake; else it is warned of in the end.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class ObjectRestore:
         self.waiting_slots: list[tuple[int, Any]] = [
             (number, slot) for number, node in enumerate(graph.nodes) for slot in node.slot_variables
         ]
+        self.expects_partial = False
         self._reader = reader
         self._keys = reader.names()
         self._attached = dict(attached or {})
@@ -67,6 +70,32 @@ class ObjectRestore:
             if self._match(each, node):
                 waiting.extend(self._found_children(each, node))
         self._restore_slots()
+
+    def path_of(self, number: int) -> str:
+        """How a program would write the way to an object of the checkpoint: `(root).model.kernel`."""
+        paths = {0: "(root)"}
+        for parent, node in enumerate(self.graph.nodes):
+            for child in node.children:
+                paths.setdefault(child.node_id, f"{paths.get(parent, '...')}.{child.local_name}")
+        return paths.get(number, f"object {number}")
+
+    def __del__(self) -> None:
+        # Nothing holds the restore any more, so what has not been restored never will be.
+        if sys.is_finalizing() or getattr(self, "expects_partial", True):
+            return
+        lost = [
+            self.path_of(number)
+            for number, node in enumerate(self.graph.nodes)
+            if node.attributes and number not in self.objects
+        ]
+        if lost:
+            _logger.warning(
+                "Detecting that an object or model or tf.train.Checkpoint is being deleted with unrestored values. See the "
+                "following logs for the specific values in question. To silence these warnings, use "
+                "`status.expect_partial()`."
+            )
+        for path in lost:
+            _logger.warning("Value in checkpoint could not be found in the restored object: %s", path)
 
     def _match(self, thing: Any, number: int) -> bool:
         """Whether the object is new here; then it has its values after this."""
@@ -117,12 +146,17 @@ class ObjectRestore:
         if not has_values(thing):
             self.unused += [(thing, attribute.name) for attribute in node.attributes]
             return
-        tensors: dict[str, Any] = {}
+        keys: dict[str, str] = {}
         for attribute in node.attributes:
-            keys = stored_tensors(thing, attribute.name, attribute.checkpoint_key, self._keys_from)
-            for name, key in keys.items():
-                tensors[name] = self._value(thing, key, name)
-        operation = take_back(thing, tensors)
+            keys |= stored_tensors(attribute.name, attribute.checkpoint_key, self._keys_from)
+        if any(self._reader.dtype(key) is dtypes.variant for key in keys.values()):
+            # TensorFlow's own C++ objects, such as the state of an iterator.
+            _logger.warning(
+                "%r begins anew: a checkpoint holds its state as TensorFlow's internal data", thing
+            )
+            self.unused += [(thing, attribute.name) for attribute in node.attributes]
+            return
+        operation = take_back(thing, {name: self._value(thing, key, name) for name, key in keys.items()})
         if thread.graph is not None and operation is not None:
             self.operations.append(operation)
 

@@ -136,11 +136,10 @@ def as_saveable(value: Any, name: str) -> SaveableObject:
     raise TypeError(f"{value!r} is neither a variable nor anything else that a checkpoint can keep")
 
 
-def stored_tensors(thing: Any, name: str, key: str, keys_from: Callable[[str], list[str]]) -> dict[str, str]:
+def stored_tensors(name: str, key: str, keys_from: Callable[[str], list[str]]) -> dict[str, str]:
     """Name -> key of the tensors that belong to an attribute of a checkpoint's object.
 
     Args:
-      thing: the object that will take them.
       name, key: those of the attribute.
       keys_from: gives the keys of the checkpoint that begin with a text.
     """

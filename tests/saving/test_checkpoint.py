@@ -1,5 +1,6 @@
 """`tf.train.Checkpoint`: what is saved comes back, in objects of the same names, now or when they are made."""
 
+import gc
 import os
 import threading
 
@@ -163,6 +164,16 @@ class TestStatus:
         status = tf.train.Checkpoint(v=tf.Module(), w=tf.Variable(0)).restore(path)
         with pytest.raises(AssertionError, match="Unused attributes"):
             status.assert_consumed()
+
+    @pytest.mark.parametrize("partial", [False, True])
+    def test_a_warning_of_what_was_never_restored(self, path, partial, caplog):
+        checkpoint = tf.train.Checkpoint(v=tf.Variable([0.0, 0.0]))
+        status = checkpoint.restore(path)
+        if partial:
+            status.expect_partial()
+        del checkpoint, status
+        gc.collect()
+        assert ("could not be found in the restored object: (root).w" in caplog.text) is not partial
 
     def test_no_checkpoint(self):
         status = tf.train.Checkpoint(v=tf.Variable(1)).restore(None)
