@@ -13,7 +13,7 @@ from typing import Any
 from penstock.engine.export import export
 from penstock.io.checksums import masked_crc32c
 from penstock.io.compressed import Compressed, CompressionLevels
-from penstock.io.filesystem import local_path, os_errors
+from penstock.io.filesystem import files_of, os_errors
 from penstock.io.records import FOOTER, LENGTH, OVERHEAD, read_records
 from penstock.types import errors
 
@@ -116,7 +116,8 @@ class _WholeRecords:
     """A file to which only whole records are written: a write that fails is cut off again."""
 
     def __init__(self, path: str) -> None:
-        self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by close()
+        files, path = files_of(path)
+        self._file = files.open_file(path, "wb", 0)
 
     def write(self, data: bytes) -> None:
         start = self._file.tell()
@@ -131,7 +132,7 @@ class _WholeRecords:
             raise
 
     def flush(self) -> None:
-        pass
+        self._file.flush()
 
     def close(self) -> None:
         self._file.close()
@@ -168,7 +169,7 @@ class TFRecordWriter:
         self._pieces: list[bytes] = []
         self._size = 0
         with os_errors(self._path):
-            file: Any = _WholeRecords(local_path(path))
+            file: Any = _WholeRecords(path)
             self._file = Compressed(file, kind, options._levels()) if kind else file
 
     def __enter__(self) -> TFRecordWriter:

@@ -27,14 +27,16 @@ def _scalar(value: Any, what: str) -> Any:
 
 
 def _read(filename: Any) -> bytes:
-    path = gfile.local_path(_scalar(filename, "filename"))
-    with gfile.os_errors(path), open(path, "rb") as file:
+    path = _scalar(filename, "filename")
+    with gfile.GFile(path, "rb") as file:
         return file.read()
 
 
 def _write(filename: Any, contents: Any) -> tuple:
-    path = gfile.local_path(_scalar(filename, "filename"))
-    gfile.makedirs(os.path.dirname(path) or ".")
+    path = _scalar(filename, "filename").decode()
+    directory = os.path.dirname(path)
+    if directory:
+        gfile.makedirs(directory)
     with gfile.replacing(path) as file:
         file.write(_scalar(contents, "contents"))
     return ()

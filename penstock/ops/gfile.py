@@ -1,11 +1,10 @@
-"""`tf.io.gfile`: files, with TensorFlow's names and errors. Paths are local; `file://` may stand before them.
+"""`tf.io.gfile`: files, with TensorFlow's names and errors. Paths of other file systems than the local one go through fsspec.
 
 Whole files that this module writes (`copy`, and the op WriteFile) appear at once or not at all.
 """
 
 from __future__ import annotations
 
-import glob as _glob
 import io
 import os
 import shutil
@@ -13,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from penstock.engine.export import export
-from penstock.io.filesystem import local_path, os_errors, replacing
+from penstock.io.filesystem import files_of, os_errors, replacing
 from penstock.types import errors
 
 
@@ -61,9 +60,9 @@ class GFile:
 
     def _open(self) -> Any:
         if self._file is None:
-            path = local_path(self._name)
+            files, path = files_of(self._name)
             with os_errors(path):
-                self._file = open(path, f"{self._plain}b")  # type: ignore[assignment] # noqa: SIM115 - closed by close()
+                self._file = files.open_file(path, f"{self._plain}b")
         return self._file
 
     def _reading(self) -> Any:
@@ -165,13 +164,15 @@ export("io.gfile.GFile", v1=["io.gfile.GFile", "gfile.GFile", "gfile.Open", "gfi
 @export("io.gfile.exists")
 def exists(path: Any) -> bool:
     """Whether there is a file or directory."""
-    return os.path.exists(local_path(path))
+    files, path = files_of(path)
+    return files.exists(path)
 
 
 @export("io.gfile.isdir")
 def isdir(path: Any) -> bool:
     """Whether there is a directory."""
-    return os.path.isdir(local_path(path))
+    files, path = files_of(path)
+    return files.isdir(path)
 
 
 @export("io.gfile.listdir")
@@ -183,7 +184,9 @@ def listdir(path: Any) -> list[str]:
     """
     if not isdir(path):
         raise errors.NotFoundError(None, None, f"Could not find directory {path}")
-    return os.listdir(local_path(path))
+    files, path = files_of(path)
+    with os_errors(path):
+        return files.listdir(path)
 
 
 @export("io.gfile.mkdir")
@@ -193,18 +196,17 @@ def mkdir(path: Any) -> None:
     Raises:
       NotFoundError: its parent does not exist.
     """
-    path = local_path(path)
+    files, path = files_of(path)
     with os_errors(path):
-        if not os.path.isdir(path):
-            os.mkdir(path)
+        files.mkdir(path)
 
 
 @export("io.gfile.makedirs")
 def makedirs(path: Any) -> None:
     """Makes a directory and its parents; nothing where it exists."""
-    path = local_path(path)
+    files, path = files_of(path)
     with os_errors(path):
-        os.makedirs(path, exist_ok=True)
+        files.makedirs(path)
 
 
 @export("io.gfile.copy")
@@ -215,10 +217,10 @@ def copy(src: Any, dst: Any, overwrite: bool = False) -> None:
       NotFoundError: there is no such file.
       AlreadyExistsError: the target exists, and `overwrite` is False.
     """
-    source, target = local_path(src), local_path(dst)
-    if not overwrite and os.path.exists(target):
+    (files, source), (others, target) = files_of(src), files_of(dst)
+    if not overwrite and others.exists(target):
         raise errors.AlreadyExistsError(None, None, "file already exists")
-    with os_errors(source), open(source, "rb") as file, replacing(target) as new:
+    with os_errors(source), files.open_file(source, "rb") as file, replacing(target) as new:
         shutil.copyfileobj(file, new)
 
 
@@ -230,11 +232,15 @@ def rename(src: Any, dst: Any, overwrite: bool = False) -> None:
       NotFoundError: there is no such file.
       AlreadyExistsError: the target exists, and `overwrite` is False.
     """
-    source, target = local_path(src), local_path(dst)
-    if not overwrite and os.path.exists(target):
+    (files, source), (others, target) = files_of(src), files_of(dst)
+    if type(files) is not type(others):
+        raise errors.UnimplementedError(
+            None, None, f"Renaming {source} to {target} not implemented: they are on different file systems"
+        )
+    if not overwrite and others.exists(target):
         raise errors.AlreadyExistsError(None, None, "file already exists")
     with os_errors(source):
-        os.replace(source, target)
+        files.move(source, target)
 
 
 @export("io.gfile.remove")
@@ -245,9 +251,9 @@ def remove(path: Any) -> None:
       NotFoundError: there is no such file.
       FailedPreconditionError: it is a directory.
     """
-    path = local_path(path)
+    files, path = files_of(path)
     with os_errors(path):
-        os.remove(path)
+        files.remove(path)
 
 
 @export("io.gfile.rmtree")
@@ -257,11 +263,11 @@ def rmtree(path: Any) -> None:
     Raises:
       NotFoundError: there is no such directory.
     """
-    local = local_path(path)
-    if not os.path.isdir(local):
+    files, path = files_of(path)
+    if not files.isdir(path):
         raise errors.NotFoundError(None, None, f"{path} not found")
-    with os_errors(local):
-        shutil.rmtree(local)
+    with os_errors(path):
+        files.rmtree(path)
 
 
 class FileStatistics(NamedTuple):
@@ -279,15 +285,14 @@ def stat(path: Any) -> FileStatistics:
     Raises:
       NotFoundError: there is no such file.
     """
-    path = local_path(path)
+    files, path = files_of(path)
     with os_errors(path):
-        found = os.stat(path)
-    return FileStatistics(found.st_size, found.st_mtime_ns, os.path.isdir(path))
+        return FileStatistics(*files.stat(path))
 
 
 def matching(patterns: Sequence[str]) -> list[str]:
     """The paths that match one of several patterns (`*`, `?`, `[...]`), sorted."""
-    return sorted({path for each in patterns for path in _glob.glob(local_path(each), include_hidden=True)})
+    return sorted({path for files, each in map(files_of, patterns) for path in files.glob(each)})
 
 
 @export("io.gfile.glob")
@@ -300,7 +305,8 @@ def glob(pattern: Any) -> list[str]:
 @export("io.gfile.walk")
 def walk(top: Any, topdown: bool = True, onerror: Any = None) -> Iterator[tuple[str, list[str], list[str]]]:
     """(directory, names of its directories, names of its files) for a directory and all below it."""
-    yield from os.walk(local_path(top), topdown, onerror)
+    files, top = files_of(top)
+    yield from files.walk(top, topdown, onerror)
 
 
 @export("io.gfile.join")
@@ -311,8 +317,12 @@ def join(path: Any, *paths: Any) -> Any:
 
 @export("io.gfile.get_registered_schemes")
 def get_registered_schemes() -> list[str]:
-    """The file systems that there are: "" and "file"."""
-    return ["", "file"]
+    """The file systems that there are: "", "file", and where fsspec is installed those that it knows."""
+    try:
+        from fsspec import available_protocols
+    except ImportError:
+        return ["", "file"]
+    return ["", *available_protocols()]
 
 
 # TF 1's names.

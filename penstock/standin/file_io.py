@@ -32,7 +32,7 @@ def read_file_to_string(filename: Any, binary_mode: bool = False) -> Any:
 def write_string_to_file(filename: Any, file_content: Any) -> None:
     """Writes text or bytes to a file, which appears at once."""
     data = file_content.encode() if isinstance(file_content, str) else file_content
-    with gfile.replacing(gfile.local_path(filename)) as file:
+    with gfile.replacing(filename) as file:
         file.write(data)
 
 
