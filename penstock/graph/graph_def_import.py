@@ -187,6 +187,9 @@ class GraphReader:
     def add_nodes(self, graph: Graph, nodes: list, mapped: dict[str, Any], prefixed: bool) -> Added:
         """Adds nodes in an order in which inputs come first."""
         added = Added(mapped)
+        taken = [node.name for node in nodes if not prefixed and node.name in graph._by_name]
+        if taken:
+            raise ValueError(f"Node name {taken[0]!r} already exists in the Graph.")
         if any(node.op in CONTROL_FLOW_OPS for node in nodes):
             functionalize(self, graph, nodes, added, prefixed)
             return added
