@@ -52,16 +52,30 @@ def library() -> ctypes.CDLL | None:
     return _loaded
 
 
-def _load() -> ctypes.CDLL:
+@functools.cache
+def host_library() -> ctypes.CDLL | None:
+    """The library for functions that kernels on the host call by themselves, without XLA; None where there is none."""
+    try:
+        return _open()
+    except OSError:
+        return None
+
+
+@functools.cache
+def _open() -> ctypes.CDLL:
     if os.environ.get("PENSTOCK_NATIVE") == "0":
         raise OSError("PENSTOCK_NATIVE=0")
     if not LIBRARY.exists():
         raise OSError("not compiled when Penstock was installed")
     try:
-        found = ctypes.CDLL(str(LIBRARY))
+        return ctypes.CDLL(str(LIBRARY))
     except OSError:  # oneDNN is not where pip usually puts it
         ctypes.CDLL(_onednn_path())
-        found = ctypes.CDLL(str(LIBRARY))
+        return ctypes.CDLL(str(LIBRARY))
+
+
+def _load() -> ctypes.CDLL:
+    found = _open()
     found.penstock_has_bfloat16.restype = ctypes.c_bool
     for kernel in KERNELS:
         capsule = jax.ffi.pycapsule(getattr(found, f"penstock_{kernel}"))

@@ -6,6 +6,7 @@ rows with many (area, antialiased downscaling) become a matrix product. The grad
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -55,13 +56,21 @@ def nearest_matrix(size: int, out: int, align_corners: bool, half_pixel_centers:
     return _matrix(np.arange(out), chosen, np.ones(out), out, size)
 
 
-def bilinear_matrix(size: int, out: int, align_corners: bool, half_pixel_centers: bool) -> np.ndarray:
-    """Each output pixel lies between two input pixels."""
+@functools.lru_cache(256)
+def bilinear_places(
+    size: int, out: int, align_corners: bool, half_pixel_centers: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The two input pixels (int64) that each output pixel lies between, and where between them (float32)."""
     places = _positions(size, out, align_corners, half_pixel_centers)
     floor = np.floor(places)
     lower = np.maximum(floor, 0).astype(np.int64)
     upper = np.minimum(np.ceil(places), size - 1).astype(np.int64)
-    share = places - floor
+    return lower, upper, places - floor
+
+
+def bilinear_matrix(size: int, out: int, align_corners: bool, half_pixel_centers: bool) -> np.ndarray:
+    """`bilinear_places` as a matrix of weights."""
+    lower, upper, share = bilinear_places(size, out, align_corners, half_pixel_centers)
     rows = np.arange(out)
     return _matrix(
         np.concatenate([rows, rows]),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine.definition import op, stops
+from penstock.engine.definition import REGISTRY, op, stops
 from penstock.engine.execute import execute
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import static
@@ -26,6 +26,7 @@ from penstock.ops.image_resampling import (
     nearest_indices,
     nearest_matrix,
 )
+from penstock.ops.image_resize_native import resize_bilinear
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 
@@ -128,6 +129,15 @@ def _define(name: str, matrix: Callable[..., np.ndarray], gradient_types: frozen
 
 
 _define("ResizeBilinear", bilinear_matrix, FLOATS)
+
+
+@REGISTRY["ResizeBilinear"].numpy
+def _(images: np.ndarray, size: Any, **attrs: Any) -> np.ndarray:
+    _check(images, **attrs)
+    resized = resize_bilinear(images, *_sizes(size), **attrs)
+    return _separable(bilinear_matrix)(np, images, size, **attrs) if resized is None else resized
+
+
 _define("ResizeBicubic", bicubic_matrix, frozenset({dtypes.float32, dtypes.float64}))
 op(
     "ResizeArea(images: T, size: int32; align_corners=False) -> resized_images: float32",
