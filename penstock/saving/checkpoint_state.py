@@ -29,6 +29,13 @@ def _state_class() -> Any:
     return message_classes("checkpoint_state", _SCHEMA).CheckpointState
 
 
+def __getattr__(name: str) -> Any:
+    """The class CheckpointState, for programs that import it from here; it is made when it is asked for."""
+    if name == "CheckpointState":
+        return _state_class()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def _state_path(directory: Any, latest_filename: str | None) -> str:
     return os.path.join(local_path(directory), latest_filename or "checkpoint")
 

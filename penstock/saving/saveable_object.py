@@ -50,6 +50,13 @@ class SaveableObject:
         raise ValueError(f"{type(self).__name__} does not say how it is restored: define restore()")
 
 
+class BaseSaverBuilder:
+    """Where TF 1's programs look for the two classes."""
+
+    SaveSpec = SaveSpec
+    SaveableObject = SaveableObject
+
+
 class VariableSaveable(SaveableObject):
     """A variable, or a part of a partitioned one (`slice_spec`)."""
 
