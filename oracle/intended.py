@@ -94,6 +94,11 @@ INTENDED = [
         r"CTCLoss\(",
         ("gradients",),
     ),
+    Intended(
+        "The pixels are those of the whole image; TensorFlow's at the window's edge lack the colours beside it.",
+        r"tf\.io\.decode_and_crop_jpeg\(",
+        ("values", "functions"),
+    ),
     Intended("TensorFlow raises a TypeError here while tracing.", r"tf\.constant\(\[.a., 1", ("functions",)),
     Intended(
         "Raised when the function runs; TensorFlow raises the ValueError while tracing.",

@@ -207,6 +207,10 @@ op(
 # Public functions.
 
 
+def _pixels(image: Any) -> Tensor:
+    return convert_to_tensor(image, None if hasattr(image, "dtype") else dtypes.uint8, name="image")
+
+
 def _text(contents: Any) -> Tensor:
     return convert_to_tensor(contents, dtypes.string, name="contents")
 
@@ -484,7 +488,7 @@ def encode_jpeg_(
         "chroma_downsampling": chroma_downsampling, "density_unit": density_unit, "x_density": x_density,
         "y_density": y_density, "xmp_metadata": xmp_metadata,
     }  # fmt: skip
-    return execute("EncodeJpeg", (convert_to_tensor(image, dtypes.uint8, name="image"),), attrs, name)
+    return execute("EncodeJpeg", (_pixels(image),), attrs, name)
 
 
 @export("io.encode_png", "image.encode_png")
@@ -504,5 +508,4 @@ def encode_png_(image: Any, compression: int = -1, name: str | None = None) -> T
       >>> tf.io.encode_png(tf.zeros([2, 4, 6, 3], tf.uint8)).shape
       TensorShape([2])
     """
-    tensor = convert_to_tensor(image, None if hasattr(image, "dtype") else dtypes.uint8, name="image")
-    return execute("EncodePng", (tensor,), {"compression": compression}, name)
+    return execute("EncodePng", (_pixels(image),), {"compression": compression}, name)
