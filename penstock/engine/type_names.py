@@ -8,6 +8,7 @@ from penstock.engine.export import export
 from penstock.types import (
     composite,
     data_structures,
+    device_spec,
     dtypes,
     errors,
     extension_anonymous,
@@ -16,6 +17,7 @@ from penstock.types import (
     shapes,
     specs,
     tensors,
+    trace_type,
     trackable,
     type_spec,
 )
@@ -52,6 +54,10 @@ _TABLE: list[tuple[Any, tuple[str, ...], tuple[str, ...] | None]] = [
     (tensors.TensorLike, ("__internal__.types.Tensor", "types.experimental.TensorLike"), None),
     (tensors.EagerTensor, ("__internal__.EagerTensor",), None),
     (tensors.SymbolicTensor, ("__internal__.SymbolicTensor",), None),
+    (device_spec.DeviceSpec, ("DeviceSpec",), []),
+    (device_spec.DeviceSpecV1, (), ["DeviceSpec"]),
+    (trace_type.TraceType, ("types.experimental.TraceType",), []),
+    (trace_type.SupportsTracingProtocol, ("types.experimental.SupportsTracingProtocol",), []),
     (type_spec.TypeSpec, ("TypeSpec",), ("TypeSpec", "data.experimental.Structure")),
     (type_spec, ("__internal__.type_spec_registry",), None),
     (specs.DenseSpec, ("__internal__.DenseSpec",), None),
@@ -76,7 +82,10 @@ _TABLE: list[tuple[Any, tuple[str, ...], tuple[str, ...] | None]] = [
     (data_structures.NoDependency, ("__internal__.tracking.NoDependency",), None),
     (data_structures.wrap_or_unwrap, ("__internal__.tracking.wrap",), None),
     *((getattr(dtypes, name), (name, f"dtypes.{name}"), None) for name in _DTYPES),
-    *((getattr(dtypes, name), (f"dtypes.experimental.{name}",), None) for name in _EXPERIMENTAL_DTYPES),
+    *(
+        (getattr(dtypes, name), (f"dtypes.experimental.{name}", f"experimental.{name}"), None)
+        for name in _EXPERIMENTAL_DTYPES
+    ),
     *((getattr(nest, name), (f"nest.{name}",), None) for name in _NEST),
     *((getattr(nest, name), (f"__internal__.nest.{name}",), None) for name in _NEST_INTERNAL),
     *(

@@ -180,7 +180,7 @@ def _representable(limit: int, dtype: DType, toward: float) -> Any:
     return nearest
 
 
-@export("saturate_cast")
+@export("saturate_cast", "dtypes.saturate_cast")
 def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Tensor:
     """Converts to another dtype, clipping to its range instead of wrapping around.
 

@@ -126,7 +126,7 @@ op(
 )
 
 
-@export("strings.as_string", "as_string")
+@export("strings.as_string", "as_string", v1=["strings.as_string", "as_string", "dtypes.as_string"])
 def as_string(
     input: Any,
     precision: int = -1,

@@ -14,6 +14,8 @@ from penstock.graph.copying import copy_operations
 from penstock.graph.func_graph import FuncGraph
 from penstock.runtime.executor import executor_of, to_raw, to_tensor
 from penstock.tracing.differentiation import DIFFERENTIABLE_CALL, Differentiable
+from penstock.tracing.function_type import Callable as FunctionCallable
+from penstock.tracing.function_type import FunctionType, function_type_of
 from penstock.types import nest
 from penstock.types.specs import TensorSpec
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
@@ -74,6 +76,12 @@ class ConcreteFunction:
     def structured_input_signature(self) -> Any:
         """(args, kwargs) with a TensorSpec for each tensor."""
         return self.graph.structured_input_signature
+
+    @property
+    def function_type(self) -> FunctionType:
+        """The parameters and results with their types."""
+        signature = None if self._binder is None else self._binder.signature
+        return function_type_of(signature, self.structured_input_signature, self.structured_outputs)
 
     @property
     def captured_inputs(self) -> list[Any]:
@@ -281,3 +289,6 @@ def _packer(structure: Any) -> Callable[[list], Any]:
         return nest.pack_sequence_as(structure, values, expand_composites=True)
 
     return pack
+
+
+FunctionCallable.register(ConcreteFunction)

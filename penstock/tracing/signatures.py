@@ -16,6 +16,7 @@ from penstock.types.dtypes import DType
 from penstock.types.shapes import TensorShape
 from penstock.types.specs import TensorSpec, TypeSpec
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
+from penstock.types.trace_type import tracing_type_of
 
 
 class ByIdentity:
@@ -112,6 +113,9 @@ def encode(value: Any, leaves: list[Tensor]) -> Any:
         return (kind, *(encode(each, leaves) for each in nest.flatten(value)))
     if callable(getattr(value, "__array__", None)) and not hasattr(value, "handle"):
         return encode(convert_to_tensor(value), leaves)
+    trace_type = tracing_type_of(value)
+    if trace_type is not None:
+        return (kind, trace_type, *(encode(each, leaves) for each in trace_type.to_tensors(value)))
     return (kind, ByIdentity(value))
 
 
@@ -150,7 +154,8 @@ def decode(value: Any, replacements: Any, signature: Any = None) -> Any:
         return nest.pack_sequence_as(value, [decode(each, replacements) for each in nest.flatten(value)])
     if callable(getattr(value, "__array__", None)) and not hasattr(value, "handle"):
         return next(replacements)
-    return value
+    trace_type = tracing_type_of(value)
+    return value if trace_type is None else trace_type.from_tensors(replacements)
 
 
 def _sorted_keys(value: dict) -> list:
