@@ -22,6 +22,7 @@ from penstock.saving.checkpoint_v1 import CheckpointV1Reader
 from penstock.saving.object_graph import VARIABLE_VALUE, keeps_slots
 from penstock.saving.object_values import check_dtype, has_values, stored_tensors, take_back
 from penstock.types import dtypes
+from penstock.types.data_structures import TrackableDataStructure
 from penstock.types.tensors import EagerTensor
 from penstock.types.trackable import Trackable
 
@@ -119,8 +120,10 @@ class ObjectRestore:
 
     def _found_children(self, thing: Any, number: int) -> list[tuple[Any, int]]:
         found = []
+        # A list finds all of its elements to find one.
+        known = thing._trackable_children() if isinstance(thing, TrackableDataStructure) else None
         for child in self.graph.nodes[number].children:
-            held = thing._lookup_dependency(child.local_name)
+            held = thing._lookup_dependency(child.local_name, known)
             if held is None and number == 0:
                 held = self._attached.get(child.local_name)
             if held is None:

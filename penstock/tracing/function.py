@@ -29,6 +29,7 @@ from penstock.tracing.signatures import (
 from penstock.types import nest
 from penstock.types.specs import TensorSpec
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
+from penstock.types.trackable import Trackable
 
 
 def _placement() -> Any:
@@ -50,7 +51,7 @@ class _Trace:
 
 
 @export("types.experimental.PolymorphicFunction", "types.experimental.GenericFunction")
-class Function:
+class Function(Trackable):
     """What `tf.function` returns: calls look up, or trace, the concrete function for their arguments."""
 
     _is_saveable_function = True
@@ -262,7 +263,11 @@ class Function:
         specs = iter([TensorSpec(p.shape, p.dtype, name=p.op._user_name) for p in placeholders])
         structured = (decode(args, specs), decode(kwargs, specs))
         graph.structured_input_signature = structured
-        return ConcreteFunction(graph, self._binder, structured, self._prefer_host)
+        concrete = ConcreteFunction(graph, self._binder, structured, self._prefer_host)
+        listener = process.registry.get("traced")  # `penstock graph` shows what a program traces
+        if listener is not None:
+            listener(concrete)
+        return concrete
 
     def _converted(self) -> Callable:
         from penstock.tracing.autograph import ControlStatusCtx, Status, convert, do_not_convert

@@ -341,3 +341,11 @@ def test_an_object_graph_that_refers_to_nothing_is_damage(prefix):
     assert "_CHECKPOINTABLE_OBJECT_GRAPH" in open_checkpoint(prefix)
     with pytest.raises(tf.errors.DataLossError, match="refer to one that is missing"):
         tf.train.Checkpoint(v=tf.Variable(1.0)).restore(prefix)
+
+
+def test_functions_are_objects_too(prefix):
+    module = tf.Module()
+    module.f, module.v = tf.function(lambda x: x), tf.Variable(1.0)
+    path = _saved(prefix, module=module)
+    assert list(tf.train.CheckpointView(path).children(1)) == ["f", "v"]
+    tf.train.Checkpoint(module=module).restore(path).assert_consumed()
