@@ -1,4 +1,4 @@
-"""The `penstock` command: `penstock run`, and three commands that say what this installation has.
+"""The `penstock` command: `penstock run`, `penstock graph`, and three commands that say what this installation has.
 
 Each command is a module with `main(arguments) -> exit status`, imported only when it is asked for, since the time that
 `penstock run` takes to start is time that every program pays.
@@ -13,6 +13,7 @@ from penstock.release import TENSORFLOW_VERSION, __version__
 
 COMMANDS = {
     "run": "run a TensorFlow or Keras program on Penstock",
+    "graph": "list, rewrite and draw the graphs of a file or of a program",
     "info": "show versions, devices, the cache folder and native kernels",
     "ops": "list the ops: bodies, shape rule, gradient, whether compared with TensorFlow",
     "names": "say which of TensorFlow's public names resolve",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from penstock.runtime.executor import CompiledPiece, executor_of, to_raw
 
@@ -41,3 +44,35 @@ def compiler_ir(concrete: Any, tensors: Sequence[Any], stage: str) -> str:
     )
     values = [to_raw(each) for each in (*tensors, *concrete.captured_inputs)]
     return _STAGES[stage](piece.lower(executor.environment(values)))
+
+
+def compiled_summary(graph: Any) -> str | None:
+    """One line on what XLA makes of a traced function: fusions, and memory that values share.
+
+    None where the function is not one compiled program, or a shape is unknown.
+    """
+    captured = {id(inside): outside for outside, inside in graph.captures}
+    if not all(id(each) in captured or each.shape.is_fully_defined() for each in graph.inputs):
+        return None
+    executor = executor_of(graph)
+    pieces = [step for step in executor.steps if getattr(step, "leaving", None) is not None]
+    if len(pieces) != 1 or len(executor.steps) != 1:
+        return None
+    (step,) = pieces
+    piece = (
+        step if isinstance(step, CompiledPiece) else CompiledPiece(executor, step.operations, step.leaving)
+    )
+    values = [
+        to_raw(captured[id(each)])
+        if id(each) in captured
+        else np.zeros(each.shape.as_list(), each.dtype.as_numpy_dtype)
+        for each in graph.inputs
+    ]
+    compiled = piece.lower(executor.environment(values)).compile()
+    memory = compiled.memory_analysis()
+    fusions = len(re.findall(r"^\s+\S+ = \S+ fusion\(", compiled.as_text(), re.MULTILINE))
+    return (
+        f"XLA: {fusions} fusions; {memory.argument_size_in_bytes} bytes of arguments, {memory.output_size_in_bytes} of "
+        f"results, {memory.temp_size_in_bytes} in between; {memory.alias_size_in_bytes} bytes are shared by arguments and "
+        "results"
+    )
