@@ -10,13 +10,7 @@
 
 #include "onednn.h"
 #include "team.h"
-
-// The compiler makes the loops once for each of these, and the dynamic linker picks what the machine has.
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define PENSTOCK_VECTORIZED __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define PENSTOCK_VECTORIZED
-#endif
+#include "vectorized.h"
 
 namespace penstock {
 namespace {

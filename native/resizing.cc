@@ -3,6 +3,7 @@
 // Which pixels an output lies between, and where between them, comes from the caller. The arithmetic is that of the
 // NumPy kernel, operation by operation, so that both give the same numbers: rows first, then between two rows.
 #include <cstdint>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -16,17 +17,31 @@ struct Axis {
   const float* share;
 };
 
-template <typename T, int kChannels>
-inline void resize_row(const T* row, const Axis& columns, long channels, float* out) {
-  const long count = kChannels ? kChannels : channels;
-  for (long x = 0; x < columns.size; ++x) {
-    const T* left = row + columns.first[x] * count;
-    const T* right = row + columns.second[x] * count;
-    const float share = columns.share[x];
-    for (long c = 0; c < count; ++c) {
-      const float from = static_cast<float>(left[c]);
-      out[x * count + c] = from + (static_cast<float>(right[c]) - from) * share;
+// Four numbers at once; of pixels with three channels the fourth is the next pixel's, and is written over by it.
+typedef float Four __attribute__((vector_size(16)));
+constexpr long kBeyond = 4;  // how many numbers behind a line may be read and written
+
+inline Four load(const float* from) {
+  Four four;
+  std::memcpy(&four, from, sizeof four);
+  return four;
+}
+
+inline void resize_line(const float* line, const Axis& columns, long channels, float* out) {
+  if (channels == 3 || channels == 4) {
+    for (long x = 0; x < columns.size; ++x) {
+      const Four left = load(line + columns.first[x] * channels);
+      const Four right = load(line + columns.second[x] * channels);
+      const Four between = left + (right - left) * columns.share[x];
+      std::memcpy(out + x * channels, &between, sizeof between);
     }
+    return;
+  }
+  for (long x = 0; x < columns.size; ++x) {
+    const float* left = line + columns.first[x] * channels;
+    const float* right = line + columns.second[x] * channels;
+    for (long c = 0; c < channels; ++c)
+      out[x * channels + c] = left[c] + (right[c] - left[c]) * columns.share[x];
   }
 }
 
@@ -37,12 +52,11 @@ void between(const float* top, const float* bottom, float share, long count, flo
 template <typename T>
 void resize(const T* images, long batch, long height, long width, long channels, const Axis& rows,
             const Axis& columns, float* out) {
-  const long line = columns.size * channels;
-  std::vector<float> lines(2 * line);
-  float* line_at[2] = {lines.data(), lines.data() + line};
-  const auto make = channels == 3 ? resize_row<T, 3> : channels == 1 ? resize_row<T, 1> : resize_row<T, 0>;
+  const long line = columns.size * channels, pixels_of_row = width * channels;
+  std::vector<float> row(pixels_of_row + kBeyond), lines(2 * (line + kBeyond));
+  float* line_at[2] = {lines.data(), lines.data() + line + kBeyond};
   for (long image = 0; image < batch; ++image) {
-    const T* pixels = images + image * height * width * channels;
+    const T* pixels = images + image * height * pixels_of_row;
     long held[2] = {-1, -1};  // the rows that the two lines are of
     for (long y = 0; y < rows.size; ++y) {
       if (held[0] != rows.first[y]) {
@@ -52,7 +66,9 @@ void resize(const T* images, long batch, long height, long width, long channels,
       const int64_t wanted[2] = {rows.first[y], rows.second[y]};
       for (int i = 0; i < 2; ++i)
         if (held[i] != wanted[i]) {
-          make(pixels + wanted[i] * width * channels, columns, channels, line_at[i]);
+          const T* from = pixels + wanted[i] * pixels_of_row;
+          for (long x = 0; x < pixels_of_row; ++x) row[x] = static_cast<float>(from[x]);
+          resize_line(row.data(), columns, channels, line_at[i]);
           held[i] = wanted[i];
         }
       between(line_at[0], line_at[1], rows.share[y], line, out + (image * rows.size + y) * line);

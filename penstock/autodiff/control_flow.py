@@ -11,6 +11,7 @@ from typing import Any
 
 from penstock.autodiff.backprop import backpropagate, dense, is_differentiable, zeros_like
 from penstock.autodiff.loop_facts import InvariantValues, mark_single_writes
+from penstock.autodiff.recurrent_cells import cell_gradient
 from penstock.engine import context
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
@@ -167,6 +168,8 @@ def _append_output(call: Any, dtype: Any, shape: Any, handle_data: Any = None) -
 
 def _while_gradient(call: Any, *output_gradients: Any) -> list[Any]:
     """The gradient of a While: a While that runs backward over lists of what the forward one computed."""
+    if (found := cell_gradient(call, output_gradients)) is not None:
+        return found
     body: FuncGraph = call.attrs["body"]
     original = len(call.inputs)
     differentiable = [

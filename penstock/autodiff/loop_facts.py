@@ -46,7 +46,7 @@ class InvariantValues:
         reads = operation.type == "ReadVariableOp" and id(operation.inputs[0]) not in self._written
         if definition.nested or operation.type == "Placeholder" or (definition.stateful and not reads):
             return None
-        if len(operation.outputs) != 1 or tensor.dtype is dtypes.variant:
+        if any(each.dtype is dtypes.variant for each in operation.outputs):
             return None
         inputs = [self.outside(each) for each in operation.inputs]
         if any(each is None for each in inputs):
@@ -56,7 +56,8 @@ class InvariantValues:
         with context.building(graph), graph.control_dependencies(None), context.tapes_stopped():
             made = graph.add_operation(REGISTRY[operation.type], inputs, operation.attrs)
         graph.move_before(first_new, self._call)
-        return made.outputs[0]
+        self._found.update((id(each), new) for each, new in zip(operation.outputs, made.outputs))
+        return self._found[id(tensor)]
 
 
 def mark_single_writes(call: Any, body: FuncGraph) -> None:

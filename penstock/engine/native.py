@@ -30,6 +30,10 @@ KERNELS = (
     "max_pool_gradient",
     "average_pool",
     "average_pool_gradient",
+    "lstm",
+    "lstm_gradient",
+    "gru",
+    "gru_gradient",
 )
 
 _lock = threading.Lock()

@@ -16,6 +16,7 @@ from penstock.ops import vectorized_map as _vectorized_map  # noqa: F401 - defin
 from penstock.ops.tensor_list import register_pytree, stacked
 from penstock.runtime.executor import executor_of
 from penstock.runtime.lowering import Lowering, NotCompilableError, StateProxy, as_array, streams
+from penstock.runtime.recurrent_cells import lower_cell
 from penstock.types.tensor_list import StackedList, TensorList
 
 # A loop whose trip count is computed while compiling is simulated at most this long.
@@ -128,6 +129,8 @@ def _shapes_behind_fakes(branches: Sequence[Any], body_of: Any, states: list, va
 
 def _lower_while(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> Sequence[Any]:
     register_pytree()
+    if (found := lower_cell(operation, inputs, lowering)) is not None:
+        return found
     cond, body = operation.attrs["cond"], operation.attrs["body"]
     unchanged = {i for i, each in enumerate(body.outputs) if each is body.inputs[i]}
     values = list(inputs)

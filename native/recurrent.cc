@@ -1,0 +1,311 @@
+// The recurrent part of LSTM and GRU over a whole sequence, forward and backward.
+//
+// What does not depend on the step before (inputs times kernel, gradients of kernels) is one large product for all steps,
+// which XLA computes. What is left is, for each step, a small product with the recurrent kernel and the gates. Rows of a
+// batch never meet, so each thread takes some rows through all steps without waiting for another. The recurrent kernel is
+// packed once into panels of 16 columns, which stay in the cache.
+//
+// Gates lie side by side in a row: input, forget, candidate, output (LSTM); update, reset, candidate (GRU, with the reset
+// gate applied after the product, as Keras does by default).
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "onednn.h"
+#include "team.h"
+#include "vectorized.h"
+
+namespace penstock {
+namespace {
+
+constexpr long kPanel = 16;  // columns of a packed panel: one AVX-512 register
+constexpr long kBlock = 8;   // rows whose sums are in registers at a time
+
+using Lanes = float __attribute__((vector_size(kPanel * sizeof(float)), aligned(4), may_alias));
+
+// A matrix [depth, columns], in panels [depth, 16] one after the other; the last is filled up with zeros.
+class Packed {
+ public:
+  Packed(const float* matrix, long depth, long columns, bool transposed)
+      : depth_(depth), columns_(columns), values_((columns + kPanel - 1) / kPanel * kPanel * depth) {
+    for (long k = 0; k < depth; ++k)
+      for (long n = 0; n < columns; ++n)
+        values_[n / kPanel * kPanel * depth + k * kPanel + n % kPanel] =
+            transposed ? matrix[n * depth + k] : matrix[k * columns + n];
+  }
+
+  long depth() const { return depth_; }
+  long columns() const { return columns_; }
+  const float* panel(long first_column) const { return values_.data() + first_column * depth_; }
+
+ private:
+  long depth_, columns_;
+  std::vector<float> values_;
+};
+
+// out[r, 0:16] += in[r, :] * panel, for `kRows` rows.
+template <long kRows>
+inline __attribute__((always_inline)) void multiply_block(const float* in, long in_stride, const float* panel, long depth,
+                                                          float* out, long out_stride, long columns) {
+  Lanes sums[kRows] = {};
+  for (long k = 0; k < depth; ++k) {
+    Lanes weights = *reinterpret_cast<const Lanes*>(panel + k * kPanel);
+    for (long r = 0; r < kRows; ++r) sums[r] += weights * in[r * in_stride + k];
+  }
+  for (long r = 0; r < kRows; ++r)
+    for (long c = 0; c < columns; ++c) out[r * out_stride + c] += sums[r][c];
+}
+
+PENSTOCK_VECTORIZED void multiply_panel(const float* in, long in_stride, const float* panel, long depth, float* out,
+                                        long out_stride, long rows, long columns) {
+  long r = 0;
+  if (columns == kPanel) {
+    for (; r + kBlock <= rows; r += kBlock)
+      multiply_block<kBlock>(in + r * in_stride, in_stride, panel, depth, out + r * out_stride, out_stride, kPanel);
+    for (; r < rows; ++r)
+      multiply_block<1>(in + r * in_stride, in_stride, panel, depth, out + r * out_stride, out_stride, kPanel);
+    return;
+  }
+  for (; r + kBlock <= rows; r += kBlock)
+    multiply_block<kBlock>(in + r * in_stride, in_stride, panel, depth, out + r * out_stride, out_stride, columns);
+  for (; r < rows; ++r)
+    multiply_block<1>(in + r * in_stride, in_stride, panel, depth, out + r * out_stride, out_stride, columns);
+}
+
+// out[rows, columns] += in[rows, depth] * matrix
+void multiply_add(const float* in, long in_stride, const Packed& matrix, float* out, long out_stride, long rows) {
+  for (long n = 0; n < matrix.columns(); n += kPanel)
+    multiply_panel(in, in_stride, matrix.panel(n), matrix.depth(), out + n, out_stride, rows,
+                   std::min(kPanel, matrix.columns() - n));
+}
+
+// e^x to about 1e-7, as 2^n times a polynomial; branch-free, so that loops over it become vector instructions.
+inline __attribute__((always_inline)) float exponential(float x) {
+  x = x > 88.0f ? 88.0f : x;
+  x = x < -87.0f ? -87.0f : x;
+  float n = __builtin_floorf(x * 1.44269504f + 0.5f);
+  float r = x - n * 0.693359375f + n * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  return p * __builtin_bit_cast(float, (static_cast<int32_t>(n) + 127) << 23);
+}
+
+inline __attribute__((always_inline)) float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
+inline __attribute__((always_inline)) float hyperbolic_tangent(float x) {
+  return 1.0f - 2.0f / (1.0f + exponential(2.0f * x));
+}
+
+// One row of one step. `gates` holds the sums that go into the gates, and then the gates.
+PENSTOCK_VECTORIZED void lstm_row(float* gates, const float* c_before, float* c, float* h, long units) {
+  float *in = gates, *forget = gates + units, *candidate = gates + 2 * units, *out = gates + 3 * units;
+#pragma GCC ivdep
+  for (long u = 0; u < units; ++u) {
+    float i = sigmoid(in[u]), f = sigmoid(forget[u]), g = hyperbolic_tangent(candidate[u]), o = sigmoid(out[u]);
+    float carried = f * c_before[u] + i * g;
+    in[u] = i, forget[u] = f, candidate[u] = g, out[u] = o;
+    c[u] = carried;
+    h[u] = o * hyperbolic_tangent(carried);
+  }
+}
+
+// `dh` and `dc` are the gradients of this step's state; `dc` becomes that of the state before.
+PENSTOCK_VECTORIZED void lstm_gradient_row(const float* gates, const float* c_before, const float* c, const float* dh,
+                                           float* dc, float* dsums, long units) {
+  const float *in = gates, *forget = gates + units, *candidate = gates + 2 * units, *out = gates + 3 * units;
+#pragma GCC ivdep
+  for (long u = 0; u < units; ++u) {
+    float i = in[u], f = forget[u], g = candidate[u], o = out[u], t = hyperbolic_tangent(c[u]);
+    float carried = dc[u] + dh[u] * o * (1 - t * t);
+    dsums[u] = carried * g * i * (1 - i);
+    dsums[u + units] = carried * c_before[u] * f * (1 - f);
+    dsums[u + 2 * units] = carried * i * (1 - g * g);
+    dsums[u + 3 * units] = dh[u] * t * o * (1 - o);
+    dc[u] = carried * f;
+  }
+}
+
+// `sums` are those of the inputs; `recurrent` those of the state. `gates` gets update, reset, candidate, and the part of
+// the candidate's sum that the reset gate multiplies.
+PENSTOCK_VECTORIZED void gru_row(const float* sums, const float* recurrent, const float* h_before, float* gates, float* h,
+                                 long units) {
+#pragma GCC ivdep
+  for (long u = 0; u < units; ++u) {
+    float z = sigmoid(sums[u] + recurrent[u]), r = sigmoid(sums[u + units] + recurrent[u + units]);
+    float inner = recurrent[u + 2 * units];
+    float candidate = hyperbolic_tangent(sums[u + 2 * units] + r * inner);
+    gates[u] = z, gates[u + units] = r, gates[u + 2 * units] = candidate, gates[u + 3 * units] = inner;
+    h[u] = z * h_before[u] + (1 - z) * candidate;
+  }
+}
+
+// `dh` becomes what goes to the state before directly; `drecurrent` is what goes through the recurrent product.
+PENSTOCK_VECTORIZED void gru_gradient_row(const float* gates, const float* h_before, float* dh, float* dsums,
+                                          float* drecurrent, long units) {
+#pragma GCC ivdep
+  for (long u = 0; u < units; ++u) {
+    float z = gates[u], r = gates[u + units], candidate = gates[u + 2 * units], inner = gates[u + 3 * units];
+    float dz = dh[u] * (h_before[u] - candidate) * z * (1 - z);
+    float dcandidate = dh[u] * (1 - z) * (1 - candidate * candidate);
+    float dr = dcandidate * inner * r * (1 - r);
+    dsums[u] = drecurrent[u] = dz;
+    dsums[u + units] = drecurrent[u + units] = dr;
+    dsums[u + 2 * units] = dcandidate;
+    drecurrent[u + 2 * units] = dcandidate * r;
+    dh[u] *= z;
+  }
+}
+
+float* floats(const ffi::AnyBuffer& array) { return static_cast<float*>(array.untyped_data()); }
+
+// Calls body(first row, how many) for parts of the batch.
+template <typename Body>
+void for_rows(long batch, const Body& body) {
+  parallel_for((batch + kBlock - 1) / kBlock, 1, [&](long first, long last) {
+    body(first * kBlock, std::min(batch, last * kBlock) - first * kBlock);
+  });
+}
+
+struct Sizes {
+  long steps, batch, units;
+
+  Sizes(const ffi::AnyBuffer& sequence, const ffi::AnyBuffer& state)
+      : steps(sequence.dimensions()[0]), batch(state.dimensions()[0]), units(state.dimensions()[1]) {}
+
+  // Multiplications and additions of the recurrent product.
+  double work(long gates) const { return 2.0 * steps * batch * units * units * gates; }
+};
+
+// sums [steps, batch, 4 units], h0 and c0 [batch, units], kernel [units, 4 units]
+// -> h, c [steps, batch, units], gates [steps, batch, 4 units]
+ffi::Error lstm(ffi::AnyBuffer sums, ffi::AnyBuffer h0, ffi::AnyBuffer c0, ffi::AnyBuffer kernel,
+                ffi::Result<ffi::AnyBuffer> h, ffi::Result<ffi::AnyBuffer> c, ffi::Result<ffi::AnyBuffer> gates) {
+  return guarded("lstm", [&] {
+    Sizes sizes(sums, h0);
+    long units = sizes.units, state = sizes.batch * units;
+    Turn turn(sizes.work(4));
+    Packed packed(floats(kernel), units, 4 * units, false);
+    for_rows(sizes.batch, [&](long first, long rows) {
+      for (long t = 0; t < sizes.steps; ++t) {
+        long at = t * state + first * units;
+        const float* h_before = t == 0 ? floats(h0) + first * units : floats(*h) + at - state;
+        const float* c_before = t == 0 ? floats(c0) + first * units : floats(*c) + at - state;
+        float* now = floats(*gates) + 4 * at;
+        std::memcpy(now, floats(sums) + 4 * at, rows * 4 * units * sizeof(float));
+        multiply_add(h_before, units, packed, now, 4 * units, rows);
+        for (long row = 0; row < rows; ++row)
+          lstm_row(now + row * 4 * units, c_before + row * units, floats(*c) + at + row * units,
+                   floats(*h) + at + row * units, units);
+      }
+    });
+  });
+}
+
+// gates, c as `lstm` gave them; c0, kernel as it got them; dh [steps, batch, units] for the outputs, dc [batch, units] for
+// the last state -> dsums [steps, batch, 4 units], dh0, dc0 [batch, units]
+ffi::Error lstm_gradient(ffi::AnyBuffer gates, ffi::AnyBuffer c, ffi::AnyBuffer c0, ffi::AnyBuffer kernel,
+                         ffi::AnyBuffer dh, ffi::AnyBuffer dc, ffi::Result<ffi::AnyBuffer> dsums,
+                         ffi::Result<ffi::AnyBuffer> dh0, ffi::Result<ffi::AnyBuffer> dc0) {
+  return guarded("lstm_gradient", [&] {
+    Sizes sizes(gates, c0);
+    long units = sizes.units, state = sizes.batch * units;
+    Turn turn(sizes.work(4));
+    Packed packed(floats(kernel), 4 * units, units, true);
+    for_rows(sizes.batch, [&](long first, long rows) {
+      float* state_h = floats(*dh0) + first * units;
+      float* state_c = floats(*dc0) + first * units;
+      std::memset(state_h, 0, rows * units * sizeof(float));
+      std::memcpy(state_c, floats(dc) + first * units, rows * units * sizeof(float));
+      for (long t = sizes.steps - 1; t >= 0; --t) {
+        long at = t * state + first * units;
+        const float* c_before = t == 0 ? floats(c0) + first * units : floats(c) + at - state;
+        const float* from_output = floats(dh) + at;
+        for (long i = 0; i < rows * units; ++i) state_h[i] += from_output[i];
+        float* now = floats(*dsums) + 4 * at;
+        for (long row = 0; row < rows; ++row)
+          lstm_gradient_row(floats(gates) + 4 * (at + row * units), c_before + row * units, floats(c) + at + row * units,
+                            state_h + row * units, state_c + row * units, now + row * 4 * units, units);
+        std::memset(state_h, 0, rows * units * sizeof(float));
+        multiply_add(now, 4 * units, packed, state_h, units, rows);
+      }
+    });
+  });
+}
+
+// sums [steps, batch, 3 units], h0 [batch, units], kernel [units, 3 units], bias [3 units] of the recurrent product
+// -> h [steps, batch, units], gates [steps, batch, 4 units]
+ffi::Error gru(ffi::AnyBuffer sums, ffi::AnyBuffer h0, ffi::AnyBuffer kernel, ffi::AnyBuffer bias,
+               ffi::Result<ffi::AnyBuffer> h, ffi::Result<ffi::AnyBuffer> gates) {
+  return guarded("gru", [&] {
+    Sizes sizes(sums, h0);
+    long units = sizes.units, state = sizes.batch * units;
+    Turn turn(sizes.work(3));
+    Packed packed(floats(kernel), units, 3 * units, false);
+    for_rows(sizes.batch, [&](long first, long rows) {
+      std::vector<float> recurrent(rows * 3 * units);
+      for (long t = 0; t < sizes.steps; ++t) {
+        long at = t * state + first * units;
+        const float* h_before = t == 0 ? floats(h0) + first * units : floats(*h) + at - state;
+        for (long row = 0; row < rows; ++row)
+          std::memcpy(recurrent.data() + row * 3 * units, floats(bias), 3 * units * sizeof(float));
+        multiply_add(h_before, units, packed, recurrent.data(), 3 * units, rows);
+        for (long row = 0; row < rows; ++row)
+          gru_row(floats(sums) + 3 * (at + row * units), recurrent.data() + row * 3 * units, h_before + row * units,
+                  floats(*gates) + 4 * (at + row * units), floats(*h) + at + row * units, units);
+      }
+    });
+  });
+}
+
+// gates, h as `gru` gave them; h0, kernel as it got them; dh [steps, batch, units] for the outputs
+// -> dsums, drecurrent [steps, batch, 3 units], dh0 [batch, units]
+ffi::Error gru_gradient(ffi::AnyBuffer gates, ffi::AnyBuffer h, ffi::AnyBuffer h0, ffi::AnyBuffer kernel,
+                        ffi::AnyBuffer dh, ffi::Result<ffi::AnyBuffer> dsums, ffi::Result<ffi::AnyBuffer> drecurrent,
+                        ffi::Result<ffi::AnyBuffer> dh0) {
+  return guarded("gru_gradient", [&] {
+    Sizes sizes(gates, h0);
+    long units = sizes.units, state = sizes.batch * units;
+    Turn turn(sizes.work(3));
+    Packed packed(floats(kernel), 3 * units, units, true);
+    for_rows(sizes.batch, [&](long first, long rows) {
+      float* state_h = floats(*dh0) + first * units;
+      std::memset(state_h, 0, rows * units * sizeof(float));
+      for (long t = sizes.steps - 1; t >= 0; --t) {
+        long at = t * state + first * units;
+        const float* h_before = t == 0 ? floats(h0) + first * units : floats(h) + at - state;
+        const float* from_output = floats(dh) + at;
+        for (long i = 0; i < rows * units; ++i) state_h[i] += from_output[i];
+        for (long row = 0; row < rows; ++row)
+          gru_gradient_row(floats(gates) + 4 * (at + row * units), h_before + row * units, state_h + row * units,
+                           floats(*dsums) + 3 * (at + row * units), floats(*drecurrent) + 3 * (at + row * units), units);
+        multiply_add(floats(*drecurrent) + 3 * at, 3 * units, packed, state_h, units, rows);
+      }
+    });
+  });
+}
+
+}  // namespace
+
+#define PENSTOCK_ARRAY Arg<ffi::AnyBuffer>()
+#define PENSTOCK_RESULT Ret<ffi::AnyBuffer>()
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_lstm, lstm,
+                              ffi::Ffi::Bind().PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY
+                                  .PENSTOCK_RESULT.PENSTOCK_RESULT.PENSTOCK_RESULT);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_lstm_gradient, lstm_gradient,
+                              ffi::Ffi::Bind().PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY
+                                  .PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_RESULT.PENSTOCK_RESULT.PENSTOCK_RESULT);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_gru, gru,
+                              ffi::Ffi::Bind().PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY
+                                  .PENSTOCK_RESULT.PENSTOCK_RESULT);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_gru_gradient, gru_gradient,
+                              ffi::Ffi::Bind().PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY
+                                  .PENSTOCK_ARRAY.PENSTOCK_RESULT.PENSTOCK_RESULT.PENSTOCK_RESULT);
+
+}  // namespace penstock

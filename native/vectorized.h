@@ -1,0 +1,9 @@
+// Marks functions whose loops become vector instructions: the compiler makes them once for each of these processors,
+// and the dynamic linker picks what the machine has. (AddressSanitizer cannot start before the linker has picked.)
+#pragma once
+
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define PENSTOCK_VECTORIZED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define PENSTOCK_VECTORIZED
+#endif

@@ -1,0 +1,181 @@
+"""LSTM and GRU over a whole sequence, with their gradients: what loops that `graph/recurrent_cells.py` recognizes become.
+
+Products that do not depend on the step before are done for all steps at once. What is left runs in a native kernel, or
+in a `scan` where there is none. The gradient functions compute the forward pass again; in one XLA program with it,
+both are the same computation, and XLA does it once.
+
+Inputs are [steps, batch, features], states [batch, units]. The gates' columns are those of Keras: input, forget,
+candidate, output for LSTM; update, reset, candidate for GRU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from penstock.engine import native
+from penstock.engine.definition import op
+from penstock.engine.execute import execute
+from penstock.engine.xla import jax, jnp, lax
+
+
+def _sums(x: Any, kernel: Any, bias: Any) -> Any:
+    """x @ kernel + bias for all steps."""
+    steps, batch, features = x.shape
+    return (x.reshape(steps * batch, features) @ kernel + bias).reshape(steps, batch, -1)
+
+
+def _product_gradients(x: Any, kernel: Any, dsums: Any) -> tuple[Any, Any, Any]:
+    """The gradients of `_sums` with respect to x, kernel and bias."""
+    rows, drows = x.reshape(-1, x.shape[-1]), dsums.reshape(-1, dsums.shape[-1])
+    return (drows @ kernel.T).reshape(x.shape), rows.T @ drows, drows.sum(0)
+
+
+def _before(h: Any, h0: Any) -> Any:
+    """The state before each step."""
+    return jnp.concatenate([h0[None], h[:-1]])
+
+
+# LSTM.
+
+
+def _lstm_scan(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Any]:
+    def step(state: tuple, sums: Any) -> tuple:
+        h, c = state
+        i, f, g, o = jnp.split(sums + h @ recurrent, 4, axis=1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
+
+    (_, c), h = lax.scan(step, (h0, c0), _sums(x, kernel, bias))
+    return h, c
+
+
+def _native_lstm(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any) -> list[Any]:
+    """h and c after each step, and the gates."""
+    sums = _sums(x, kernel, bias)
+    states = (*x.shape[:2], h0.shape[1])
+    return native.call("lstm", [states, states, sums.shape], sums, h0, c0, recurrent)
+
+
+def lstm(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Any]:
+    """h after each step, and the last c."""
+    if not native.takes(x, h0, c0, kernel, recurrent, bias, bfloat16=False):
+        return _lstm_scan(x, h0, c0, kernel, recurrent, bias)
+    h, c, _ = _native_lstm(x, h0, c0, kernel, recurrent, bias)
+    return h, c[-1]
+
+
+def _lstm_gradient(
+    x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any, dh: Any, dh_last: Any, dc_last: Any
+) -> Any:
+    arrays = (x, h0, c0, kernel, recurrent, bias)
+    dh = jnp.asarray(dh).at[-1].add(dh_last)
+    if not native.takes(*arrays, dh, bfloat16=False):
+        return jax.vjp(_lstm_scan, *arrays)[1]((dh, dc_last))
+    h, c, gates = _native_lstm(*arrays)
+    dsums, dh0, dc0 = native.call(
+        "lstm_gradient", [gates.shape, h0.shape, c0.shape], gates, c, c0, recurrent, dh, dc_last
+    )
+    dx, dkernel, dbias = _product_gradients(x, kernel, dsums)
+    _, drecurrent, _ = _product_gradients(_before(h, h0), recurrent, dsums)
+    return dx, dh0, dc0, dkernel, drecurrent, dbias
+
+
+# GRU, with the reset gate applied after the recurrent product.
+
+
+def _gru_scan(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any, recurrent_bias: Any) -> Any:
+    def step(h: Any, sums: Any) -> tuple:
+        x_z, x_r, x_h = jnp.split(sums, 3, axis=1)
+        h_z, h_r, h_h = jnp.split(h @ recurrent + recurrent_bias, 3, axis=1)
+        z = jax.nn.sigmoid(x_z + h_z)
+        h = z * h + (1 - z) * jnp.tanh(x_h + jax.nn.sigmoid(x_r + h_r) * h_h)
+        return h, h
+
+    return lax.scan(step, h0, _sums(x, kernel, bias))[1]
+
+
+def _native_gru(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any, recurrent_bias: Any) -> list[Any]:
+    """h after each step, and the gates."""
+    steps, batch, units = *x.shape[:2], h0.shape[1]
+    shapes = [(steps, batch, units), (steps, batch, 4 * units)]
+    return native.call("gru", shapes, _sums(x, kernel, bias), h0, recurrent, recurrent_bias)
+
+
+def gru(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any, recurrent_bias: Any) -> Any:
+    """h after each step."""
+    arrays = (x, h0, kernel, recurrent, bias, recurrent_bias)
+    return _native_gru(*arrays)[0] if native.takes(*arrays, bfloat16=False) else _gru_scan(*arrays)
+
+
+def _gru_gradient(
+    x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any, recurrent_bias: Any, dh: Any, dh_last: Any
+) -> Any:
+    arrays = (x, h0, kernel, recurrent, bias, recurrent_bias)
+    dh = jnp.asarray(dh).at[-1].add(dh_last)
+    if not native.takes(*arrays, dh, bfloat16=False):
+        return jax.vjp(_gru_scan, *arrays)[1](dh)
+    h, gates = _native_gru(*arrays)
+    sums = (*x.shape[:2], 3 * h0.shape[1])
+    dsums, dproduct, dh0 = native.call("gru_gradient", [sums, sums, h0.shape], gates, h, h0, recurrent, dh)
+    dx, dkernel, dbias = _product_gradients(x, kernel, dsums)
+    _, drecurrent, drecurrent_bias = _product_gradients(_before(h, h0), recurrent, dproduct)
+    return dx, dh0, dkernel, drecurrent, dbias, drecurrent_bias
+
+
+def _scan_gradient(scan: Callable, cotangents: Callable) -> Callable:
+    """The same as a gradient function above, of what JAX can differentiate once more."""
+
+    def gradient(*arrays: Any) -> Any:
+        return jax.vjp(scan, *arrays[:6])[1](cotangents(*arrays[6:]))
+
+    return gradient
+
+
+def _second_gradient(gradient: Callable) -> Callable:
+    """The gradients of a gradient function, from its inputs and the cotangents of its six outputs."""
+    return lambda *arrays: jax.vjp(gradient, *arrays[:-6])[1](tuple(arrays[-6:]))
+
+
+def _define(name: str, inputs: str, cotangents: str, body: Callable, scan_gradient: Callable) -> None:
+    """The op of a gradient, and that of its own gradient: private ops, which graphs of programs do not have."""
+
+    def typed(names: str) -> str:
+        return ", ".join(f"{each}: float32" for each in names.split())
+
+    def rule(op: Any, *gradients: Any) -> list:
+        filled = [
+            execute("ZerosLike", (output,)) if gradient is None else gradient
+            for gradient, output in zip(gradients, op.outputs)
+        ]
+        return list(execute(f"{name}GradGrad", (*op.inputs, *filled), {}))
+
+    every = f"{inputs} {cotangents}"
+    outputs = " ".join(f"d_{each}" for each in inputs.split())
+    count = len(every.split())
+    op(
+        f"{name}Grad({typed(every)}) -> ({typed(outputs)})",
+        xla=body, gradient=rule, shape=lambda call: [call.shape(i) for i in range(6)],
+    )  # fmt: skip
+    op(
+        f"{name}GradGrad({typed(every)}, {typed(outputs)}) -> ({typed(' '.join('out_' + e for e in every.split()))})",
+        xla=_second_gradient(scan_gradient),
+        shape=lambda call: [call.shape(i) for i in range(count)],
+    )
+
+
+_define(
+    "LstmSequence",
+    "x h0 c0 kernel recurrent_kernel bias",
+    "dh dh_last dc_last",
+    _lstm_gradient,
+    _scan_gradient(_lstm_scan, lambda dh, dh_last, dc_last: (jnp.asarray(dh).at[-1].add(dh_last), dc_last)),
+)
+_define(
+    "GruSequence",
+    "x h0 kernel recurrent_kernel bias recurrent_bias",
+    "dh dh_last",
+    _gru_gradient,
+    _scan_gradient(_gru_scan, lambda dh, dh_last: jnp.asarray(dh).at[-1].add(dh_last)),
+)
