@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,17 +28,21 @@ class Dense:
       dtype: string, float32 or int64.
       shape: of the values of one Example; None in first place: as many as there are.
       default: what a missing feature is replaced by; for None in `shape`, the scalar that pads. None: it is required.
+      is_variable: whether the first size depends on the Example.
+      size: how many values there are; for None in `shape`, how many belong together.
     """
 
     key: bytes
     dtype: DType
     shape: tuple[int | None, ...]
     default: np.ndarray | None
+    is_variable: bool = dataclasses.field(init=False)
+    size: int = dataclasses.field(init=False)
 
-    @property
-    def is_variable(self) -> bool:
-        """Whether the first size depends on the Example."""
-        return bool(self.shape) and self.shape[0] is None
+    def __post_init__(self) -> None:
+        variable = bool(self.shape) and self.shape[0] is None
+        object.__setattr__(self, "is_variable", variable)
+        object.__setattr__(self, "size", math.prod(self.shape[1:] if variable else self.shape))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,16 +62,21 @@ class Listed:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wanted:
-    """The features to parse."""
+    """The features to parse.
+
+    Attributes:
+      sparse, dense, ragged: the features.
+      slots: a place for each name; two features may be made of one name.
+    """
 
     sparse: Sequence[Listed] = ()
     dense: Sequence[Dense] = ()
     ragged: Sequence[Listed] = ()
+    slots: dict[bytes, int] = dataclasses.field(init=False)
 
-    def slots(self) -> dict[bytes, int]:
-        """A place for each name; two features may be made of one name."""
+    def __post_init__(self) -> None:
         keys = dict.fromkeys(each.key for each in itertools.chain(self.sparse, self.dense, self.ragged))
-        return {key: place for place, key in enumerate(keys)}
+        object.__setattr__(self, "slots", {key: place for place, key in enumerate(keys)})
 
 
 @dataclasses.dataclass(slots=True)
@@ -129,7 +139,7 @@ def parse_examples(serialized: Sequence[bytes], wanted: Wanted, names: Sequence[
       [array([1, 2, 1, 2])]
     """
     blame = Blame(names)
-    slots = wanted.slots()
+    slots = wanted.slots
     columns = uniform_columns(serialized, slots) if len(serialized) > 2 else None
     if columns is None:
         columns = [ScannedColumn(found) for found in _scan(serialized, slots, blame)]
@@ -200,8 +210,9 @@ def _sparse_indices(counts: list[int], total: int) -> np.ndarray:
 
 def _filled(dense: Dense, column: Column, blame: Blame) -> np.ndarray:
     """The values of a feature of a fixed shape, [batch, *shape]."""
-    size = int(np.prod(dense.shape, dtype=np.int64))
-    batch = len(column.counts)
+    size, batch = dense.size, len(column.counts)
+    if not column.missing and column.counts.count(size) == batch:
+        return column.values.reshape(batch, *dense.shape)
     if column.missing:
         absent = set(column.missing)
         if dense.default is None:
@@ -214,8 +225,6 @@ def _filled(dense: Dense, column: Column, blame: Blame) -> np.ndarray:
             f"{blame.at(dense.key, wrong)} Number of {kind_name(dense.dtype)} values != expected.  "
             f"Values size: {column.counts[wrong]} but output shape: {list(dense.shape)}"
         )
-    if not column.missing:
-        return column.values.reshape(batch, *dense.shape)
     filled = np.empty((batch, *dense.shape), column.values.dtype)
     present = np.ones(batch, bool)
     present[column.missing] = False
@@ -226,7 +235,7 @@ def _filled(dense: Dense, column: Column, blame: Blame) -> np.ndarray:
 
 def _padded(dense: Dense, column: Column, blame: Blame) -> np.ndarray:
     """The values of a feature whose first size differs, padded to the longest: [batch, longest, *shape[1:]]."""
-    stride = int(np.prod(dense.shape[1:], dtype=np.int64))
+    stride = dense.size
     for index, count in enumerate(column.counts):
         if count % stride if stride else count:
             shown = str(list(dense.shape)).replace("None", "?")

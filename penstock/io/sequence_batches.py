@@ -60,7 +60,7 @@ def parse_sequence_examples(
       ValueError: an Example is malformed, lacks a required feature, or has values of another type or number.
     """
     blame = Blame(names)
-    slots, list_slots = context.slots(), lists.slots()
+    slots, list_slots = context.slots, lists.slots
     rows: list[list[Any]] = []
     list_rows: list[list[Any]] = []
     for index, data in enumerate(serialized):
@@ -139,7 +139,7 @@ def _within(counts: np.ndarray) -> np.ndarray:
 
 def _dense(dense: Dense, steps: _Steps, blame: Blame) -> np.ndarray:
     """[batch, steps of the longest, *shape], padded."""
-    size = int(np.prod(dense.shape, dtype=np.int64))
+    size = dense.size
     for place, count in enumerate(steps.column.counts):
         if count != size:
             index = int(np.searchsorted(np.cumsum(steps.counts), place, side="right"))

@@ -129,16 +129,42 @@ def outputs_of(parsed: Parsed, single: bool) -> list[np.ndarray]:
     ]  # fmt: skip
 
 
+# In a function an op gets the same keys, defaults and attributes in every call: by these objects, which are held here
+# so that they stay the same, the features that they stand for.
+_known: dict[tuple[int, ...], tuple[tuple, Wanted]] = {}
+_MOST_KNOWN = 256
+
+
+def _wanted(sparse_keys: Any, dense_keys: Any, ragged_keys: Any, dense_defaults: Any, attrs: dict) -> Wanted:
+    """The features that ParseExampleV2 is asked for."""
+    given = (sparse_keys, dense_keys, ragged_keys, *dense_defaults, *attrs.values())
+    identity = tuple(map(id, given))
+    found = _known.get(identity)
+    if found is None:
+        wanted = Wanted(
+            listed_features(sparse_keys, attrs["sparse_types"], "sparse_types"),
+            dense_features(dense_keys, dense_defaults, attrs["dense_shapes"]),
+            listed_features(
+                ragged_keys, attrs["ragged_value_types"], "ragged_value_types", attrs["ragged_split_types"]
+            ),
+        )
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        found = _known[identity] = (given, wanted)
+    return found[1]
+
+
 def _parse_v2(
-    serialized: Any, names: Any, sparse_keys: Any, dense_keys: Any, ragged_keys: Any, dense_defaults: Any, *,
-    num_sparse: int, sparse_types: Any, ragged_value_types: Any, ragged_split_types: Any, dense_shapes: Any,
-) -> list[np.ndarray]:  # fmt: skip
+    serialized: Any,
+    names: Any,
+    sparse_keys: Any,
+    dense_keys: Any,
+    ragged_keys: Any,
+    dense_defaults: Any,
+    **attrs: Any,
+) -> list[np.ndarray]:
     examples, named, single = strings_and_names(serialized, names)
-    wanted = Wanted(
-        listed_features(sparse_keys, sparse_types, "sparse_types"),
-        dense_features(dense_keys, dense_defaults, dense_shapes),
-        listed_features(ragged_keys, ragged_value_types, "ragged_value_types", ragged_split_types),
-    )
+    wanted = _wanted(sparse_keys, dense_keys, ragged_keys, dense_defaults, attrs)
     return outputs_of(parse_examples(examples, wanted, named), single)
 
 
