@@ -68,7 +68,7 @@ MODULES: dict[str, str] = {
     "python.ops.critical_section_ops": "tf",
     "python.ops.ctc_ops": "v1.nn tf.nn",
     "python.ops.custom_gradient": "tf",
-    "python.ops.data_flow_ops": "tf v1 tf.queue",
+    "python.ops.data_flow_ops": "tf v1 tf.queue penstock.queues.staging penstock.queues.barriers",
     "python.ops.distributions.bernoulli": "v1.distributions",
     "python.ops.distributions.beta": "v1.distributions",
     "python.ops.distributions.categorical": "v1.distributions",

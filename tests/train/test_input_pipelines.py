@@ -227,3 +227,20 @@ def test_pipelines_of_programs_that_run_eagerly():
             assert session.run(batch).shape == (2,)
             coordinator.request_stop()
             coordinator.join(threads)
+
+
+def test_sparse_examples():
+    number = v1.train.range_input_producer(4, num_epochs=1, shuffle=False).dequeue()
+    position = tf.cast(tf.reshape(number, [1, 1]), tf.int64)
+    sparse = tf.SparseTensor(position, tf.reshape(number * 10, [1]), [5])
+    batch, numbers = v1.train.batch([sparse, number], 4)
+    with running() as session:
+        found, plain = session.run([batch, numbers])
+    assert plain.tolist() == [0, 1, 2, 3]
+    assert found.dense_shape.tolist() == [4, 5]
+    assert found.indices.tolist() == [[0, 0], [1, 1], [2, 2], [3, 3]] and found.values.tolist() == [
+        0,
+        10,
+        20,
+        30,
+    ]
