@@ -14,6 +14,7 @@ from penstock.engine.context import process
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
+from penstock.numpy_api.weak_promotion import PROMOTION
 from penstock.ops.casting import cast
 from penstock.ops.control_flow import cond
 from penstock.ops.replication import broadcast_to
@@ -57,9 +58,14 @@ def numpy_function(function: Function) -> Function:
     return documented(function, name if name == "ix_" else name.rstrip("_"))
 
 
+def weak_dtypes() -> bool:
+    """Whether Python numbers have weak dtypes of 32 bits, as `weak_promotion` says, and not NumPy's."""
+    return PROMOTION in process.registry
+
+
 def default_float() -> DType:
-    """The dtype that `dtype=float` means: float64."""
-    return dtypes.float64
+    """The dtype that `dtype=float` means: float64, or float32 where dtypes are weak."""
+    return dtypes.float32 if weak_dtypes() else dtypes.float64
 
 
 def _for_numpy(value: Any) -> Any:
@@ -85,6 +91,13 @@ def result_type(*arrays_and_dtypes: Any) -> DType:
       >>> tf.experimental.numpy.result_type(tf.constant(1), tf.constant(2.0))
       tf.float64
     """
+    if weak_dtypes():
+        return process.registry[PROMOTION](*arrays_and_dtypes)
+    return numpy_result_type(*arrays_and_dtypes)
+
+
+def numpy_result_type(*arrays_and_dtypes: Any) -> DType:
+    """What NumPy promotes values and dtypes to."""
     found = [_for_numpy(each) for each in nest.flatten(arrays_and_dtypes)]
     return as_dtype(np.result_type(*found) if found else np.float64)
 
@@ -146,6 +159,16 @@ def promoted(*values: Any) -> list[Tensor]:
         each if isinstance(each, Tensor) and each.dtype == dtype else converted(each, dtype)
         for each in values
     ]
+
+
+def promoted_pair(x: Any, y: Any) -> tuple[Tensor, Tensor]:
+    """Tensors of two values in the dtype that NumPy promotes them to, also where dtypes are weak."""
+    dtype = numpy_result_type(x, y)
+    first, second = (
+        each if isinstance(each, Tensor) and each.dtype == dtype else converted(each, dtype)
+        for each in (x, y)
+    )
+    return first, second
 
 
 def inexact(value: Any) -> Tensor:

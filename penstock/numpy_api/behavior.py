@@ -5,6 +5,7 @@ Nothing of it costs anything before it is enabled: the operators and methods of 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,19 +13,22 @@ import numpy as np
 
 from penstock.engine.context import process
 from penstock.engine.export import export
-from penstock.numpy_api import elementwise, products, reductions, shaping
+from penstock.numpy_api import elementwise, products, reductions, shaping, weak_functions
 from penstock.numpy_api.arrays import converted, result_type
 from penstock.numpy_api.indexing import getitem
+from penstock.numpy_api.weak_promotion import PROMOTION, weak_result_type
+from penstock.numpy_api.weak_tensor import WeakTensor
 from penstock.ops.casting import cast
 from penstock.ops.operators import _ONE_SIDED, _TWO_SIDED
 from penstock.ops.variables import Variable
 from penstock.types.composite import CompositeTensor
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 
-_MODES = ("off", "legacy")
+_MODES = ("off", "legacy", "safe", "all")
 _COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 
-_replaced: dict[tuple[type, str], Any] = {}  # (class, attribute) -> what stood there before; None: nothing
+# (class or module, attribute) -> what stood there before; None: nothing
+_replaced: dict[tuple[Any, str], Any] = {}
 
 
 def _size(tensor: Tensor) -> int | None:
@@ -95,7 +99,9 @@ def experimental_enable_numpy_behavior(
 
     Args:
       prefer_float32: Python floats count as float32 in promotions, and not as weak floats.
-      dtype_conversion_mode: "legacy" promotes the operands of operators; "off" leaves dtypes alone.
+      dtype_conversion_mode: "legacy" promotes the operands of operators as NumPy does; "off" leaves dtypes alone. With
+        "all", Python numbers have weak dtypes, which give way to those of tensors, and all functions promote; "safe"
+        is the same, but raises TypeError where a promotion would widen beyond both dtypes or lose digits.
 
     Raises:
       ValueError: another mode.
@@ -117,35 +123,57 @@ def experimental_enable_numpy_behavior(
     _replace(EagerTensor, "__round__", elementwise.around)
     if dtype_conversion_mode == "legacy":
         for cls in (Tensor, Variable):
-            _promote_operators(cls)
+            _promote_operators(cls, _promoting, _promoting)
+    elif dtype_conversion_mode != "off":
+        process.registry[PROMOTION] = weak_result_type
+        process.registry["numpy_api.safe"] = dtype_conversion_mode == "safe"
+        weak_functions.install(_replace)
+        for cls in (Tensor, Variable, WeakTensor):
+            _promote_operators(
+                cls, weak_functions.binary, functools.partial(weak_functions.binary, strong=True)
+            )
+        for name, method in _METHODS.items():
+            _replace(WeakTensor, name, _of_weak(method))
+        _replace(WeakTensor, "__round__", _of_weak(elementwise.around))
+        for name in ("neg", "abs", "invert"):
+            _replace(WeakTensor, f"__{name}__", weak_functions.unary(_ONE_SIDED[name]))
 
 
-def _promote_operators(cls: type) -> None:
+def _of_weak(method: Any) -> Any:
+    """A method of tensors for weak tensors: see `weak_functions.of_weak`."""
+    if isinstance(method, property):
+        return property(lambda weak: weak_functions.of_weak(method.fget, weak))
+    return lambda weak, *args, **kwargs: weak_functions.of_weak(method, weak, *args, **kwargs)
+
+
+def _promote_operators(cls: type, operator: Callable, comparison: Callable) -> None:
     for name, (forward, reflected) in _TWO_SIDED.items():
         if name == "matmul":
             forward = products.matmul
             reflected = _swapped(forward)
-        _replace(cls, f"__{name}__", _promoting(forward))
-        _replace(cls, f"__r{name}__", _promoting(reflected))
+        _replace(cls, f"__{name}__", operator(forward))
+        _replace(cls, f"__r{name}__", operator(reflected))
     for name in _COMPARISONS:
-        _replace(cls, f"__{name}__", _promoting(_ONE_SIDED[name]))
+        _replace(cls, f"__{name}__", comparison(_ONE_SIDED[name]))
 
 
 def _swapped(function: Callable) -> Callable:
     return lambda self, other: function(other, self)
 
 
-def _replace(cls: type, name: str, thing: Any) -> None:
-    _replaced.setdefault((cls, name), cls.__dict__.get(name))
-    setattr(cls, name, thing)
+def _replace(place: Any, name: str, thing: Any) -> None:
+    """Sets an attribute of a class or module, and remembers what was there."""
+    _replaced.setdefault((place, name), vars(place).get(name))
+    setattr(place, name, thing)
 
 
 def restore() -> None:
     """Takes back what `experimental_enable_numpy_behavior` did."""
-    for (cls, name), before in _replaced.items():
+    for (place, name), before in _replaced.items():
         if before is None:
-            delattr(cls, name)
+            delattr(place, name)
         else:
-            setattr(cls, name, before)
+            setattr(place, name, before)
     _replaced.clear()
+    process.registry.pop(PROMOTION, None)
     process.numpy_prefers_float32 = False

@@ -16,6 +16,7 @@ from penstock.numpy_api.arrays import (
     inexact,
     numpy_function,
     promoted,
+    promoted_pair,
 )
 from penstock.ops.arithmetic_functions import add as added
 from penstock.ops.arithmetic_functions import truediv
@@ -257,7 +258,7 @@ def _binary(name: str, row: str | Function) -> Function:
     function = _function(row)
 
     def call(x1: Any, x2: Any) -> Tensor:
-        return function(*promoted(x1, x2))
+        return function(*promoted_pair(x1, x2))
 
     return documented(call, name)
 

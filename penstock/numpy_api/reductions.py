@@ -14,6 +14,7 @@ from penstock.numpy_api.arrays import (
     documented,
     numpy_function,
     result_type,
+    weak_dtypes,
 )
 from penstock.numpy_api.creation import at_least
 from penstock.numpy_api.elementwise import UNARY
@@ -64,12 +65,13 @@ _STD = _Reduction(reduce_functions.reduce_std, "float")
 
 
 def widened(dtype: DType) -> DType:
-    """The dtype in which NumPy sums: int64 or uint64 for smaller integers and truth values."""
+    """The dtype in which NumPy sums: int64 or uint64 for smaller integers and truth values; where dtypes are weak, 32 bits."""
+    signed, unsigned = (dtypes.int32, dtypes.uint32) if weak_dtypes() else (dtypes.int64, dtypes.uint64)
     if dtype == dtypes.bool:
-        return dtypes.int64
-    if not dtype.is_integer or dtype.size >= 8:
+        return signed
+    if not dtype.is_integer or dtype.size >= signed.size:
         return dtype
-    return dtypes.uint64 if dtype.is_unsigned else dtypes.int64
+    return unsigned if dtype.is_unsigned else signed
 
 
 def _reduce(row: _Reduction, a: Any, axis: Any, dtype: Any, keepdims: bool | None) -> Tensor:

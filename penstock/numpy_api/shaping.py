@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from penstock.numpy_api.arrays import asarray, branch, documented, numpy_function, promoted, rank_of
+from penstock.numpy_api.arrays import (
+    asarray,
+    branch,
+    documented,
+    numpy_function,
+    promoted,
+    rank_of,
+    weak_dtypes,
+)
 from penstock.numpy_api.creation import at_least
 from penstock.ops import concatenation, ordering, padding, replication, reshaping, reversal
 from penstock.ops.casting import cast
@@ -331,7 +339,8 @@ def argsort(a: Any, axis: int | None = -1, kind: str = "quicksort", order: Any =
     if a.shape.rank == 0:
         return asarray([0])
     flat, along = (ravel(a), 0) if axis is None else (a, axis)
-    return cast(ordering.argsort(flat, along, stable=kind == "stable"), dtypes.int64)
+    found = ordering.argsort(flat, along, stable=kind == "stable")
+    return found if weak_dtypes() else cast(found, dtypes.int64)
 
 
 def _check_sort(name: str, kind: str, order: Any, kinds: tuple[str, ...]) -> None:

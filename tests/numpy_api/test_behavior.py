@@ -5,6 +5,7 @@ import pytest
 
 import penstock as tf
 from penstock.numpy_api import behavior
+from penstock.numpy_api.weak_tensor import WeakTensor
 
 
 @pytest.fixture
@@ -134,3 +135,94 @@ def test_nothing_of_it_stays():
 def test_an_unknown_mode():
     with pytest.raises(ValueError, match="does not exist"):
         tf.experimental.numpy.experimental_enable_numpy_behavior(dtype_conversion_mode="some")
+
+
+@pytest.fixture
+def weak():
+    tf.experimental.numpy.experimental_enable_numpy_behavior(dtype_conversion_mode="all")
+    yield
+    behavior.restore()
+
+
+@pytest.mark.parametrize(
+    "expression, dtype, is_weak",
+    [
+        ("tf.constant(1.5)", "float32", True),
+        ("tf.constant([1, 2])", "int32", True),
+        ("tf.constant(1, tf.int32)", "int32", False),
+        ("h + 1.5", "bfloat16", False),
+        ("1.5 * h", "bfloat16", False),
+        ("h + tf.constant(1.0)", "bfloat16", False),
+        ("i + 1.5", "float64", True),
+        ("i + tf.constant(1)", "int32", False),
+        ("tf.constant(1) + tf.constant(2.5)", "float32", True),
+        ("u + tf.constant(1, tf.int8)", "int16", False),
+        ("tf.zeros([2]) + 1j", "complex64", False),
+        ("v + 1", "int32", False),
+        ("tf.add(h, 2.0)", "bfloat16", False),
+        ("tf.multiply(i, f)", "float32", False),
+        ("tf.reduce_sum(tf.constant([1.5]))", "float32", True),
+        ("tf.square(tf.constant(3))", "int32", True),
+        ("-tf.constant(1)", "int32", True),
+        ("tf.constant([1, 2])[0]", "int32", True),
+        ("tf.constant([1, 2]).reshape(2, 1)", "int32", True),
+        ("tf.constant([1, 2]).astype(tf.float16)", "float16", False),
+        ("tf.constant([1, 2]).mean()", "float32", True),
+        ("round(tf.constant(1.5))", "float32", True),
+        ("tf.constant(1) < 2.5", "bool", False),
+        ("tf.experimental.numpy.array([1, 2.5])", "float32", True),
+        ("tf.experimental.numpy.sum(i)", "int32", False),
+        ("tf.experimental.numpy.ones([2])", "float32", False),
+        ("tf.experimental.numpy.arange(3)", "int32", True),
+        ("tf.experimental.numpy.mean(i)", "float32", False),
+    ],
+)
+def test_weak_dtypes_give_way(weak, expression, dtype, is_weak):
+    names = {
+        "i": tf.constant([1, 2], tf.int32),
+        "f": tf.constant([1.5, 2], tf.float32),
+        "u": tf.constant([1, 2], tf.uint8),
+        "h": tf.constant([1, 2], tf.bfloat16),
+        "v": tf.Variable([1, 2]),
+    }
+    found = eval(expression, {"tf": tf}, names)
+    assert found.dtype.name == dtype
+    assert isinstance(found, WeakTensor) == is_weak
+
+
+def test_safe_mode_refuses_what_widens_or_loses():
+    tf.experimental.numpy.experimental_enable_numpy_behavior(dtype_conversion_mode="safe")
+    try:
+        small, wide = tf.constant(1, tf.int8), tf.constant(1, tf.int64)
+        assert (small + wide).dtype == tf.int64
+        for other in (tf.constant(1, tf.uint8), 1.5):
+            with pytest.raises(TypeError, match="SAFE"):
+                small + other
+        with pytest.raises(TypeError, match="SAFE"):
+            wide + tf.constant(1.0, tf.float32)
+    finally:
+        behavior.restore()
+
+
+def test_weak_tensors_are_values_of_their_tensor(weak):
+    found = tf.constant([1.5, 2.5])
+    assert repr(found).endswith("weak=True>")
+    assert (len(found), float(found[0]), [float(each) for each in found]) == (2, 1.5, [1.5, 2.5])
+    np.testing.assert_array_equal(np.array([1.0, 1.0]) + found, [2.5, 3.5])
+    assert tf.is_tensor(found)
+    assert tf.nest.flatten(found, expand_composites=True)[0].dtype == tf.float32
+
+    @tf.function
+    def function(x):
+        return x + tf.constant(1, tf.bfloat16)
+
+    assert function(found).dtype == tf.bfloat16
+
+
+def test_weak_dtypes_do_not_stay():
+    tf.experimental.numpy.experimental_enable_numpy_behavior(dtype_conversion_mode="all")
+    behavior.restore()
+    assert isinstance(tf.constant(1.5), tf.Tensor)
+    assert tf.experimental.numpy.array([1, 2]).dtype == tf.int64
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.add(tf.constant(1), tf.constant(1.0))
