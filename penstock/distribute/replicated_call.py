@@ -161,9 +161,9 @@ def _lower_in_lockstep(
 ) -> list[Any]:
     """Each operation for all replicas before the next one, so that those in which replicas meet see all values."""
     body, stacked = operation.attrs["f"], set(operation.attrs["stacked"])
-    values: list[dict[int, Any]] = []
+    values: list[dict[int, Any]] = []  # for each replica: id(tensor) -> value
     proxies: list[list[Any]] = []  # for each replica its view of the captured values
-    for replica, row in enumerate(rows):
+    for replica, arguments in enumerate(rows):
         own = [
             StateProxy(each.state, each.value[replica] if i in stacked else each.value)
             if isinstance(each, StateProxy)
@@ -171,7 +171,7 @@ def _lower_in_lockstep(
             for i, each in enumerate(captured)
         ]
         proxies.append(own)
-        values.append({id(each): value for each, value in zip(body.inputs, [*row, *own], strict=True)})
+        values.append({id(each): value for each, value in zip(body.inputs, [*arguments, *own], strict=True)})
     for each in pruned(body):
         if each.type in COMBINE:
             _meet(each, values)

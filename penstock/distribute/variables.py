@@ -197,7 +197,7 @@ class SyncOnReadVariable(DistributedValues, Variable):
 
     _read_variable_op = _read
 
-    def _plain_value(self) -> EagerTensor:
+    def _plain_value(self) -> Any:
         return self._read()
 
     def assign(

@@ -260,7 +260,11 @@ class OpDef:
                 grouped.append(flat[position])
                 position += 1
                 continue
-            length = attrs[argument.count] if argument.kind == "repeat" else len(attrs[argument.type])
+            name = argument.count if argument.kind == "repeat" else argument.type
+            if name in attrs:
+                length = attrs[name] if argument.kind == "repeat" else len(attrs[name])
+            else:  # the attributes that kernels get; then only one argument can be a list
+                length = len(flat) - len(self.signature.inputs) + 1
             grouped.append(list(flat[position : position + length]))
             position += length
         return grouped

@@ -6,6 +6,9 @@ from typing import Any
 
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
+from penstock.ops.xla_call_module import NEWEST_VERSION
+from penstock.types.dtypes import as_dtype
+from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
 
 
@@ -49,3 +52,34 @@ def dynamic_slice(input: Any, start_indices: Any, size_indices: Any, name: str |
     start = convert_to_tensor(start_indices)
     inputs = (convert_to_tensor(input), start, convert_to_tensor(size_indices, start.dtype))
     return execute("XlaDynamicSlice", inputs, None, name)
+
+
+def call_module_maximum_supported_version() -> int:
+    """The newest calling convention that `call_module` follows."""
+    return NEWEST_VERSION
+
+
+def call_module(
+    args: Any, *, version: int, module: bytes, Tout: Any, Sout: Any, **attrs: Any
+) -> list[Tensor]:
+    """Runs a serialized StableHLO program; `jax2tf.convert` ends here.
+
+    Args:
+      args: its arguments.
+      version: the calling convention of the module (see `jax.export`).
+      module: the program, serialized.
+      Tout, Sout: dtypes and shapes of the results, None for dimensions that depend on the arguments.
+
+    Raises:
+      InvalidArgumentError: the arguments do not fit the module.
+    """
+    shapes = [TensorShape(each) for each in Sout]
+    types = [as_dtype(each) for each in Tout]
+    tensors = [convert_to_tensor(each) for each in args]
+    return list(
+        execute(
+            "XlaCallModule",
+            (tensors,),
+            {"version": version, "module": module, "Tout": types, "Sout": shapes, **attrs},
+        )
+    )
