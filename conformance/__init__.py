@@ -1,0 +1,1 @@
+"""Other projects' own test suites, run on Penstock. One package for each suite."""
