@@ -89,7 +89,7 @@ def stack(column: Sequence, component: int = 0) -> np.ndarray:
       InvalidArgumentError: their shapes or dtypes differ.
     """
     first = column[0]
-    if type(first) is bytes or getattr(first, "dtype", None) == object and np.shape(first) == ():
+    if type(first) is bytes or (isinstance(first, np.ndarray) and first.dtype.hasobject and first.ndim == 0):
         texts = np.empty(len(column), object)
         texts[:] = [each if type(each) is bytes else each.item() for each in column]
         return texts
@@ -103,8 +103,23 @@ def stack(column: Sequence, component: int = 0) -> np.ndarray:
                 None, None, f"Cannot batch tensors with different shapes in component {component}. First element had shape "
                 f"{list(shape)} and element {index} had shape {list(np.shape(each))}."
             )  # fmt: skip
-        out[index] = each
+        _copy(out[index, ...], each)
     return out
+
+
+def _copy(target: np.ndarray, source: Any) -> None:
+    """`target[...] = source`; flipped images are copied pixel by pixel, where NumPy would copy number by number."""
+    if (
+        isinstance(source, np.ndarray)
+        and source.ndim > 1
+        and not source.flags.c_contiguous
+        and source.strides[-1] == source.itemsize
+        and source.dtype == target.dtype
+        and not source.dtype.hasobject
+    ):
+        pixel = np.dtype((np.void, source.itemsize * source.shape[-1]))
+        target, source = target.view(pixel), source.view(pixel)
+    target[...] = source
 
 
 class Unbatch(Dataset):

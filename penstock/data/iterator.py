@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import Any
 
@@ -16,6 +17,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
+from penstock.engine.memory import keep_freed_memory
 from penstock.runtime.lowering import nested_graphs
 from penstock.types import dtypes, errors
 from penstock.types.composite import CompositeTensor
@@ -47,6 +49,7 @@ class IteratorState:
         with self._lock:
             if self._iteration is not None:
                 self._iteration.close()
+            _keep_freed_memory()  # batches are large, and as many are freed as are made
             self.dataset = dataset
             self._random_states = {}  # random ops in functions of elements start anew with each iterator
             self._go_on_at(Iteration(planned(dataset), Run()))
@@ -113,6 +116,11 @@ class IteratorState:
 
     def __repr__(self) -> str:
         return f"<iterator over {self.dataset!r}>"
+
+
+@functools.cache
+def _keep_freed_memory() -> None:
+    keep_freed_memory()
 
 
 def _streams(dataset: Any) -> list:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import os
 import statistics
 import time
@@ -16,6 +17,7 @@ from penstock.ops.random_stream import carried
 # AUTOTUNE: calls that take at least this long (seconds) are worth handing to other threads.
 _WORTH_A_THREAD = 400e-6
 _TUNING_CALLS = 16
+_FEW_AT_A_TIME = 2e-3  # seconds of work that a thread gets at once
 _MOST_CALLS = 8 * (os.cpu_count() or 1)
 
 
@@ -57,7 +59,9 @@ class Tuner:
 
 
 class Calls:
-    """The results of `call(*prepare(element))` for every element, several calls at once.
+    """The results of `call(prepare(element))` for every element, several calls at once.
+
+    A thread gets a few elements at a time where a call is short, because handing over costs some ten microseconds.
 
     Args:
       at: the position of the node that calls.
@@ -69,27 +73,23 @@ class Calls:
     def __init__(self, at: Iteration, prepare: Callable, call: Callable, workers: int | None, ordered: bool):
         self._at, self._prepare, self._call = at, prepare, call
         self._workers, self._ordered = workers, ordered
-        self._running: collections.deque[tuple[Any, Future]] = collections.deque()
-        self._done: list = at.kept.get(
-            "done", []
-        )  # results of an earlier iterator, or what it did not finish
+        self._running: collections.deque[Future] = collections.deque()
+        self._done: collections.deque[_Outcome] = collections.deque(
+            _Outcome(each["prepared"], each["result"]) for each in at.kept.get("done", ())
+        )
         at.keep(self._describe)
 
     def _describe(self) -> dict:
-        done = list(self._done)
-        for prepared, future in self._running:
-            if future.exception() is None:
-                done.append({"result": future.result()})
-            else:
-                done.append({"again": prepared})  # it fails again, when its turn comes
-        return {"done": done}
+        outcomes = [*self._done, *(each for future in self._running for each in future.result())]
+        # What failed is called again, when its turn comes.
+        return {"done": [{"prepared": each.prepared, "result": each.result} for each in outcomes]}
 
     def results(self, elements: Iterator[list]) -> Iterator[list]:
         """The results."""
         call, prepare = self._call, self._prepare
         while self._done:
-            entry = self._done.pop(0)
-            yield entry["result"] if "result" in entry else call(entry["again"])
+            yield self._take()
+        seconds = _FEW_AT_A_TIME
         if self._workers is None:
             times = []
             for _ in range(_TUNING_CALLS):
@@ -100,44 +100,72 @@ class Calls:
                 result = call(prepare(element))
                 times.append(time.perf_counter() - started)
                 yield result
-            # The first call pays for what is made once, so the median tells.
-            if statistics.median(times) < _WORTH_A_THREAD:
+            seconds = statistics.median(times)  # the first call pays for what is made once
+            if seconds < _WORTH_A_THREAD:
                 for element in elements:
                     yield call(prepare(element))
                 return
-        yield from self._on_threads(elements)
+        yield from self._on_threads(elements, max(1, int(_FEW_AT_A_TIME / seconds)))
 
-    def _on_threads(self, elements: Iterator[list]) -> Iterator[list]:
+    def _on_threads(self, elements: Iterator[list], together: int) -> Iterator[list]:
         tuner = Tuner() if self._workers is None else None
         pool = ThreadPoolExecutor(self._workers or _MOST_CALLS, thread_name_prefix="tf_data_map")
-        call = carried(self._call)
+        work = carried(self._several)
         more = True
         try:
-            while more or self._running:
+            while True:
                 limit = tuner.calls if tuner else (self._workers or 1) * 2
                 while more and len(self._running) < limit:
-                    element = next(elements, None)
-                    if element is None:
-                        more = False
-                    else:
-                        prepared = self._prepare(element)
-                        self._running.append((prepared, pool.submit(call, prepared)))
-                if self._running:
-                    yield self._next(tuner)
+                    prepared = [self._prepare(each) for each in itertools.islice(elements, together)]
+                    more = len(prepared) == together
+                    if prepared:
+                        self._running.append(pool.submit(work, prepared))
+                if not self._running:
+                    return
+                self._wait(tuner)
+                while self._done:
+                    yield self._take()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _next(self, tuner: Tuner | None) -> list:
+    def _several(self, prepared: list) -> list[_Outcome]:
+        return [_outcome(self._call, each) for each in prepared]
+
+    def _wait(self, tuner: Tuner | None) -> None:
+        """Takes over the results of the next thread that is done: the first, or any where the order does not matter."""
         chosen = 0
         if not self._ordered:
-            chosen = next((i for i, (_, each) in enumerate(self._running) if each.done()), 0)
-        future = self._running[chosen][1]
-        del self._running[chosen]
+            chosen = next((i for i, each in enumerate(self._running) if each.done()), 0)
+        future = self._running[chosen]
         waits = not future.done()
+        started = time.perf_counter()
+        outcomes = future.result()
         if waits:
-            started = time.perf_counter()
-            future.exception()
             self._at.waited += time.perf_counter() - started
+        del self._running[chosen]
+        self._done.extend(outcomes)
         if tuner is not None:
-            tuner.gave(waits)
-        return future.result()
+            for _ in outcomes:
+                tuner.gave(waits)
+
+    def _take(self) -> list:
+        outcome = self._done.popleft()
+        if outcome.error is not None:
+            raise outcome.error
+        return self._call(outcome.prepared) if outcome.result is None else outcome.result
+
+
+class _Outcome:
+    """What a call gave: a result or an error; neither where it has to be called again."""
+
+    __slots__ = ("prepared", "result", "error")
+
+    def __init__(self, prepared: Any, result: list | None, error: Exception | None = None):
+        self.prepared, self.result, self.error = prepared, result, error
+
+
+def _outcome(call: Callable, prepared: Any) -> _Outcome:
+    try:
+        return _Outcome(None, call(prepared))
+    except Exception as error:
+        return _Outcome(prepared, None, error)

@@ -26,9 +26,9 @@ from penstock.types.tensors import SymbolicTensor
 # One input; every number of the result depends on the same number of the input.
 _UNARY = frozenset(
     """
-    Abs AsString BitwiseNot Cast Ceil CheckNumerics Erf Exp Expm1 Floor Identity Inv Invert IsFinite IsInf IsNan Log Log1p LogicalNot
-    Neg OnesLike Reciprocal Relu Relu6 Rint Round Rsqrt Sigmoid Sign Sqrt Square StopGradient StringLength StringLower
-    StringStrip StringToNumber StringUpper Tanh ZerosLike
+    Abs AsString BitwiseNot Cast Ceil CheckNumerics Erf Exp Expm1 Floor Identity Inv Invert IsFinite IsInf IsNan Log Log1p
+    LogicalNot Neg OnesLike Reciprocal Relu Relu6 Rint Round Rsqrt Sigmoid Sign Sqrt Square StopGradient StringLength
+    StringLower StringStrip StringToNumber StringUpper Tanh ZerosLike
     """.split()
 )
 # Several inputs that are broadcast against each other.

@@ -24,6 +24,8 @@ from penstock.types.tensors import Tensor
 
 
 def _select(xp: Any, condition: Any, t: Any, e: Any) -> Any:
+    if xp is np and np.ndim(condition) == 0 and np.shape(t) == np.shape(e):
+        return t if condition else e
     try:
         return xp.where(condition, t, e)
     except ValueError:
