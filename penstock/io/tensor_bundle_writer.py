@@ -56,7 +56,7 @@ class BundleWriter:
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> Any:
         if kind is not None:
             return self._files.__exit__(kind, error, traceback)
-        _to_disk(self._data)
+        to_disk(self._data)
         self._files.close()
         _write_index(self.prefix, self._entries, shards=1)
         return None
@@ -197,7 +197,8 @@ def _write_index(prefix: str, entries: dict[bytes, Any], shards: int) -> None:
     pairs += [(key, entries[key].SerializeToString()) for key in sorted(entries)]
     with replacing(index_path(prefix)) as file:
         write_table(file, pairs)
-        _to_disk(file)
+        to_disk(file)
+    _names_to_disk(os.path.dirname(prefix) or ".")
 
 
 def _set_shape(entry: Any, shape: Sequence[int]) -> None:
@@ -206,6 +207,19 @@ def _set_shape(entry: Any, shape: Sequence[int]) -> None:
         entry.shape.dim.add(size=size)
 
 
-def _to_disk(file: IO[bytes]) -> None:
+def to_disk(file: IO[bytes]) -> None:
+    """Waits until what was written to a file would survive the loss of power."""
     file.flush()
     os.fsync(file.fileno())
+
+
+def _names_to_disk(directory: str) -> None:
+    """The same for the names of the files in a directory."""
+    try:
+        handle = os.open(directory, os.O_RDONLY)
+    except OSError:  # some systems do not open directories
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -220,3 +220,7 @@ op(
     gradient=stops,
     stateful=True,
 )
+
+
+# TensorFlow puts it before the reads of a saver; values here are never written into while they are held.
+op("DisableCopyOnRead(resource: resource) -> ()", numpy=lambda resource: (), shape=no_outputs, stateful=True)

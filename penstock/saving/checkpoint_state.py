@@ -12,6 +12,7 @@ from penstock.engine.export import export
 from penstock.io.filesystem import local_path, os_errors, replacing
 from penstock.io.proto_schema import message_classes
 from penstock.io.tensor_bundle import index_path
+from penstock.io.tensor_bundle_writer import to_disk
 from penstock.types import errors
 
 _SCHEMA = """
@@ -144,6 +145,7 @@ def write_checkpoint_state(
     os.makedirs(os.path.dirname(file) or ".", exist_ok=True)
     with replacing(file) as stream:
         stream.write(text_format.MessageToString(state).encode())
+        to_disk(stream)
 
 
 @export("train.get_checkpoint_state")

@@ -18,6 +18,7 @@ from penstock.io.filesystem import local_path, os_errors, replacing
 from penstock.io.proto_schema import message_classes
 from penstock.io.sorted_table import SortedTable, write_table
 from penstock.io.tensor_bundle import BundleReader, index_path
+from penstock.io.tensor_bundle_writer import to_disk
 from penstock.io.tensor_slice import TensorSlice, slice_key
 from penstock.types import dtypes, errors
 from penstock.types.dtypes import DType, as_dtype, dtype_of_array
@@ -259,8 +260,7 @@ def write_checkpoint_v1(
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     with replacing(path) as file:
         write_table(file, sorted(pairs.items()))
-        file.flush()
-        os.fsync(file.fileno())
+        to_disk(file)
 
 
 def _fill(message: Any, value: np.ndarray, name: str) -> DType:

@@ -189,6 +189,14 @@ def test_a_saver_of_the_nodes_of_another(session, prefix):
     assert session.run(variables["w"]) == 1.0
 
 
+def test_the_graph_is_written_beside_the_checkpoint(session, prefix):
+    _initialized(session, w=2.0)
+    tf1.train.Saver().save(session, prefix)
+    with tf.Graph().as_default(), tf1.Session() as other:
+        tf1.train.import_meta_graph(f"{prefix}.meta").restore(other, prefix)
+        assert other.run(tf1.global_variables()[0]) == 2.0
+
+
 def test_a_saver_that_is_built_later(session, prefix):
     saver = tf1.train.Saver(defer_build=True)
     with pytest.raises(RuntimeError, match="build"):
