@@ -29,7 +29,7 @@ def _decode(contents: Any, *, desired_channels: int, desired_samples: int) -> tu
     data = as_array(contents)
     if data.ndim:
         raise ValueError(f"contents must be scalar, got shape {list(data.shape)}")
-    sound = wav.decode_wav(data[()], desired_channels, desired_samples)
+    sound = wav.decode_wav(data.item(), desired_channels, desired_samples)
     return sound.samples, np.array(sound.rate).astype(np.int32)
 
 

@@ -33,7 +33,7 @@ def _contents(value: Any) -> bytes:
     array = as_array(value)
     if array.ndim:
         raise ValueError(f"`contents` must be scalar but got shape {list(array.shape)}")
-    return array[()]
+    return array.item()
 
 
 def _jpeg(channels: int, attrs: dict) -> JpegDecoding:

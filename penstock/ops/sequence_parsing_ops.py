@@ -80,7 +80,7 @@ def _parse_v2(
             attrs["feature_list_ragged_split_types"],
         ),
     )  # fmt: skip
-    may_miss = as_array(feature_list_dense_missing_assumed_empty).reshape(-1)
+    may_miss = as_array(feature_list_dense_missing_assumed_empty).reshape(-1).tolist()
     same_length([each.key for each in lists.dense], may_miss, "feature_list_dense_missing_assumed_empty")
     optional = frozenset(each.key for each, allowed in zip(lists.dense, may_miss) if allowed)
     parsed = parse_sequence_examples(examples, context, lists, optional, named)

@@ -83,8 +83,8 @@ def _deserialize(serialized: Any, *, dtype: Any) -> tuple[np.ndarray, np.ndarray
             f"{list(serialized.shape)}"
         )
     found = [
-        _checked(index, *map(_array_of, each), as_dtype(dtype))
-        for index, each in enumerate(serialized.reshape(-1, 3))
+        _checked(index, _array_of(indices), _array_of(values), _array_of(shape), as_dtype(dtype))
+        for index, (indices, values, shape) in enumerate(serialized.reshape(-1, 3))
     ]
     rank = len(found[0][2])
     for index, (_, _, shape) in enumerate(found):

@@ -37,15 +37,15 @@ def _lines(attrs: dict) -> Callable[[bytes], Records]:
 
 
 def _fixed(attrs: dict) -> Callable[[bytes], Records]:
-    sizes = [attrs[f"{name}_bytes"] for name in ("header", "record", "footer", "hop")]
-    if sizes[1] < 1 or min(sizes) < 0:
+    header, record, footer, hop = (attrs[f"{name}_bytes"] for name in ("header", "record", "footer", "hop"))
+    if record < 1 or min(header, footer, hop) < 0:
         raise ValueError(
             f"record_bytes must be > 0, and header_bytes, footer_bytes and hop_bytes >= 0, got {attrs}"
         )
     encoding = text_attr(attrs["encoding"])
     if encoding not in ("", "ZLIB", "GZIP"):
         raise ValueError(f"encoding must be '', 'ZLIB' or 'GZIP', got {encoding!r}")
-    return lambda path: kinds.fixed_length_records(path, *sizes, encoding)
+    return lambda path: kinds.fixed_length_records(path, header, record, footer, hop, encoding)
 
 
 _SHARED = "container='', shared_name=''"

@@ -355,3 +355,18 @@ def test_damaged_images_raise_value_errors_only(kind, data):
         images.decode("DecodeImage", damaged)
     except ValueError:
         pass
+
+
+def test_jpeg_quality():
+    noise = np.random.default_rng(0).integers(0, 255, (8, 9, 3)).astype(np.uint8)
+    assert tf.image.adjust_jpeg_quality(noise, 50).numpy().ravel()[:4].tolist() == [207, 146, 143, 107]
+    floats = tf.image.adjust_jpeg_quality(noise.astype(np.float32) / 255, tf.constant(50))
+    assert np.allclose(floats.numpy().ravel()[:4] * 255, [207, 146, 143, 107])
+    stateless = tf.image.stateless_random_jpeg_quality(noise, 75, 95, seed=(1, 2))
+    assert stateless.numpy().ravel()[:4].tolist() == [182, 185, 168, 55]
+    tf.random.set_seed(1)
+    assert tf.image.random_jpeg_quality(noise, 75, 95).numpy().ravel()[:4].tolist() == [195, 168, 159, 76]
+    with pytest.raises(ValueError, match="less than"):
+        tf.image.random_jpeg_quality(noise, 95, 75)
+    with pytest.raises(ValueError, match="between 0 and 100"):
+        tf.image.stateless_random_jpeg_quality(noise, 1, 101, (1, 2))
