@@ -37,6 +37,7 @@ _PACKAGES = (
     "saving",
     "train",
     "v1",
+    "v1.contrib",
     "distribute",
     "testing",
     "distributions",

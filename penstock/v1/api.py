@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.engine.export import EXPORTS
+from penstock.engine.export import EXPORTS, OnDemand
 
 
 class PublicNames:
@@ -24,7 +24,7 @@ class PublicNames:
                 raise AttributeError(f"tf.{full} is not defined (yet)")
             found = PublicNames(full + ".")
             self.__dict__[name] = found
-        return found
+        return found.make() if isinstance(found, OnDemand) else found
 
 
 tf: Any = PublicNames()
