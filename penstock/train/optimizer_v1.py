@@ -19,6 +19,7 @@ from penstock.graph.scopes import control_dependencies, name_scope, name_scope_v
 from penstock.ops.grouping import group
 from penstock.ops.variable_scope import variable_scope
 from penstock.ops.variables import Variable
+from penstock.saving.object_restore import restore_slot
 from penstock.types import dtypes
 from penstock.types.indexed_slices import IndexedSlices
 from penstock.types.tensors import EagerTensor, SymbolicTensor
@@ -256,6 +257,7 @@ class Optimizer(Trackable):
         slots = self._slot_dict(slot_name)
         if _key(var) not in slots:
             slots[_key(var)] = slot_variable(var, lambda: convert_to_tensor(val), op_name)
+            restore_slot(self, var, slot_name, slots[_key(var)])
         return slots[_key(var)]
 
     def _get_or_make_slot_with_initializer(
@@ -265,6 +267,7 @@ class Optimizer(Trackable):
         slots = self._slot_dict(slot_name)
         if _key(var) not in slots:
             slots[_key(var)] = slot_variable(var, lambda: initializer(shape, dtype=dtype), op_name)
+            restore_slot(self, var, slot_name, slots[_key(var)])
         return slots[_key(var)]
 
     def _zeros_slot(self, var: Any, slot_name: str, op_name: str) -> Any:
@@ -282,6 +285,7 @@ class Optimizer(Trackable):
                 )
 
             slots[_key(var)] = slot_variable(var, fill, op_name)
+            restore_slot(self, var, slot_name, slots[_key(var)])
         return slots[_key(var)]
 
     def _create_non_slot_variable(self, initial_value: Any, name: str, colocate_with: Any) -> Any:
@@ -294,12 +298,26 @@ class Optimizer(Trackable):
             self._non_slots[key] = made
             if eager:
                 self._track_trackable(made, name, overwrite=True)
+            else:
+                self._handle_deferred_dependencies(name, made)
         return self._non_slots[key]
 
     def _get_non_slot_variable(self, name: str, graph: Any = None) -> Any:
         """A variable that `_create_non_slot_variable` made."""
         found = self._non_slots.get((name, graph))
         return self._non_slots.get((name, None)) if found is None else found
+
+    def _trackable_children(
+        self, save_type: str = "checkpoint", cache: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        children = super()._trackable_children(save_type, cache, **kwargs)
+        graph = thread.graph
+        if graph is None:
+            return children
+        return children | {name: each for (name, home), each in self._non_slots.items() if home is graph}
+
+    def _lookup_dependency(self, name: str, cached_dependencies: dict[str, Any] | None = None) -> Any:
+        return self._trackable_children().get(name)
 
     def _call_if_callable(self, param: Any) -> Any:
         """A hyperparameter, or what it returns where it is a function."""
