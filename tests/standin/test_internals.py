@@ -60,7 +60,10 @@ def test_a_renamed_name_is_the_public_object():
     for name, public in internals.NAMES.items():
         path, _, leaf = name.rpartition(".")
         version, _, rest = public.partition(".")
-        if resolves(root[version], rest):
+        if version == "penstock":  # what has no public name
+            home, _, own = public.rpartition(".")
+            assert getattr(internals.module(path), leaf) is getattr(importlib.import_module(home), own), name
+        elif resolves(root[version], rest):
             assert getattr(internals.module(path), leaf) is attrgetter(rest)(root[version]), name
 
 
