@@ -66,6 +66,10 @@ def objects(filled):
         module.dense.insert(tf.constant([1, 131073, 2], tf.int64), tf.constant([3, 4, 5], tf.int64))
         module.vectors.insert(["p", "q", "r", "s"], tf.reshape(tf.range(8.0), [4, 2]))
     optimizers = {"model": model.optimizer, "functional": functional.optimizer}
+    weight = tf.Variable([1.0, 2.0] if filled else [0.0, 0.0])
+    adam = tf1.train.AdamOptimizer(0.5)
+    adam.minimize(lambda: tf.reduce_sum(weight * weight), var_list=[weight])
+    module.weight = weight
     note = Note("saved" if filled else "other")
     return {
         "model": model,
@@ -73,6 +77,7 @@ def objects(filled):
         "optimizers": optimizers,
         "module": module,
         "note": note,
+        "adam": adam,
     }
 
 
@@ -89,6 +94,8 @@ def values(held):
     found += [each.numpy() for _, each in sorted(module.variables_of_each_dtype.items())]
     found += [each.numpy() for each in (module.rows[0], module.rows[1][0], module.named["a/b.c"])]
     found += [module.generator.state.numpy(), np.array(held["note"].text)]
+    adam = held["adam"]
+    found += [module.weight.numpy()] + [adam.get_slot(module.weight, name).numpy() for name in ("m", "v")]
     found += [
         module.table.lookup(tf.constant(["a", "b", "c"])).numpy(),
         module.dense.lookup(tf.constant([1, 2, 131073, 3], tf.int64)).numpy(),
