@@ -7,6 +7,7 @@ even the rank is unknown. Shape rules and eager tensors read `_dims` directly; a
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -59,6 +60,11 @@ def _shape_dims(value: Any) -> Dims:
     except TypeError:
         return (_dimension_size(value),)
     return tuple(map(_dimension_size, iterator))
+
+
+def _asked_by_penstock() -> bool:
+    """Whether the method that calls this was called by Penstock's own code, which reads sizes in one way only."""
+    return sys._getframe(2).f_globals.get("__name__", "").startswith("penstock.")
 
 
 class TensorShape:
@@ -134,7 +140,11 @@ class TensorShape:
     def __iter__(self) -> Iterator:
         if self._dims is None:
             raise ValueError("Cannot iterate over a shape with unknown rank.")
-        return iter(self._dims) if TensorShape._v2_behavior else map(Dimension, self._dims)
+        return (
+            iter(self._dims)
+            if TensorShape._v2_behavior or _asked_by_penstock()
+            else map(Dimension, self._dims)
+        )
 
     def __getitem__(self, key: int | slice) -> Any:
         """Returns one dimension (an int or None), or for a slice a TensorShape of those dimensions.
@@ -145,7 +155,7 @@ class TensorShape:
         if isinstance(key, slice):
             return self._slice(key)
         size = None if self._dims is None else self._dims[key]
-        return size if TensorShape._v2_behavior else Dimension(size)
+        return size if TensorShape._v2_behavior or _asked_by_penstock() else Dimension(size)
 
     def _slice(self, key: slice) -> TensorShape:
         if self._dims is not None:

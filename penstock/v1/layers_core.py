@@ -192,7 +192,7 @@ class Flatten(Layer):
             inputs = transpose(inputs, [0, *range(2, rank), 1])
         if shape.is_fully_defined() or (rank and None not in shape.as_list()[1:]):
             rest = int(np.prod(shape.as_list()[1:], dtype=np.int64))
-            return reshape(inputs, [-1 if shape[0] is None else shape.as_list()[0], rest])
+            return reshape(inputs, [-1 if shape.as_list()[0] is None else shape.as_list()[0], rest])
         outputs = reshape(inputs, [shape_of(inputs)[0], -1])
         outputs.set_shape(self.compute_output_shape(shape))
         return outputs

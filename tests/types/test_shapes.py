@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import penstock as tf
 from penstock.types import shapes
 from penstock.types.shapes import Dimension, TensorShape, as_shape, broadcast_shape, unknown_shape
 from tests.ids import stable_id
@@ -289,3 +290,16 @@ def test_dimensions_are_not_divided_to_floats(divide):
 def test_dimensions_are_unhashable():
     with pytest.raises(TypeError):
         hash(Dimension(3))
+
+
+def test_penstocks_own_code_reads_sizes_as_numbers_under_tf1_too():
+    shapes.disable_v2_tensorshape()
+    try:
+        with tf.Graph().as_default():
+            x = tf.compat.v1.placeholder(tf.float32, [None, 3])
+            assert isinstance(x.shape[0], tf.compat.v1.Dimension)
+            assert [type(each) for each in x.shape] == [tf.compat.v1.Dimension] * 2
+            assert tf.reshape(x, tf.stack([tf.shape(x)[0], 3])).shape.as_list() == [None, 3]
+            assert tf.reshape(x, tf.compat.v1.placeholder(tf.int32, [None])).shape.rank is None
+    finally:
+        shapes.enable_v2_tensorshape()
