@@ -492,24 +492,26 @@ def _build_while(
     variables = nest.map_structure(_loop_tensor, variables)
     flat = [thread.graph.as_input(each) for each in nest.flatten(variables, expand_composites=True)]
     shapes = _invariant_shapes(variables, flat, shape_invariants)
-    specs = [_Spec(dtypes.int32, TensorShape([]), None)]
+    # The first two variables are TensorFlow's: the counter, and the greatest number of iterations (-1 for any). Its
+    # gradient of a loop that it loads looks for them there.
+    specs = [_Spec(dtypes.int32, TensorShape([]), None)] * 2
     specs += [_Spec(each.dtype, shape, each.handle_data) for each, shape in zip(flat, shapes)]
-    limit = None if maximum_iterations is None else convert_to_tensor(maximum_iterations, dtypes.int32)
+    limit = convert_to_tensor(-1 if maximum_iterations is None else maximum_iterations, dtypes.int32)
 
     def structured(tensors: Sequence[Any]) -> Any:
         return nest.pack_sequence_as(variables, list(tensors), expand_composites=True)
 
-    def traced_cond(counter: Any, *tensors: Any) -> Any:
+    def traced_cond(counter: Any, greatest: Any, *tensors: Any) -> Any:
         keep_going = convert_to_tensor(_call(cond, structured(tensors)))
         if keep_going.dtype is not dtypes.bool:
             raise TypeError(f"while_loop: cond must return a boolean scalar, got {keep_going!r}")
         if keep_going.shape.rank not in (0, None):
             keep_going = execute("Reshape", (keep_going, convert_to_tensor([], dtypes.int32)), None)
-        if limit is not None:
-            keep_going = execute("LogicalAnd", (execute("Less", (counter, limit), None), keep_going), None)
+        if maximum_iterations is not None:
+            keep_going = execute("LogicalAnd", (execute("Less", (counter, greatest), None), keep_going), None)
         return keep_going
 
-    def traced_body(counter: Any, *tensors: Any) -> Any:
+    def traced_body(counter: Any, greatest: Any, *tensors: Any) -> Any:
         result = _as_variables(_call(body, structured(tensors)), variables)
         _check_structure(variables, result)
         new = [_loop_tensor(each) for each in nest.flatten(result)]
@@ -518,7 +520,8 @@ def _build_while(
         following = execute("AddV2", (counter, convert_to_tensor(1)), None)
         return [
             following,
-            *(_checked(old, spec, each) for old, spec, each in zip(flat, specs[1:], new_flat, strict=True)),
+            greatest,
+            *(_checked(old, spec, each) for old, spec, each in zip(flat, specs[2:], new_flat, strict=True)),
         ]
 
     cond_graph = trace(f"{name}_cond", traced_cond, specs=specs)
@@ -530,10 +533,10 @@ def _build_while(
             body_graph.outputs.append(placeholder)
     for graph in (cond_graph, body_graph):
         _note_variables(graph)
-    known_limit = None if limit is None else constant_value(limit)
+    known_limit = None if maximum_iterations is None else constant_value(limit)
     outputs = execute(
         "While",
-        ([convert_to_tensor(0), *flat, *captured],),
+        ([convert_to_tensor(0), limit, *flat, *captured],),
         {
             "cond": cond_graph,
             "body": body_graph,
@@ -544,8 +547,8 @@ def _build_while(
     )
     for tensor, source in zip(outputs, outputs[0].op.inputs):
         tensor.handle_data = source.handle_data
-    results = outputs[1 : 1 + len(flat)]
-    for tensor, old, made in zip(results, flat, body_graph.outputs[1:]):
+    results = outputs[2 : 2 + len(flat)]
+    for tensor, old, made in zip(results, flat, body_graph.outputs[2:]):
         tensor.handle_data = made.handle_data or old.handle_data
     return structured(results)
 
