@@ -476,9 +476,7 @@ def mask(a: Any, mask_indices: Any, name: str | None = None) -> Any:
     """The slices of an `IndexedSlices` whose indices are not in `mask_indices`."""
     from penstock.types.indexed_slices import IndexedSlices
 
-    kept, positions = execute(
-        "ListDiff",
-        (convert_to_tensor(a.indices), convert_to_tensor(mask_indices, a.indices.dtype)),
-        {"out_idx": dtypes.int32},
-    )
+    indices = convert_to_tensor(a.indices)
+    masked = convert_to_tensor(mask_indices, indices.dtype)
+    kept, positions = execute("ListDiff", (indices, masked), {"out_idx": dtypes.int32})
     return IndexedSlices(gather(a.values, positions), kept, a.dense_shape)
