@@ -27,7 +27,7 @@ class _AroundKeras:
     cell: Any
 
     def __init__(self, cell: Any, *args: Any, **kwargs: Any):
-        super().__init__(_Unscoped(cell), *args, **kwargs)
+        super().__init__(_Unscoped(cell), *args, **kwargs)  # type: ignore[call-arg]
 
     @property
     def wrapped_cell(self) -> Any:
