@@ -1,0 +1,1 @@
+"""`tf.compat.v1.distributions`: random variables with their densities, moments and divergences."""
