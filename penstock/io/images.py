@@ -12,11 +12,12 @@ import numpy as np
 from penstock.io.animations import decode_gif, decode_webp
 from penstock.io.bmp import decode_bmp
 from penstock.io.jpeg import JpegDecoding, decode_jpeg, is_jpeg
+from penstock.io.jpeg_xl import decode_jpeg_xl, is_jpeg_xl
 from penstock.io.png import SIGNATURE, decode_png
 
 
 def format_of(data: bytes) -> str:
-    """The format of an image: "JPEG", "PNG", "GIF", "BMP" or "WebP".
+    """The format of an image: "JPEG", "JXL" (JPEG XL), "PNG", "GIF", "BMP" or "WebP".
 
     Raises:
       ValueError: it is none of them.
@@ -25,6 +26,8 @@ def format_of(data: bytes) -> str:
         raise ValueError("Input is empty.")
     if is_jpeg(data):
         return "JPEG"
+    if is_jpeg_xl(data):
+        return "JXL"
     if data.startswith(SIGNATURE):
         return "PNG"
     if data.startswith((b"GIF87a", b"GIF89a")):
@@ -33,7 +36,7 @@ def format_of(data: bytes) -> str:
         return "BMP"
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WebP"
-    raise ValueError("Unknown image file format. One of JPEG, PNG, GIF, BMP, WebP required.")
+    raise ValueError("Unknown image file format. One of JPEG, JPEG XL, PNG, GIF, BMP, WebP required.")
 
 
 def _check_op(op: str, found: str, channels: int, dtype: np.dtype) -> None:
@@ -43,8 +46,8 @@ def _check_op(op: str, found: str, channels: int, dtype: np.dtype) -> None:
         raise ValueError("`channels` must be 0, 3 or 4 for BMP, but got 1")
     if found == "GIF" and channels not in (0, 3):
         raise ValueError(f"channels must be 0 or 3 for GIF, got {channels}")
-    if found == "WebP" and dtype != np.uint8:
-        raise ValueError(f"WebP only supports uint8 for dtype, got {dtype}")
+    if found in ("WebP", "JXL") and dtype != np.uint8:
+        raise ValueError(f"{found} only supports uint8 for dtype, got {dtype}")
     if op == "DecodeBmp" and found in ("JPEG", "PNG", "GIF"):
         raise ValueError(
             f"Trying to decode {found} format using DecodeBmp op. Use `decode_{found.lower()}` or `decode_image` instead."
@@ -94,6 +97,8 @@ def decode(
     elif found == "WebP":
         pixels = decode_webp(data, colors)
         return pixels if frames else pixels[0]
+    elif found == "JXL":
+        pixels = decode_jpeg_xl(data, colors)
     else:
         pixels = _gif(op, data, frames)
     if op == "DecodeGif" and pixels.ndim == 3:

@@ -122,6 +122,7 @@ op(
 for _signature, _rule in (
     ("DecodePng(contents: string; channels=0, dtype=uint8) -> image: dtype", _pixels_shape),
     ("DecodeBmp(contents: string; channels=0) -> image: uint8", _pixels_shape),
+    ("DecodeJxl(contents: string; channels=0, dtype=uint8) -> image: dtype", _pixels_shape),
     ("DecodeWebP(contents: string; channels=0, dtype=uint8) -> image: dtype", _frames_shape),
     (
         "DecodeImage(contents: string; channels=0, dtype=uint8, expand_animations=True) -> image: dtype",
@@ -369,6 +370,25 @@ def decode_webp(
     return execute("DecodeWebP", (_text(contents),), {"channels": channels, "dtype": as_dtype(dtype)}, name)
 
 
+@export("io.decode_jxl", "image.decode_jxl")
+def decode_jxl(
+    contents: Any, channels: int = 0, dtype: Any = dtypes.uint8, name: str | None = None
+) -> Tensor:
+    """The pixels of a JPEG XL image, uint8 [height, width, channels]; needs the package imagecodecs.
+
+    Args:
+      contents: a string scalar, the file.
+      channels: 1, 3 or 4, which must be those of the image, or 0.
+      dtype: uint8.
+      name: the node's name in a graph.
+
+    Raises:
+      InvalidArgumentError: the data is damaged, or the image has another number of channels.
+      UnimplementedError: imagecodecs is not installed.
+    """
+    return execute("DecodeJxl", (_text(contents),), {"channels": channels, "dtype": as_dtype(dtype)}, name)
+
+
 @export("io.decode_image", "image.decode_image")
 def decode_image(
     contents: Any,
@@ -377,7 +397,7 @@ def decode_image(
     name: str | None = None,
     expand_animations: bool = True,
 ) -> Tensor:
-    """The pixels of a BMP, GIF, JPEG, PNG or WebP.
+    """The pixels of a BMP, GIF, JPEG, JPEG XL, PNG or WebP.
 
     Args:
       contents: a string scalar, the file.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
 import zlib
 
 import numpy as np
@@ -370,3 +371,24 @@ def test_jpeg_quality():
         tf.image.random_jpeg_quality(noise, 95, 75)
     with pytest.raises(ValueError, match="between 0 and 100"):
         tf.image.stateless_random_jpeg_quality(noise, 1, 101, (1, 2))
+
+
+def test_jpeg_xl():
+    codecs = pytest.importorskip("imagecodecs")
+    data = codecs.jpegxl_encode(PIXELS, lossless=True)
+    assert np.array_equal(tf.io.decode_jxl(data), PIXELS)
+    assert np.array_equal(tf.io.decode_image(data), PIXELS)
+    deep = tf.io.decode_jxl(codecs.jpegxl_encode(DEEP, lossless=True))
+    assert np.abs(deep.numpy() - DEEP / 257).max() <= 1
+    with pytest.raises(E, match="does not match input"):
+        tf.io.decode_jxl(data, channels=1)
+    with pytest.raises(E, match="Failed to decode JXL"):
+        tf.io.decode_jxl(data[:-5])
+    with pytest.raises(E, match="JXL only supports uint8"):
+        tf.io.decode_image(data, dtype=tf.float32)
+
+
+def test_jpeg_xl_without_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    with pytest.raises(tf.errors.UnimplementedError, match="pip install imagecodecs"):
+        tf.io.decode_jxl(b"\xff\x0a")
