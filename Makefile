@@ -48,6 +48,7 @@ format: $(READY)  ## let ruff rewrite the tree
 oracle: $(READY) $(ORACLE_READY)  ## compare with TensorFlow 2.21, which gets a venv of its own
 	$(BIN)/python -m oracle --tensorflow-python $(ORACLE_VENV)/bin/python $(ARGS)
 	$(BIN)/python -m oracle.checkpoints --tensorflow-python $(ORACLE_VENV)/bin/python
+	$(BIN)/python -m oracle.interchange --tensorflow-python $(ORACLE_VENV)/bin/python
 
 bench: $(READY) $(ORACLE_READY)  ## Penstock beside its peers, in one run
 	$(BIN)/python -m benchmarks --tensorflow-python $(ORACLE_VENV)/bin/python $(ARGS)
