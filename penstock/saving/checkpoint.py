@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from penstock.engine.context import thread
@@ -12,6 +13,7 @@ from penstock.graph.lifting import init_scope
 from penstock.io.filesystem import local_path
 from penstock.io.tensor_bundle import BundleReader
 from penstock.ops.variables import Variable
+from penstock.runtime.session import default_session
 from penstock.saving.checkpoint_options import CheckpointOptions, call_back
 from penstock.saving.checkpoint_state import not_found, write_checkpoint_state
 from penstock.saving.checkpoint_v1 import CheckpointV1Reader, open_checkpoint
@@ -97,7 +99,14 @@ class _ObjectCheckpoint(AutoTrackable):
 
     # Writing.
 
-    def _write(self, file_prefix: Any, options: CheckpointOptions | None, session: Any = None) -> Any:
+    def _write(
+        self,
+        file_prefix: Any,
+        options: CheckpointOptions | None,
+        session: Any = None,
+        then: Callable[[], None] = lambda: None,
+    ) -> Any:
+        """Writes a checkpoint; `then` is called when its files are there."""
         options = options or CheckpointOptions()
         if thread.graph is not None and thread.graph.building_function:
             return save_op(file_prefix, serialize(self._object_graph(options)))
@@ -110,6 +119,7 @@ class _ObjectCheckpoint(AutoTrackable):
                 write_tensors(prefix, tensors)
             else:
                 write_shards(prefix, tensors, options.experimental_sharding_callback)
+            then()
             call_back(options, prefix)
 
         if options.enable_async and thread.graph is None:
@@ -270,9 +280,12 @@ def _save(checkpoint: Any, file_prefix: Any, options: CheckpointOptions | None, 
     session = _session(session)
     number = next_number(checkpoint, session)
     prefix = local_path(file_prefix)
-    path = checkpoint._write(f"{prefix}-{number}", options, session)
-    write_checkpoint_state(os.path.dirname(prefix), path, [path], save_relative_paths=True)
-    return path
+    path = f"{prefix}-{number}"
+
+    def note() -> None:
+        write_checkpoint_state(os.path.dirname(prefix), path, [path], save_relative_paths=True)
+
+    return checkpoint._write(path, options, session, then=note)
 
 
 def next_number(checkpoint: Any, session: Any = None) -> int:
@@ -292,8 +305,6 @@ def next_number(checkpoint: Any, session: Any = None) -> int:
 def _session(session: Any) -> Any:
     if thread.graph is None:
         return None
-    from penstock.runtime.session import default_session
-
     return default_session(session)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from penstock.engine.context import thread
 from penstock.engine.export import export
 from penstock.io.filesystem import local_path
+from penstock.runtime.session import default_session
 from penstock.saving.checkpoint import next_number
 from penstock.saving.checkpoint_options import CheckpointOptions
 from penstock.saving.checkpoint_state import (
@@ -143,22 +144,22 @@ class CheckpointManager:
         given = checkpoint_number is not None
         number = int(_number(checkpoint_number)) if given else next_number(self._checkpoint)
         path = f"{self._prefix}-{number}"
-        if thread.graph is not None:
-            path = self._checkpoint.write(path)
-        else:
-            path = self._checkpoint.write(path, options=options)
-        now = time.time()
+        session = None if thread.graph is None else default_session(None)
+        self._checkpoint._write(path, options, session, then=lambda: self._written(path))
+        return path
+
+    def _written(self, path: str) -> None:
+        """Notes a checkpoint, whose files are there now, and deletes those that are too old."""
         self._maybe_delete.pop(path, None)
-        self._maybe_delete[path] = now
+        self._maybe_delete[path] = time.time()
         self._latest = path
+        old = self._too_old()
         # The file forgets a checkpoint before it is deleted, so that it never names one that is gone.
-        old = self._too_old(now)
         self._write_state()
         for each in old:
             delete_checkpoint(each)
-        return path
 
-    def _too_old(self, now: float) -> list[str]:
+    def _too_old(self) -> list[str]:
         """Takes the checkpoints that are too many out of the list; returns those that nothing keeps."""
         found = []
         while self._max_to_keep is not None and len(self._maybe_delete) > self._max_to_keep:
@@ -202,7 +203,5 @@ class CheckpointManager:
 def _number(value: Any) -> Any:
     """A number, or the value of a variable or tensor."""
     if thread.graph is not None and hasattr(value, "graph"):
-        from penstock.runtime.session import default_session
-
         return default_session(None).run(value)
     return value.numpy() if hasattr(value, "numpy") else value

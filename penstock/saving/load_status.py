@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.engine.context import thread
+from penstock.runtime.session import default_session
 from penstock.saving.object_graph import ObjectGraph
 from penstock.saving.object_restore import ObjectRestore
 from penstock.types.data_structures import TrackableDataStructure
@@ -111,7 +112,7 @@ class CheckpointLoadStatus(LoadStatus):
     def run_restore_ops(self, session: Any = None) -> None:
         """Assigns the restored values in `session`, or the default session; eagerly they have been assigned."""
         if self._restore.operations:
-            _session(session).run(self._restore.operations)
+            default_session(session).run(self._restore.operations)
 
     def initialize_or_restore(self, session: Any = None) -> None:
         """Assigns the restored values, and initializes the variables that have none."""
@@ -187,7 +188,7 @@ class NameBasedSaverStatus(LoadStatus):
     def run_restore_ops(self, session: Any = None) -> None:
         """Assigns the restored values in a session."""
         if self._operations:
-            _session(session).run(self._operations)
+            default_session(session).run(self._operations)
 
     def initialize_or_restore(self, session: Any = None) -> None:
         """Assigns the restored values, and initializes the variables that have none."""
@@ -196,14 +197,8 @@ class NameBasedSaverStatus(LoadStatus):
             _initialize(self._unmatched, session)
 
 
-def _session(session: Any) -> Any:
-    from penstock.runtime.session import default_session
-
-    return default_session(session)
-
-
 def _initialize(things: Any, session: Any) -> None:
     operations = [getattr(each, "initializer", None) for each in things]
     operations = [each for each in operations if each is not None and hasattr(each, "graph")]
     if operations:
-        _session(session).run(operations)
+        default_session(session).run(operations)

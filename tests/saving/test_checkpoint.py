@@ -233,8 +233,10 @@ class TestOptions:
         checkpoint = tf.train.Checkpoint(v=tf.Variable([1.0]))
         path = checkpoint.save(prefix, tf.train.CheckpointOptions(enable_async=True))
         checkpoint.v.assign([2.0])
+        assert tf.train.latest_checkpoint(os.path.dirname(prefix)) is None
         may_write.set()
         checkpoint.sync()
+        assert tf.train.latest_checkpoint(os.path.dirname(prefix)) == path
         assert tf.train.load_variable(path, "v/.ATTRIBUTES/VARIABLE_VALUE") == [1.0]
 
     def test_an_error_of_the_thread_comes_up(self, tmp_path):

@@ -48,6 +48,26 @@ def test_one_of_each_interval_is_kept_for_good(checkpoint, tmp_path):
     assert _on_disk(tmp_path) == ["ckpt-1", "ckpt-2", "ckpt-3"]
 
 
+def test_a_thread_may_write(checkpoint, tmp_path):
+    manager = tf.train.CheckpointManager(checkpoint, tmp_path, max_to_keep=1)
+    for _ in range(3):
+        manager.save(options=tf.train.CheckpointOptions(enable_async=True))
+    manager.sync()
+    assert _names(manager.checkpoints) == _on_disk(tmp_path) == ["ckpt-3"]
+
+
+def test_in_a_session(tmp_path):
+    tf1 = tf.compat.v1
+    with tf.Graph().as_default(), tf1.Session() as session:
+        variable = tf1.get_variable("v", initializer=1.0)
+        checkpoint = tf1.train.Checkpoint(v=variable)
+        session.run(variable.initializer)
+        manager = tf1.train.CheckpointManager(checkpoint, tmp_path, max_to_keep=1)
+        manager.save()
+        assert manager.save() == str(tmp_path / "ckpt-2")
+    assert _on_disk(tmp_path) == ["ckpt-2"]
+
+
 def test_an_earlier_run_is_taken_up(checkpoint, tmp_path):
     tf.train.CheckpointManager(checkpoint, tmp_path, max_to_keep=2).save()
     again = tf.train.CheckpointManager(checkpoint, tmp_path, max_to_keep=2)
