@@ -34,6 +34,8 @@ KERNELS = (
     "lstm_gradient",
     "gru",
     "gru_gradient",
+    "adam",
+    "sum_rows",
 )
 
 _lock = threading.Lock()
@@ -118,17 +120,23 @@ def takes(*arrays: Any, bfloat16: bool = True) -> bool:
     return len({array.dtype for array in arrays}) == 1
 
 
-def call(kernel: str, shapes: Sequence[Sequence[int]], *arrays: Any, **attributes: Any) -> list[Any]:
+def call(
+    kernel: str, shapes: Sequence[Sequence[int]], *arrays: Any, in_place: int = 0, **attributes: Any
+) -> list[Any]:
     """A native kernel's results, in a program that is being traced.
 
     Args:
       kernel: one of `KERNELS`.
       shapes: those of the results, which have the dtype of the first array.
       arrays: what `takes` said yes to.
+      in_place: how many of the results, from the first on, may take the place of the array of the same position.
       attributes: bools, ints, or sequences of ints.
     """
     results = [jax.ShapeDtypeStruct(tuple(map(int, shape)), arrays[0].dtype) for shape in shapes]
-    function = jax.ffi.ffi_call(f"penstock.{kernel}", results, vmap_method="sequential")
+    aliases = {i: i for i in range(in_place)}
+    function = jax.ffi.ffi_call(
+        f"penstock.{kernel}", results, vmap_method="sequential", input_output_aliases=aliases
+    )
     return function(*arrays, **{name: _attribute(value) for name, value in attributes.items()})
 
 

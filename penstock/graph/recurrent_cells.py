@@ -1,8 +1,8 @@
 """Recognizes loops that run an LSTM or GRU cell over a sequence, as Keras builds them from While and TensorLists.
 
 Such a loop can be computed as a whole: by a native kernel, and its gradient by another, instead of operation by
-operation with a list for every intermediate value. A cell is described by patterns, nested tuples of op types whose
-strings are variables; a loop that differs from them in anything is left as it is.
+operation with a list for every intermediate value. A cell is described by patterns (`graph/patterns.py`); a loop that
+differs from them in anything is left as it is.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.static_value import constant_value
+from penstock.graph.patterns import matches
 from penstock.types import dtypes
-
-_COMMUTES = {"Mul", "AddV2"}
 
 _LSTM_H = ("Mul", ("Sigmoid", "o"), ("Tanh", "c"))
 _LSTM_C = ("AddV2", ("Mul", ("Sigmoid", "f"), "c_before"), ("Mul", ("Sigmoid", "i"), ("Tanh", "g")))
@@ -101,30 +100,13 @@ def _recognize(loop: Any, body: Any) -> Cell | None:
 # Patterns.
 
 
-def _matches(pattern: Any, tensor: Any, values: dict[str, Any]) -> bool:
-    """Whether a tensor is computed as a pattern says; `values` gets what its variables stand for."""
-    if isinstance(pattern, str):
-        return values.setdefault(pattern, tensor) is tensor
-    kind, *parts = pattern
-    operation = tensor.op
-    if operation.type != kind or any(operation.attrs.get(each) for each in ("transpose_a", "transpose_b")):
-        return False
-    orders = [operation.inputs, operation.inputs[::-1]] if kind in _COMMUTES else [operation.inputs]
-    for inputs in orders:
-        attempt = dict(values)
-        if all(_matches(part, each, attempt) for part, each in zip(parts, inputs, strict=True)):
-            values.update(attempt)
-            return True
-    return False
-
-
 def _match_lstm(body: Any, states: Sequence[int]) -> tuple[str, dict[str, Any], list[int]] | None:
     for h, c in (states, states[::-1]):
         values = {"c": body.outputs[c], "c_before": body.inputs[c], "h_before": body.inputs[h]}
-        if not _matches(_LSTM_H, body.outputs[h], values) or not _matches(_LSTM_C, body.outputs[c], values):
+        if not matches(_LSTM_H, body.outputs[h], values) or not matches(_LSTM_C, body.outputs[c], values):
             continue
         sums = _split([values[each] for each in "ifgo"])
-        if sums is not None and _matches(_LSTM_SUMS, sums, values):
+        if sums is not None and matches(_LSTM_SUMS, sums, values):
             return "lstm", values, [h, c]
     return None
 
@@ -132,7 +114,7 @@ def _match_lstm(body: Any, states: Sequence[int]) -> tuple[str, dict[str, Any], 
 def _match_gru(body: Any, states: Sequence[int]) -> tuple[str, dict[str, Any], list[int]] | None:
     (h,) = states
     values = {"h_before": body.inputs[h]}
-    if not _matches(_GRU_H, body.outputs[h], values) or not _is(values["one"], 1):
+    if not matches(_GRU_H, body.outputs[h], values) or not _is(values["one"], 1):
         return None
     for name in "zr":
         gate = values[name].op
@@ -145,7 +127,7 @@ def _match_gru(body: Any, states: Sequence[int]) -> tuple[str, dict[str, Any], l
     recurrent = _columns([values[f"h_{each}"] for each in "zrh"])
     if sums is None or recurrent is None:
         return None
-    if not _matches(_GRU_SUMS, sums, values) or not _matches(_GRU_RECURRENT, recurrent, values):
+    if not matches(_GRU_SUMS, sums, values) or not matches(_GRU_RECURRENT, recurrent, values):
         return None
     return "gru", values, [h]
 

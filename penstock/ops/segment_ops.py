@@ -18,6 +18,7 @@ from penstock.engine.execute import execute
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import static
 from penstock.engine.xla import jax, jnp
+from penstock.ops import native_updates
 from penstock.ops.arithmetic import conj, where, zeros_like
 from penstock.ops.broadcasting import shape_of
 from penstock.ops.dtype_sets import INDICES, NUMBERS, REAL
@@ -75,6 +76,8 @@ def reduce_xla(kind: str, data: Any, ids: Any, count: int, empty: Any = None) ->
     shape = data.shape[np.ndim(ids) :]
     rows = _wide(jnp.reshape(data, (int(np.prod(np.shape(ids))), *shape)), kind)
     flat = jnp.reshape(ids, -1)
+    if kind == "Sum" and empty is None and (sums := native_updates.sum_rows(rows, flat, count)) is not None:
+        return sums.astype(data.dtype)
     flat = jnp.where(flat < 0, count, flat)  # out of range is dropped, where -1 would mean the last
     out = getattr(jax.ops, function)(rows, flat, count)
     fill = identity(data.dtype) if empty is None else empty

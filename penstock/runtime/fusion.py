@@ -1,8 +1,8 @@
 """Fusions: patterns of operations in a compiled piece that one native kernel computes.
 
-XLA fuses elementwise operations with each other, but not with a kernel that it calls. `find` looks for patterns among
-the operations of a piece; lowering replaces the value of a pattern's last operation by the kernel's, and XLA drops what
-then has no use. A pattern's inner values have no other use, so nothing is computed twice.
+XLA fuses elementwise operations with each other, but not with a kernel that it calls, and not several results into one
+pass. `find` looks for patterns among the operations of a piece; lowering calls the kernel in place of a pattern's last
+operation, and XLA drops what then has no use. A pattern's inner values have no other use, so nothing is computed twice.
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.ops import nn_conv_ops, nn_depthwise_ops, nn_pool_ops
+import numpy as np
 
-# values of tensors by id -> the fused value; None where no kernel takes them
-Compute = Callable[[dict[int, Any]], Any]
+from penstock.graph.patterns import matches
+from penstock.ops import native_updates, nn_conv_ops, nn_depthwise_ops, nn_pool_ops
+from penstock.runtime.lowering import written_tensors
+from penstock.types import dtypes
+
+# values of tensors by id -> the results of the last operation; None where no kernel takes the values
+Compute = Callable[[dict[int, Any]], Sequence[Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,13 @@ class Uses:
     def __init__(self, operations: Iterable[Any], leaving: Iterable[Any]):
         self._count: dict[int, int] = {id(each): 2 for each in leaving}
         self._inside: set[int] = set()
+        self._writes: dict[int, list[Any]] = {}
+        self._order: dict[int, int] = {}
         for operation in operations:
+            self._order[id(operation)] = len(self._order)
             self._inside.update(id(each) for each in operation.outputs)
+            for each in written_tensors(operation):
+                self._writes.setdefault(id(each), []).append(operation)
             if operation.type not in _ONLY_SHAPES:
                 for each in operation.inputs:
                     self._count[id(each)] = self._count.get(id(each), 0) + 1
@@ -49,6 +59,16 @@ class Uses:
         if id(tensor) in self._inside and self._count.get(id(tensor)) == 1 and tensor.op.type in types:
             return tensor.op
         return None
+
+    def sole_write(self, resource: Any) -> Any | None:
+        """The only operation of the piece that assigns a variable."""
+        found = self._writes.get(id(resource), [])
+        return found[0] if len(found) == 1 else None
+
+    def in_order(self, *operations: Any) -> bool:
+        """Whether operations of the piece run in this order."""
+        places = [self._order.get(id(each), -1) for each in operations]
+        return -1 not in places and places == sorted(places)
 
 
 _ONLY_SHAPES = {"Shape", "Size", "Rank"}
@@ -84,7 +104,7 @@ def _convolution_and_bias(operation: Any, uses: Uses, relu: bool = False) -> Com
         x, w = (values[id(each)] for each in convolution.inputs)
         attrs = convolution.definition.attrs_for_kernel(convolution.attrs)
         found = _CONVOLUTIONS[convolution.type](x, w, values[id(bias)], relu, **attrs)
-        return None if found is None else found.reshape(values[id(operation.outputs[0])].shape)
+        return None if found is None else [found.reshape(values[id(biased)].shape)]
 
     return compute
 
@@ -115,7 +135,69 @@ def _max_pool_and_relu_gradients(operation: Any, uses: Uses) -> Compute | None:
         found = nn_pool_ops.max_pool_and_relu_gradient_of(
             x, y, dy, **pool.definition.attrs_for_kernel(pool.attrs)
         )
-        return None if found is None else found.reshape(values[id(operation.outputs[0])].shape)
+        return None if found is None else [found.reshape(values[id(operation.inputs[0])].shape)]
+
+    return compute
+
+
+_ADAM_STEP = (
+    "RealDiv",
+    ("Mul", ("ReadVariableOp", "m"), "step"),
+    ("AddV2", ("Sqrt", ("ReadVariableOp", "v")), "epsilon"),
+)
+_ADAM_M = ("Mul", ("Sub", "g", "m_before"), "first")
+_ADAM_V = ("Mul", ("Sub", "squares", "v_before"), "second")
+
+
+def _step_reads(delta: Any) -> dict[str, Any]:
+    """The reads of m and v behind what matches `_ADAM_STEP`."""
+    numerator, denominator = (each.op for each in delta.op.inputs)
+    root = next(each.op for each in denominator.inputs if each.op.type == "Sqrt")
+    read = next(each.op for each in numerator.inputs if each.op.type == "ReadVariableOp")
+    return {"m": read, "v": root.inputs[0].op}
+
+
+def _adam(operation: Any, uses: Uses) -> Compute | None:
+    """m += (g - m) first; v += (squares - v) second; p -= m step / (sqrt(v) + epsilon)."""
+    p, delta = operation.inputs
+    found: dict[str, Any] = {}
+    if p.dtype is not dtypes.resource or not matches(_ADAM_STEP, delta, found):
+        return None
+    for name, pattern in (("m", _ADAM_M), ("v", _ADAM_V)):
+        write = uses.sole_write(found[name])
+        if (
+            write is None
+            or write.type != "AssignAddVariableOp"
+            or not matches(pattern, write.inputs[1], found)
+        ):
+            return None
+        before = found[f"{name}_before"].op
+        if before.type != "ReadVariableOp" or before.inputs[0] is not found[name]:
+            return None
+        after = _step_reads(delta)[name]
+        if after.inputs[0] is not found[name] or not uses.in_order(before, write, after, operation):
+            return None
+    if uses.sole_write(p) is not operation:
+        return None
+    squared = found["squares"].op
+    if squared.type == "Square" and squared.inputs[0] is found["g"]:
+        del found["squares"]
+
+    def compute(values: dict[int, Any]) -> Any:
+        variables = [values[id(each)] for each in (p, found["m"], found["v"])]
+        old = [variables[0].value, *(values[id(found[name])] for name in ("m_before", "v_before"))]
+        others = [values[id(found[name])] for name in ("g", "squares") if name in found]
+        rates = [values[id(found[name])] for name in ("first", "second", "step", "epsilon")]
+        if any(each is None or each.shape != old[0].shape for each in (*old, *others)) or any(
+            map(np.ndim, rates)
+        ):
+            return None
+        new = native_updates.adam(*old, rates, *others)
+        if new is None:
+            return None
+        for variable, value in zip(variables, new):
+            variable.assign(value)
+        return ()
 
     return compute
 
@@ -123,6 +205,7 @@ def _max_pool_and_relu_gradients(operation: Any, uses: Uses) -> Compute | None:
 FUSIONS: tuple[Fusion, ...] = (
     Fusion("convolution-bias", "the bias is added while the result is in registers", ("BiasAdd",), _convolution_and_bias),
     Fusion("convolution-bias-relu", "so is the activation function applied", ("Relu",), _and_relu),
+    Fusion("adam", "three variables are updated in one pass", ("AssignSubVariableOp",), _adam),
     Fusion("max-pool-relu-gradients", "one pass over the input serves both", ("ReluGrad",), _max_pool_and_relu_gradients),
 )  # fmt: skip
 

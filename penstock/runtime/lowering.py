@@ -92,7 +92,7 @@ class Lowering:
     ):
         self.proxies = proxies  # id(State) -> proxy
         self.failure = failure  # None: checks inside branches and loops are not looked at
-        self.fused = fused or {}  # id(operation) -> what computes its output together with those before it
+        self.fused = fused or {}  # id(operation) -> what computes its results from the values so far
 
     def run(self, operations: Iterable[Any], values: dict[int, Any], nested: bool = False) -> None:
         """Lowers operations; `values` maps id(tensor) to its value and is filled in.
@@ -108,7 +108,10 @@ class Lowering:
         for operation in operations:
             inputs = [values[id(each)] for each in operation.inputs]
             try:
-                results = self._call(operation, inputs)
+                fused = self.fused.get(id(operation))
+                results = None if fused is None else fused(values)
+                if results is None:
+                    results = self._call(operation, inputs)
             except NotStaticError:
                 raise NotCompilableError(operation, "needs the value of a traced input") from None
             except NotCompilableError as inner:
@@ -129,9 +132,6 @@ class Lowering:
                 ) from error
             for tensor, value in zip(operation.outputs, results):
                 values[id(tensor)] = value
-            if (compute := self.fused.get(id(operation))) is not None:
-                if (value := compute(values)) is not None:
-                    values[id(operation.outputs[0])] = value
             check = operation.definition.check
             if nested and check is not None and self.failure is not None:
                 attrs = operation.definition.attrs_for_kernel(operation.attrs)

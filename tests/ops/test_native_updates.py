@@ -1,0 +1,86 @@
+"""Adam's update and sums of rows by native kernels give what the operations give one by one."""
+
+from unittest import mock
+
+import numpy as np
+import pytest
+
+import penstock as tf
+from penstock.engine import native
+from penstock.runtime import fusion
+
+pytestmark = pytest.mark.skipif(
+    native.library() is None, reason="the native kernels could not be compiled here"
+)
+
+
+def adam_step(p, m, v, gradient, squares):
+    """As Keras writes it."""
+    m.assign_add((gradient - m) * 0.1)
+    v.assign_add((squares - v) * 0.001)
+    p.assign_sub(m * 0.01 / (tf.sqrt(v) + 1e-7))
+
+
+def variables(shape):
+    random = np.random.default_rng(0)
+    return [tf.Variable(np.abs(random.standard_normal(shape)).astype("f")) for _ in range(3)]
+
+
+def run(shape, sparse):
+    """The variables after two steps, and which fusions were found."""
+    own = variables(shape)
+    gradient = tf.constant(np.random.default_rng(1).standard_normal(shape), tf.float32)
+    found = []
+    find = fusion.find
+
+    @tf.function
+    def step(gradient):
+        adam_step(*own, gradient, gradient * 3.0 if sparse else tf.square(gradient))
+
+    def note(operations, leaving):
+        patterns = find(operations, leaving)
+        found.extend(each.type for each in operations if id(each) in patterns)
+        return patterns
+
+    with mock.patch.object(fusion, "find", note):
+        step(gradient)
+        step(gradient)
+    return [each.numpy() for each in own], found
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("shape", [(64, 65), (5000,), (7,)])
+def test_adam(shape, sparse):
+    ours, found = run(shape, sparse)
+    assert found == ["AssignSubVariableOp"]
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        theirs, _ = run(shape, sparse)
+    for a, b in zip(ours, theirs):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_a_variable_that_is_assigned_twice_is_left_alone():
+    own = variables((64, 65))
+
+    @tf.function
+    def step(gradient):
+        adam_step(*own, gradient, tf.square(gradient))
+        own[1].assign_add(gradient)
+
+    graph = step.get_concrete_function(tf.TensorSpec((64, 65))).graph
+    assert fusion.find(graph.get_operations(), graph.outputs) == {}
+
+
+@pytest.mark.parametrize("width", [1, 3, 128])
+@pytest.mark.parametrize("ids_dtype", [np.int32, np.int64])
+def test_sum_rows(width, ids_dtype):
+    random = np.random.default_rng(0)
+    data = tf.constant(random.standard_normal((50, width)), tf.float32)
+    ids = tf.constant(random.integers(-2, 6000, (50,)).astype(ids_dtype) // 10)
+    function = tf.function(lambda data, ids: tf.math.unsorted_segment_sum(data, ids, 5000))
+    ours = function(data, ids)
+    expected = np.zeros((5000, width), "f")
+    for row, place in zip(data.numpy(), ids.numpy()):
+        if place >= 0:
+            expected[place] += row
+    np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
