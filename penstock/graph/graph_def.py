@@ -28,6 +28,12 @@ TRANSLATED_OPS: dict[str, tuple[str, dict[str, str]]] = {
     "VectorizedMap": ("MapDefun", {"Te": "Targuments", "Tc": "Tcaptured", "Tout": "output_types"}),
 }
 
+# Ops that TensorFlow does not have under any name: a graph with one of them runs here only.
+OWN_OPS = {
+    "CTCLossDense", "MakeDatasetIterator", "RaggedBroadcast", "ReduceDatasetOnHost", "TensorListAdd", "TensorListAddItem",
+    "TensorListItemGradient", "TensorListZerosLike",
+}  # fmt: skip
+
 
 def graph_def(graph: Graph, from_version: int | None = None, add_shapes: bool = False) -> Any:
     """A graph as a GraphDef; the functions that its nodes hold go into the library."""

@@ -200,7 +200,7 @@ def read_meta_graph(path: str) -> Any:
 @export(v1=["train.import_meta_graph"])
 def import_meta_graph(
     meta_graph_or_file: Any, clear_devices: bool = False, import_scope: str | None = None, **kwargs: Any
-) -> Saver | None:
+) -> Saver | tuple[Saver | None, list[Any]] | None:
     """Adds the graph and the collections of a MetaGraphDef to the current graph.
 
     Args:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from penstock.engine.context import thread
 from penstock.engine.export import export
-from penstock.graph.graph_def import FunctionLibrary, plain_name
+from penstock.graph.graph_def import OWN_OPS, FunctionLibrary, plain_name
 from penstock.graph.tensor_proto import shape_proto
 from penstock.io.tensor_bundle_writer import BundleWriter
 from penstock.release import TENSORFLOW_VERSION
@@ -48,6 +49,8 @@ from penstock.types.data_structures import ListWrapper, _DictWrapper, _TupleWrap
 from penstock.types.specs import TensorSpec
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 from penstock.types.trackable import Trackable
+
+_logger = logging.getLogger("tensorflow")
 
 
 @export("saved_model.save", v1=["saved_model.save", "saved_model.experimental.save"])
@@ -253,6 +256,7 @@ class _Writer:
     def _fill_graph(self, meta: Any, objects: Any) -> None:
         graph = SavedGraph(self._nodes, not self._options.experimental_skip_saver)
         functions = {each.signature.name: each for each in self._library.messages()}
+        _warn_of_own_ops(functions.values())
         for wrapper in self._wrappers.values():
             functions[wrapper.signature.name] = wrapper
         for number, name in graph.names.items():
@@ -361,6 +365,15 @@ def _fill_user_object(message: Any, thing: Any) -> None:
     wrappers = (name for kind, name in _WRAPPERS.items() if isinstance(thing, kind))
     message.identifier = next(wrappers, getattr(thing, "_object_identifier", "_generic_user_object"))
     message.version.producer = message.version.min_consumer = 1
+
+
+def _warn_of_own_ops(functions: Iterable[Any]) -> None:
+    own = {node.op for function in functions for node in function.node_def} & OWN_OPS
+    if own:
+        _logger.warning(
+            "The SavedModel uses ops that TensorFlow does not have, so only Penstock can load it: %s.",
+            ", ".join(sorted(own)),
+        )
 
 
 # Functions as messages.

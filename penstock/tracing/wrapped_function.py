@@ -59,7 +59,8 @@ def cut_out(
                 raise ValueError(
                     f"{name}: the placeholder {operation.name!r} is needed for the fetches and not among the feeds."
                 )
-        copies = copy_operations(SimpleNamespace(get_operations=lambda: needed, inputs=[]), target, values)
+        part: Any = SimpleNamespace(get_operations=lambda: needed, inputs=[])
+        copies = copy_operations(part, target, values)
 
         def result(each: Any) -> Any:
             if each is None or isinstance(each, Operation):

@@ -341,3 +341,13 @@ def test_loops_branches_and_random_numbers(tmp_path):
     np.testing.assert_allclose(
         tape.gradient(y, loaded.w), expected_tape.gradient(expected, program.w), rtol=1e-6
     )
+
+
+def test_ops_that_only_penstock_has_are_named(tmp_path, caplog):
+    module = tf.Module()
+    spec = tf.RaggedTensorSpec([None, None], tf.float32)
+    module.f = tf.function(lambda rows: rows + tf.reduce_max(rows, 1, keepdims=True), input_signature=[spec])
+    tf.saved_model.save(module, str(tmp_path))
+    assert "RaggedBroadcast" in caplog.text
+    rows = tf.ragged.constant([[1.0], [2.0, 3.0]])
+    assert tf.saved_model.load(str(tmp_path)).f(rows).to_list() == [[2.0], [5.0, 6.0]]
