@@ -9,14 +9,13 @@ checksum. The index block maps the last key of each block to its place; the foot
 from __future__ import annotations
 
 import bisect
-import mmap
-import os
 import struct
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from penstock.io import snappy
 from penstock.io.checksums import crc32c, mask
+from penstock.io.random_access import RandomAccessFile
 from penstock.io.varint import read_varint, write_varint
 from penstock.types import errors
 
@@ -49,7 +48,7 @@ class SortedTable:
     """Reads a table. Every block is checked against its checksum when it is read.
 
     Args:
-      path: the file; it is memory-mapped until `close`.
+      path: the file; it is open until `close`.
 
     Raises:
       DataLossError: the file is no table, is cut off, or a byte of it changed.
@@ -58,13 +57,11 @@ class SortedTable:
 
     def __init__(self, path: str):
         self.path = path
-        self._map: Any = b""
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size < _FOOTER:
-                raise self._damaged(f"it has {size} bytes, fewer than the {_FOOTER} of a footer")
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        footer = self._map[-_FOOTER:]
+        self._file = RandomAccessFile(path)
+        size = len(self._file)
+        if size < _FOOTER:
+            raise self._damaged(f"it has {size} bytes, fewer than the {_FOOTER} of a footer")
+        footer = self._file.read(size - _FOOTER, _FOOTER)
         if int.from_bytes(footer[-8:], "little") != MAGIC:
             raise self._damaged("it does not end with the magic number of a sorted table")
         try:
@@ -88,9 +85,7 @@ class SortedTable:
 
     def close(self) -> None:
         """Ends the mapping of the file."""
-        if self._map:
-            self._map.close()
-        self._map = b""
+        self._file.close()
 
     def _damaged(self, what: str) -> errors.DataLossError:
         return errors.DataLossError(None, None, f"{self.path} is damaged or is no table of tensors: {what}")
@@ -110,10 +105,10 @@ class SortedTable:
 
     def _contents(self, place: _Place) -> bytes:
         end = place.offset + place.size
-        if end + _TRAILER > len(self._map) - _FOOTER:
+        if end + _TRAILER > len(self._file) - _FOOTER:
             raise self._damaged(f"a block of {place.size} bytes at byte {place.offset} goes beyond the end")
-        data = self._map[place.offset : end + 1]
-        stored = int.from_bytes(self._map[end + 1 : end + _TRAILER], "little")
+        block = self._file.read(place.offset, place.size + _TRAILER)
+        data, stored = block[: place.size + 1], int.from_bytes(block[place.size + 1 :], "little")
         if mask(crc32c(data)) != stored:
             raise self._damaged(f"the checksum of the block at byte {place.offset} does not match")
         if data[-1] == _PLAIN:

@@ -5,8 +5,6 @@ Everything that is read is compared with its checksum; what is damaged raises Da
 
 from __future__ import annotations
 
-import mmap
-import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -14,8 +12,9 @@ import numpy as np
 
 from penstock.io import tensor_encoding
 from penstock.io.checksums import mask
-from penstock.io.filesystem import local_path, os_errors
+from penstock.io.filesystem import files_of, os_errors
 from penstock.io.proto_schema import message_classes
+from penstock.io.random_access import RandomAccessFile
 from penstock.io.sorted_table import SortedTable
 from penstock.io.tensor_slice import TensorSlice, slice_key
 from penstock.types import errors
@@ -89,9 +88,9 @@ class BundleReader:
     """
 
     def __init__(self, prefix: Any):
-        self.prefix = local_path(prefix)
+        files, self.prefix = files_of(prefix)
         self._index_path = index_path(self.prefix)
-        if not os.path.exists(self._index_path):
+        if not files.exists(self._index_path):
             raise errors.NotFoundError(
                 None,
                 None,
@@ -99,7 +98,7 @@ class BundleReader:
                 f"{self.prefix}",
             )
         self._entries: dict[bytes, Entry] = {}
-        self._maps: dict[int, Any] = {}
+        self._files: dict[int, RandomAccessFile] = {}
         with os_errors(self._index_path):
             table = SortedTable(self._index_path)
         try:
@@ -176,11 +175,10 @@ class BundleReader:
         return np.array(self.read(name)[place], order="C")
 
     def close(self) -> None:
-        """Ends the mappings of the data files."""
-        for data in self._maps.values():
-            if data:
-                data.close()
-        self._maps.clear()
+        """Closes the data files."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
 
     def __enter__(self) -> BundleReader:
         return self
@@ -230,14 +228,14 @@ class BundleReader:
 
     def _value(self, name: str, entry: Entry) -> np.ndarray:
         path = data_path(self.prefix, entry.shard, self.num_shards)
-        stored = self._map(entry.shard, path)
+        stored = self._file(entry.shard, path)
         end = entry.offset + entry.size
         if entry.offset < 0 or entry.size < 0 or end > len(stored):
             raise self._damaged(
                 path, name, f"it lies at bytes {entry.offset} to {end} of a file that has {len(stored)}"
             )
         # What is compared with the checksum is our copy, not a file that may still change.
-        data = np.frombuffer(stored, np.uint8, entry.size, entry.offset).copy() if entry.size else b""
+        data = stored.array(entry.offset, entry.size)
         try:
             count = int(np.prod(entry.shape, dtype=object))
             if mask(tensor_encoding.checksum(data, entry.dtype, count)) != entry.crc32c:
@@ -246,12 +244,11 @@ class BundleReader:
         except ValueError as error:
             raise self._damaged(path, name, str(error)) from None
 
-    def _map(self, shard: int, path: str) -> Any:
-        if shard not in self._maps:
-            with os_errors(path), open(path, "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                self._maps[shard] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-        return self._maps[shard]
+    def _file(self, shard: int, path: str) -> RandomAccessFile:
+        if shard not in self._files:
+            with os_errors(path):
+                self._files[shard] = RandomAccessFile(path)
+        return self._files[shard]
 
     def _damaged(self, path: str, name: str | None, what: str) -> errors.DataLossError:
         tensor = "" if name is None else f"tensor {name!r}: "

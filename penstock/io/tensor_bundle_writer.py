@@ -7,6 +7,7 @@ its index is, and a reader that comes in between finds checksums that do not mat
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import Sequence
 from typing import IO, Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from penstock.io import tensor_encoding
 from penstock.io.checksums import mask
-from penstock.io.filesystem import local_path, os_errors, replacing
+from penstock.io.filesystem import files_of, os_errors, replacing
 from penstock.io.sorted_table import SortedTable, write_table
 from penstock.io.tensor_bundle import HEADER_KEY, VERSION, data_path, index_path, messages
 from penstock.io.tensor_slice import TensorSlice, slice_key
@@ -40,7 +41,7 @@ class BundleWriter:
     """
 
     def __init__(self, prefix: Any):
-        self.prefix = local_path(prefix)
+        self._system, self.prefix = files_of(prefix)
         self._entries: dict[bytes, Any] = {}
         self._position = 0
         self._files = contextlib.ExitStack()
@@ -49,7 +50,7 @@ class BundleWriter:
     def __enter__(self) -> BundleWriter:
         directory = os.path.dirname(self.prefix)
         with os_errors(directory):
-            os.makedirs(directory or ".", exist_ok=True)
+            self._system.makedirs(directory or ".")
         self._data = self._files.enter_context(replacing(data_path(self.prefix, 0, 1)))
         return self
 
@@ -136,10 +137,10 @@ def merge_bundles(prefixes: Sequence[Any], target: Any, allow_missing: bool = Fa
       NotFoundError: one of them, or all, do not exist.
       InvalidArgumentError: two of them have the same tensor.
     """
-    target = local_path(target)
-    sources = [local_path(each) for each in prefixes]
+    system, target = files_of(target)
+    sources = [files_of(each)[1] for each in prefixes]
     if allow_missing:
-        sources = [each for each in sources if os.path.exists(index_path(each))]
+        sources = [each for each in sources if system.exists(index_path(each))]
     if not sources:
         raise errors.NotFoundError(None, None, f"At least one prefix checkpoint is required to make {target}")
     entries: dict[bytes, Any] = {}
@@ -147,13 +148,13 @@ def merge_bundles(prefixes: Sequence[Any], target: Any, allow_missing: bool = Fa
     for source in sources:
         _join(source, entries, files)
     with os_errors(target):
-        os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
+        system.makedirs(os.path.dirname(target) or ".")
         for shard, path in enumerate(files):
-            os.replace(path, data_path(target, shard, len(files)))
+            system.move(path, data_path(target, shard, len(files)))
         _write_index(target, entries, len(files))
         for source in sources:
             if source != target:
-                os.unlink(index_path(source))
+                system.remove(index_path(source))
 
 
 def _join(source: str, entries: dict[bytes, Any], files: list[str]) -> None:
@@ -210,14 +211,15 @@ def _set_shape(entry: Any, shape: Sequence[int]) -> None:
 def to_disk(file: IO[bytes]) -> None:
     """Waits until what was written to a file would survive the loss of power."""
     file.flush()
-    os.fsync(file.fileno())
+    with contextlib.suppress(AttributeError, io.UnsupportedOperation):  # files that are not local
+        os.fsync(file.fileno())
 
 
 def _names_to_disk(directory: str) -> None:
     """The same for the names of the files in a directory."""
     try:
         handle = os.open(directory, os.O_RDONLY)
-    except OSError:  # some systems do not open directories
+    except OSError:  # the directory is not local, or the system does not open directories
         return
     try:
         os.fsync(handle)

@@ -10,7 +10,7 @@ from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
 from penstock.graph.lifting import init_scope
-from penstock.io.filesystem import local_path
+from penstock.io.filesystem import files_of
 from penstock.io.tensor_bundle import BundleReader
 from penstock.ops.variables import Variable
 from penstock.runtime.session import default_session
@@ -110,7 +110,7 @@ class _ObjectCheckpoint(AutoTrackable):
         options = options or CheckpointOptions()
         if thread.graph is not None and thread.graph.building_function:
             return save_op(file_prefix, serialize(self._object_graph(options)))
-        prefix = local_path(file_prefix)
+        prefix = files_of(file_prefix)[1]
         reads = None if thread.graph is None else self._graph_reads
         tensors = on_host(serialize(self._object_graph(options), reads), session)
 
@@ -145,7 +145,7 @@ class _ObjectCheckpoint(AutoTrackable):
         if save_path is None:
             return InitializationOnlyStatus(lambda: self._object_graph(options))
         self.sync()
-        prefix = _variables_of_saved_model(local_path(save_path))
+        prefix = _variables_of_saved_model(save_path)
         try:
             reader = open_checkpoint(prefix)
         except errors.NotFoundError as error:
@@ -279,7 +279,7 @@ def _save(checkpoint: Any, file_prefix: Any, options: CheckpointOptions | None, 
     options = options or CheckpointOptions()
     session = _session(session)
     number = next_number(checkpoint, session)
-    prefix = local_path(file_prefix)
+    prefix = files_of(file_prefix)[1]
     path = f"{prefix}-{number}"
 
     def note() -> None:
@@ -346,8 +346,10 @@ def stored_object_graph(reader: BundleReader | CheckpointV1Reader) -> Any:
     return graph
 
 
-def _variables_of_saved_model(path: str) -> str:
+def _variables_of_saved_model(save_path: Any) -> str:
+    """The prefix of the checkpoint in a SavedModel; any other path as it is."""
+    files, path = files_of(save_path)
     names = ("saved_model.pb", "saved_model.pbtxt")
-    if os.path.isdir(path) and any(os.path.exists(os.path.join(path, name)) for name in names):
+    if files.isdir(path) and any(files.exists(os.path.join(path, name)) for name in names):
         return os.path.join(path, "variables", "variables")
     return path

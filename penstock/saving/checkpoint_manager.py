@@ -10,7 +10,7 @@ from typing import Any
 
 from penstock.engine.context import thread
 from penstock.engine.export import export
-from penstock.io.filesystem import local_path
+from penstock.io.filesystem import files_of
 from penstock.runtime.session import default_session
 from penstock.saving.checkpoint import next_number
 from penstock.saving.checkpoint_options import CheckpointOptions
@@ -68,7 +68,7 @@ class CheckpointManager:
             raise ValueError(f"Expected a positive integer or `None` for `max_to_keep`, got {max_to_keep}.")
         if checkpoint_interval is not None and step_counter is None:
             raise ValueError("`step_counter` should be passed if `checkpoint_interval` is not None.")
-        self._checkpoint, self._directory = checkpoint, local_path(directory)
+        self._checkpoint, self._directory = checkpoint, files_of(directory)[1]
         self._max_to_keep, self._hours = max_to_keep, keep_checkpoint_every_n_hours
         self._prefix = os.path.join(self._directory, checkpoint_name)
         self._step_counter, self._checkpoint_interval = step_counter, checkpoint_interval

@@ -10,6 +10,7 @@ import numpy as np
 
 from penstock.engine.definition import op, stops
 from penstock.engine.shape_rules import ShapeCall, no_outputs, scalar
+from penstock.io.filesystem import files_of
 from penstock.io.tensor_bundle import BundleReader
 from penstock.io.tensor_bundle_writer import BundleWriter, merge_bundles
 from penstock.io.tensor_slice import parse_shape_and_slice
@@ -93,9 +94,10 @@ def _merge(
     merge_bundles(sources, target, allow_missing_files)
     if delete_old_dirs:
         # The parts lay in a directory of their own; one that holds more stays.
+        files, _ = files_of(target)
         for directory in {os.path.dirname(each) for each in sources} - {os.path.dirname(target)}:
-            if os.path.isdir(directory) and not os.listdir(directory):
-                os.rmdir(directory)
+            if files.isdir(directory) and not files.listdir(directory):
+                files.rmtree(directory)
     return ()
 
 

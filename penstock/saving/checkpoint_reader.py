@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 
 from penstock.engine.export import export
-from penstock.io.filesystem import local_path
+from penstock.io.filesystem import files_of
 from penstock.saving.checkpoint_state import latest_checkpoint
 from penstock.saving.checkpoint_v1 import open_checkpoint
 from penstock.types.dtypes import DType
@@ -90,8 +89,8 @@ def load_checkpoint(ckpt_dir_or_file: Any) -> CheckpointReader:
       >>> tf.train.load_checkpoint(path).get_tensor("v/.ATTRIBUTES/VARIABLE_VALUE")
       array([1., 2.], dtype=float32)
     """
-    path = local_path(ckpt_dir_or_file)
-    if os.path.isdir(path):
+    files, path = files_of(ckpt_dir_or_file)
+    if files.isdir(path):
         found = latest_checkpoint(path)
         if found is None:
             raise ValueError(

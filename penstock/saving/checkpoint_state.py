@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from penstock.engine.export import export
-from penstock.io.filesystem import local_path, os_errors, replacing
+from penstock.io.filesystem import files_of, open_to_read, os_errors, replacing
 from penstock.io.proto_schema import message_classes
 from penstock.io.tensor_bundle import index_path
 from penstock.io.tensor_bundle_writer import to_disk
@@ -38,7 +38,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _state_path(directory: Any, latest_filename: str | None) -> str:
-    return os.path.join(local_path(directory), latest_filename or "checkpoint")
+    return os.path.join(files_of(directory)[1], latest_filename or "checkpoint")
 
 
 @export(v1=["train.generate_checkpoint_state_proto"])
@@ -54,9 +54,8 @@ def generate_checkpoint_state_proto(
     Raises:
       ValueError: the numbers of paths and timestamps differ.
     """
-    directory = local_path(save_dir)
-    newest = local_path(model_checkpoint_path)
-    paths = [local_path(each) for each in all_model_checkpoint_paths or ()]
+    directory, newest = files_of(save_dir)[1], files_of(model_checkpoint_path)[1]
+    paths = [files_of(each)[1] for each in all_model_checkpoint_paths or ()]
     times = list(all_model_checkpoint_timestamps or ())
     if times and len(times) != len(paths):
         raise ValueError(
@@ -126,9 +125,9 @@ def write_checkpoint_state(
     newest, paths = model_checkpoint_path, list(all_model_checkpoint_paths or ())
     times, last = all_model_checkpoint_timestamps, last_preserved_timestamp
     if save_relative_paths:
-        directory = local_path(save_dir) or "."
-        newest = os.path.relpath(local_path(newest), directory)
-        paths = [os.path.relpath(local_path(each), directory) for each in paths] or [newest]
+        directory = files_of(save_dir)[1] or "."
+        newest = os.path.relpath(files_of(newest)[1], directory)
+        paths = [os.path.relpath(files_of(each)[1], directory) for each in paths] or [newest]
         state = _state_class()(
             model_checkpoint_path=newest,
             all_model_checkpoint_paths=paths,
@@ -137,12 +136,12 @@ def write_checkpoint_state(
         )
     else:
         state = generate_checkpoint_state_proto(save_dir, newest, paths, times, last)
-    if os.path.join(local_path(save_dir), state.model_checkpoint_path) == file:
+    if os.path.join(files_of(save_dir)[1], state.model_checkpoint_path) == file:
         raise RuntimeError(
             f"Save path '{model_checkpoint_path}' conflicts with path used for checkpoint state. Please use a "
             "different save path."
         )
-    os.makedirs(os.path.dirname(file) or ".", exist_ok=True)
+    files_of(file)[0].makedirs(os.path.dirname(file) or ".")
     with replacing(file) as stream:
         stream.write(text_format.MessageToString(state).encode())
         to_disk(stream)
@@ -160,13 +159,13 @@ def get_checkpoint_state(checkpoint_dir: Any, latest_filename: str | None = None
 
     file = _state_path(checkpoint_dir, latest_filename)
     try:
-        with open(file, encoding="utf-8") as stream:
-            state = text_format.Parse(stream.read(), _state_class()())
+        with open_to_read(file) as stream:
+            state = text_format.Parse(stream.read().decode("utf-8"), _state_class()())
     except (OSError, UnicodeDecodeError, text_format.ParseError):
         return None
     if not state.model_checkpoint_path:
         return None
-    directory = local_path(checkpoint_dir)
+    directory = files_of(checkpoint_dir)[1]
     state.model_checkpoint_path = os.path.join(directory, state.model_checkpoint_path)
     for index, path in enumerate(state.all_model_checkpoint_paths):
         state.all_model_checkpoint_paths[index] = os.path.join(directory, path)
@@ -194,22 +193,23 @@ def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -
 @export(v1=["train.checkpoint_exists"])
 def checkpoint_exists(checkpoint_prefix: Any) -> bool:
     """Whether there is a checkpoint with a prefix, in either format; the prefix may be a pattern."""
-    return bool(_files_of(local_path(checkpoint_prefix)))
+    return bool(_files_of(checkpoint_prefix))
 
 
-def _files_of(prefix: str) -> list[str]:
-    """The file that says that a checkpoint exists."""
-    found = [path for path in (index_path(prefix), prefix) if os.path.isfile(path)]
+def _files_of(prefix: Any) -> list[str]:
+    """The files that say that a checkpoint exists."""
+    files, prefix = files_of(prefix)
+    found = [path for path in (index_path(prefix), prefix) if files.exists(path) and not files.isdir(path)]
     return found or [
-        path for path in glob.glob(index_path(prefix)) + glob.glob(prefix) if os.path.isfile(path)
+        path for path in files.glob(index_path(prefix)) + files.glob(prefix) if not files.isdir(path)
     ]
 
 
 @export(v1=["train.get_checkpoint_mtimes"])
 def get_checkpoint_mtimes(checkpoint_prefixes: Sequence[Any]) -> list[float]:
     """When each of the checkpoints was written, in seconds since 1970; those that do not exist are left out."""
-    found = (_files_of(local_path(prefix)) for prefix in checkpoint_prefixes)
-    return [os.path.getmtime(files[0]) for files in found if files]
+    found = (_files_of(prefix) for prefix in checkpoint_prefixes)
+    return [files_of(paths[0])[0].stat(paths[0])[1] / 1e9 for paths in found if paths]
 
 
 @export(v1=["train.remove_checkpoint"])
@@ -217,8 +217,8 @@ def remove_checkpoint(
     checkpoint_prefix: Any, checkpoint_format_version: int = 2, meta_graph_suffix: str = "meta"
 ) -> None:
     """Deletes the files of a checkpoint and its MetaGraph."""
-    prefix = local_path(checkpoint_prefix)
-    delete_files(f"{meta_graph_path(prefix, meta_graph_suffix)}")
+    prefix = files_of(checkpoint_prefix)[1]
+    delete_files(glob.escape(meta_graph_path(prefix, meta_graph_suffix)))
     delete_checkpoint(prefix)
 
 
@@ -230,16 +230,17 @@ def meta_graph_path(prefix: str, suffix: str = "meta") -> str:
 
 def delete_checkpoint(prefix: str) -> None:
     """Deletes the files of a checkpoint, of either format; the index first, so that no half of one seems to be there."""
-    delete_files(index_path(prefix))
+    delete_files(glob.escape(index_path(prefix)))
     delete_files(f"{glob.escape(prefix)}.data-?????-of-?????")
-    delete_files(prefix)
+    delete_files(prefix)  # the first format; of a sharded one the prefix is a pattern
 
 
 def delete_files(pattern: str) -> None:
     """Deletes the files that match, where there are any."""
-    for path in glob.glob(pattern):
+    files, pattern = files_of(pattern)
+    for path in files.glob(pattern):
         with os_errors(path):
-            os.unlink(path)
+            files.remove(path)
 
 
 @export("train.checkpoints_iterator")

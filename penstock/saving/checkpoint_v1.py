@@ -6,7 +6,6 @@ The empty key has the list of tensors and of the slices that each is stored in; 
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from penstock.graph.tensor_proto import FIELDS
-from penstock.io.filesystem import local_path, os_errors, replacing
+from penstock.io.filesystem import files_of, os_errors, replacing
 from penstock.io.proto_schema import message_classes
 from penstock.io.sorted_table import SortedTable, write_table
 from penstock.io.tensor_bundle import BundleReader, index_path
@@ -72,7 +71,7 @@ class CheckpointV1Reader:
     """
 
     def __init__(self, prefix: Any):
-        self.prefix = local_path(prefix)
+        self.prefix = files_of(prefix)[1]
         paths = _files(self.prefix)
         if not paths:
             raise errors.NotFoundError(
@@ -185,17 +184,17 @@ def open_checkpoint(prefix: Any) -> BundleReader | CheckpointV1Reader:
       NotFoundError: there is none.
       DataLossError: it is damaged.
     """
-    path = local_path(prefix)
-    if not os.path.exists(index_path(path)) and _files(path):
+    files, path = files_of(prefix)
+    if not files.exists(index_path(path)) and _files(path):
         return CheckpointV1Reader(path)
     return BundleReader(path)
 
 
 def _files(prefix: str) -> list[str]:
     """The files of a checkpoint in the first format: the one of that name, or those that match it."""
-    if os.path.isfile(prefix):
-        return [prefix]
-    return sorted(path for path in glob.glob(prefix) if os.path.isfile(path))
+    files, _ = files_of(prefix)
+    found = [prefix] if files.exists(prefix) else files.glob(prefix)
+    return sorted(path for path in found if not files.isdir(path))
 
 
 def _numpy_kind(dtype: DType) -> Any:
@@ -232,7 +231,7 @@ def write_checkpoint_v1(
     Raises:
       InvalidArgumentError: the format has no place for a dtype, or a slice is given twice.
     """
-    path, classes = local_path(path), messages()
+    (files, path), classes = files_of(path), messages()
     listed = classes.SavedTensorSlices()
     metas: dict[str, Any] = {}
     pairs: dict[bytes, bytes] = {}
@@ -257,7 +256,7 @@ def write_checkpoint_v1(
     listed.meta.versions.producer = 1
     pairs[b""] = listed.SerializeToString()
     with os_errors(path):
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        files.makedirs(os.path.dirname(path) or ".")
     with replacing(path) as file:
         write_table(file, sorted(pairs.items()))
         to_disk(file)

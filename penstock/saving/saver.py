@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import time
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Any
 from penstock.engine import context
 from penstock.engine.context import thread
 from penstock.engine.export import EXPORTS, export
-from penstock.io.filesystem import local_path
+from penstock.io.filesystem import files_of
 from penstock.saving import saver_eager, saver_graph
 from penstock.saving.checkpoint import stored_object_graph
 from penstock.saving.checkpoint_state import (
@@ -264,7 +265,7 @@ class Saver:
         """
         self._check_built()
         latest = latest_filename or "checkpoint"
-        target = local_path(save_path)
+        target = files_of(save_path)[1]
         if os.path.split(latest)[0]:
             raise ValueError("'latest_filename' must not contain path components")
         if os.path.basename(target) == latest and not self._sharded:
@@ -284,7 +285,7 @@ class Saver:
             )
             for each in old:
                 delete_checkpoint(each)
-                delete_files(meta_graph_path(each, meta_graph_suffix))
+                delete_files(glob.escape(meta_graph_path(each, meta_graph_suffix)))
         if write_meta_graph and self._nodes is not None:
             self._write_meta_graph(
                 sess, meta_graph_path(path, meta_graph_suffix), strip_default_attrs, save_debug_info
@@ -362,7 +363,7 @@ class Saver:
         self._check_built()
         if save_path is None:
             raise ValueError("Can't load save_path when it is None.")
-        path = local_path(save_path)
+        path = files_of(save_path)[1]
         if not checkpoint_exists(path):
             raise ValueError(f"The passed save_path is not a valid checkpoint: {path}")
         try:

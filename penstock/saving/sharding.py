@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import abc
 import os
-import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from penstock.engine.export import export
-from penstock.io.filesystem import local_path, os_errors
+from penstock.io.filesystem import files_of
 from penstock.io.tensor_bundle_writer import merge_bundles
 from penstock.saving.object_graph import OBJECT_GRAPH_KEY
 from penstock.saving.object_writer import HostTensor, write_tensors
@@ -143,19 +143,19 @@ def write_shards(prefix: str, tensors: Sequence[HostTensor], callback: ShardingC
         for each in tensors
         if each.key != OBJECT_GRAPH_KEY
     ])  # fmt: skip
-    target = local_path(prefix)
-    directory = os.path.dirname(target) or "."
-    with os_errors(directory):
-        os.makedirs(directory, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{os.path.basename(target)}.", dir=directory) as parts:
-            written = []
-            for number, shard in enumerate(shards):
-                pieces = [
-                    HostTensor(key, spec, np.asarray(value), dtypes[key])
-                    for key, slices in shard.items()
-                    for spec, value in slices.items()
-                ]
-                part = os.path.join(parts, f"part-{number}")
-                write_tensors(part, pieces + (described if number == 0 else []))
-                written.append(part)
-            merge_bundles(written, target)
+    files, target = files_of(prefix)
+    parts = f"{target}_temp_{uuid.uuid4().hex}"
+    try:
+        written = []
+        for number, shard in enumerate(shards):
+            pieces = [
+                HostTensor(key, spec, np.asarray(value), dtypes[key])
+                for key, slices in shard.items()
+                for spec, value in slices.items()
+            ]
+            written.append(os.path.join(parts, f"part-{number}"))
+            write_tensors(written[-1], pieces + (described if number == 0 else []))
+        merge_bundles(written, target)
+    finally:
+        if files.isdir(parts):
+            files.rmtree(parts)

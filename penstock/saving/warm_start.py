@@ -11,7 +11,7 @@ import numpy as np
 from penstock.engine import context
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
-from penstock.io.filesystem import local_path, os_errors
+from penstock.io.filesystem import open_to_read, os_errors
 from penstock.ops.variable_initializers import global_variables, trainable_variables
 from penstock.saving.checkpoint_reader import CheckpointReader, load_checkpoint
 from penstock.saving.init_from_checkpoint import init_from_checkpoint, initialize_with
@@ -98,9 +98,8 @@ def _chosen(wanted: Any) -> dict[str, list[Any]]:
 
 
 def _words(path: Any, count: int) -> list[str]:
-    path = local_path(path)
-    with os_errors(path), open(path, encoding="utf-8") as file:
-        lines = [line.rstrip("\n") for line in file]
+    with os_errors(path), open_to_read(path) as file:
+        lines = file.read().decode("utf-8").splitlines()
     if count > len(lines):
         raise ValueError(f"{path} has {len(lines)} words, and {count} are asked for")
     return lines if count < 0 else lines[:count]
