@@ -28,6 +28,9 @@ class _Process:
         self.device_of: Any = None
         self.global_seed: int | None = None
         self.lock = threading.RLock()
+        # Held while a program that reads or assigns states is started, and while eager code reads or assigns one: a
+        # program writes into the buffers of the states that it assigns.
+        self.state_lock = threading.RLock()
         # Places where other layers keep what must be found again: name -> object (random streams, tables, ...).
         self.registry: dict[str, Any] = {}
 

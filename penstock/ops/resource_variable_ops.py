@@ -70,9 +70,10 @@ def on_state(definition: OpDef) -> Callable[[Callable], OpDef]:
 
     def attach(body: Callable) -> OpDef:
         def eager(handle: Any, *inputs: Any, **attrs: Any) -> Any:
-            value = in_place(handle.read())
-            xp = np if isinstance(value, np.ndarray) else jnp
-            return body(xp, value, handle, *(in_place(each) for each in inputs), **attrs)
+            with process.state_lock:
+                value = in_place(handle.read())
+                xp = np if isinstance(value, np.ndarray) else jnp
+                return body(xp, value, handle, *(in_place(each) for each in inputs), **attrs)
 
         definition.numpy(eager)
         definition.xla(lambda handle, *inputs, **attrs: body(jnp, handle.read(), handle, *inputs, **attrs))
@@ -121,9 +122,17 @@ op(
 
 # Reading.
 
+def _read(handle: Any, *, dtype: Any) -> Any:
+    value = handle.read()
+    if isinstance(value, np.ndarray):
+        return value
+    with process.state_lock:  # no program may take the buffer before there is a view of it
+        return unshared(handle.read())
+
+
 op(
     "ReadVariableOp(resource: resource; dtype) -> value: dtype",
-    numpy=lambda handle, *, dtype: unshared(handle.read()),
+    numpy=_read,
     xla=lambda handle, *, dtype: handle.read(),
     shape=lambda call: value_shape(call.inputs[0]),
     gradient=lambda op, dy: [dy],
@@ -170,7 +179,9 @@ _assign_op = op(
 @_assign_op.numpy
 def _(handle: Any, value: Any, *, validate_shape: bool) -> None:
     _check_shape(handle, value, validate_shape)
-    handle.assign(unshared(value))
+    value = unshared(value)
+    with process.state_lock:
+        handle.assign(value)
 
 
 @_assign_op.xla
@@ -197,7 +208,7 @@ _update("AssignSubVariableOp", lambda value, delta: value - delta)
 
 
 def _count_up_to(handle: Any, *, limit: int, **_: Any) -> Any:
-    with process.lock:  # threads that fill a queue count together
+    with process.state_lock:  # threads that fill a queue count together
         value = np.asarray(handle.read())
         if value >= limit:
             raise errors.OutOfRangeError(None, None, f"Reached limit of {limit}")

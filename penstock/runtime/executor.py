@@ -37,8 +37,6 @@ from penstock.runtime.lowering import (
 from penstock.types import dtypes, errors
 from penstock.types.tensors import EagerTensor
 
-_state_lock = threading.RLock()  # programs that assign state run one at a time
-
 _HOST_DTYPES = (dtypes.string,)
 _LARGEST_FOLDED = 4096  # elements
 _PASSING = {"Identity", "IdentityN"}
@@ -384,7 +382,7 @@ class CompiledPiece:
             binding = self._binding = self._bind(objects)
         arguments = [env[slot] for slot in self._entering_slots]
         if binding.written:
-            with _state_lock:
+            with process.state_lock:
                 results, assigned = binding.program(
                     [state.value for state in binding.written],
                     [state.value for state in binding.read],
@@ -392,8 +390,11 @@ class CompiledPiece:
                 )
                 for state, value in zip(binding.written, assigned):
                     state.value = value
+        elif binding.read:
+            with process.state_lock:
+                results, _ = binding.program([], [state.value for state in binding.read], arguments)
         else:
-            results, _ = binding.program([], [state.value for state in binding.read], arguments)
+            results, _ = binding.program([], [], arguments)
         for slot, value in zip(self._leaving_slots, results):
             env[slot] = value
         if self._checks and (number := int(results[-1])):
@@ -496,6 +497,13 @@ class HostPiece:
         ]
 
     def __call__(self, env: list) -> None:
+        if self._states:
+            with process.state_lock:
+                self._run(env)
+        else:
+            self._run(env)
+
+    def _run(self, env: list) -> None:
         for slot in self._arrays:
             if type(env[slot]) is not np.ndarray:
                 env[slot] = np.asarray(env[slot])
