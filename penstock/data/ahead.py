@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from penstock.ops.random_stream import carried
@@ -28,14 +28,21 @@ class Ahead:
       elements: the iterator.
       size: how many elements may wait; None to begin with two, and to double that where the consumer still waits.
       ready: elements that are there already.
+      finish: called by the thread when it was stopped and leaves the iterator.
 
     Attributes:
       still: a lock; while it is held, the thread leaves the iterator alone.
       waited: seconds that the consumer has waited.
     """
 
-    def __init__(self, elements: Iterator[Any], size: int | None, ready: list | None = None):
-        self._shared = _Shared(elements, size or 2, collections.deque(ready or ()))
+    def __init__(
+        self,
+        elements: Iterator[Any],
+        size: int | None,
+        ready: list | None = None,
+        finish: Callable[[], None] | None = None,
+    ):
+        self._shared = _Shared(elements, size or 2, collections.deque(ready or ()), finish)
         self._tuned = size is None
         self._was_full = False
         self.still = self._shared.still
@@ -93,8 +100,10 @@ class Ahead:
 class _Shared:
     """What the thread and the consumer both have; the thread keeps nothing else alive."""
 
-    def __init__(self, elements: Iterator[Any], size: int, ready: collections.deque):
-        self.elements, self.size, self.ready = elements, size, ready
+    def __init__(
+        self, elements: Iterator[Any], size: int, ready: collections.deque, finish: Callable[[], None] | None
+    ):
+        self.elements, self.size, self.ready, self.finish = elements, size, ready, finish
         self.changed = threading.Condition()
         self.still = threading.Lock()
         self.stopped = False
@@ -115,6 +124,8 @@ class _Shared:
                     self.changed.wait(1.0)  # a stop that could not take the lock is seen then
             with self.still:
                 if self.stopped:
+                    if self.finish is not None:
+                        self.finish()
                     return
                 element = _next(self.elements)
                 with self.changed:

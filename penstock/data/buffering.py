@@ -80,7 +80,7 @@ class Prefetch(Dataset):
             if not slow:
                 yield from elements
                 return
-        ahead = Ahead(elements, None if size == AUTOTUNE else size, ready)
+        ahead = Ahead(elements, None if size == AUTOTUNE else size, ready, at.inputs[0].close)
         at.keep(lambda: {"ready": ahead.ready}, ahead.still)
         try:
             for element in ahead:

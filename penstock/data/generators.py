@@ -13,7 +13,7 @@ from penstock.data.element import Layout, as_eager, leaves
 from penstock.data.iteration import Iteration
 from penstock.engine.convert import array_of
 from penstock.ops.python_functions import as_op_error
-from penstock.types import errors, nest
+from penstock.types import dtypes, errors, nest
 from penstock.types.dtypes import as_dtype
 from penstock.types.shapes import TensorShape
 from penstock.types.specs import TensorSpec
@@ -46,19 +46,11 @@ class Generator(Dataset):
         ]
 
     def _elements(self, at: Iteration) -> Iterator[list]:
-        given = at.kept.get("given", 0)
-        at.keep(lambda: {"given": given})
-        args = [at.value(each) for each in self._args]
         check = self._flat_tuple if isinstance(self._element_spec, tuple) else self._check
-        try:
-            # A generator cannot be saved: a restored position is found again by leaving out what was given before.
-            for value in itertools.islice(self._generator(*args), given, None):
-                given += 1
-                yield check(value)
-        except errors.OpError:
-            raise
-        except Exception as error:
-            raise as_op_error(error) from error
+        given = at.kept.get("given", 0)
+        elements = _Elements(self._generator, [at.value(each) for each in self._args], given, check)
+        at.keep(lambda: {"given": elements.given})
+        return elements
 
     def _flat_tuple(self, value: Any) -> list:
         """The arrays of a yielded tuple of arrays that are just as promised; others are looked at one by one."""
@@ -87,8 +79,8 @@ class Generator(Dataset):
                 flat.extend(as_eager(each.host()) for each in nest.flatten(part, expand_composites=True))
                 continue
             try:
-                array = part.host() if isinstance(part, Tensor) else array_of(part, spec.dtype)[0]
-            except (TypeError, ValueError) as error:
+                array = part.host() if isinstance(part, Tensor) else _array(part, spec)
+            except (TypeError, ValueError, OverflowError) as error:
                 raise errors.InvalidArgumentError(
                     None, None, f"TypeError: `generator` yielded an element that could not be converted to the expected "
                     f"type. The expected type was {spec.dtype.name}, but the yielded element was {part!r}. ({error})",
@@ -100,6 +92,39 @@ class Generator(Dataset):
                 )  # fmt: skip
             flat.append(array)
         return flat
+
+
+class _Elements:
+    """An iterator over what a generator yields, which goes on after an element that was not as promised.
+
+    A generator cannot be saved. So a restored position is found again by leaving out what was given before.
+    """
+
+    survives_errors = True
+
+    def __init__(self, generator: Callable, args: list, given: int, check: Callable[[Any], list]):
+        self._generator, self._args, self._check = generator, args, check
+        self._values: Iterator[Any] | None = None
+        self.given = given
+
+    def __iter__(self) -> Iterator[list]:
+        return self
+
+    def __next__(self) -> list:
+        try:
+            if self._values is None:
+                self._values = itertools.islice(self._generator(*self._args), self.given, None)
+            value = next(self._values)
+        except (StopIteration, errors.OpError):
+            raise
+        except Exception as error:
+            raise as_op_error(error) from error
+        self.given += 1
+        return self._check(value)
+
+    def close(self) -> None:
+        """Lets the generator go."""
+        self._values = iter(())
 
 
 def _signature(output_types: Any, output_shapes: Any, output_signature: Any) -> Any:
@@ -120,6 +145,21 @@ def _signature(output_types: Any, output_shapes: Any, output_signature: Any) -> 
     return Layout(_map_types(types)).fill(
         [TensorSpec(next(shapes), as_dtype(kind)) for kind in leaves(types)]
     )
+
+
+def _array(part: Any, spec: TensorSpec) -> Any:
+    """A yielded value as an array; numbers of another type are cast, as in TensorFlow."""
+    try:
+        return array_of(part, spec.dtype)[0]
+    except (TypeError, ValueError, OverflowError):
+        array = np.asarray(part)
+        if (
+            array.dtype.kind not in "biufc"
+            or not spec.dtype.is_numpy_compatible
+            or spec.dtype is dtypes.string
+        ):
+            raise
+        return array.astype(spec.dtype.as_numpy_dtype)
 
 
 def _split_like(spec: Any, value: Any) -> list:

@@ -66,7 +66,7 @@ class _Slot:
 
     def __init__(self, element: list, iteration: Iteration, parallel: bool, ready: list | None = None):
         self.element, self.iteration = element, iteration
-        self.ahead = Ahead(iteration._elements, _AHEAD_OF_EACH, ready) if parallel else None
+        self.ahead = Ahead(iteration._elements, _AHEAD_OF_EACH, ready, iteration.close) if parallel else None
         self.elements: Iterator[list] = self.ahead or _after(ready, iteration._elements)
 
     def save(self) -> dict:

@@ -43,7 +43,7 @@ class Iteration:
 
     __slots__ = (
         "node", "run", "kept", "count", "seconds", "waited", "inputs", "_saved_inputs", "_describe",
-        "_still", "_elements",
+        "_still", "_elements", "_broken",
     )  # fmt: skip
 
     def __init__(self, node: Any, run: Run, saved: dict | None = None):
@@ -54,6 +54,7 @@ class Iteration:
         self._saved_inputs: dict[int, dict] = {}
         self._describe: Callable[[], dict] | None = None
         self._still: AbstractContextManager = contextlib.nullcontext()
+        self._broken = False  # whether an error came out of it
         if saved is not None:
             if saved["node"] != type(node).__name__:
                 raise errors.InvalidArgumentError(
@@ -121,6 +122,9 @@ class Iteration:
             except StopIteration:
                 self.seconds += now() - started
                 return
+            except BaseException:
+                self._broken = True
+                raise
             self.seconds += now() - started
             self.count += 1
             yield element
@@ -146,25 +150,40 @@ class Iteration:
                 waiting.extend(each.inputs.values())
             yield
 
-    def revived(self) -> Iteration:
-        """The same position with new generators: an error ends a generator, but not the pipeline."""
-        with self.still():
-            saved = self.save()
-        self.close()
-        revived = Iteration(self.node, self.run, saved)
-        revived.seconds, revived.waited = self.seconds, self.waited
-        return revived
+    def revive(self) -> bool:
+        """Goes on after an error, with the element behind the one that failed: an error ends generators, not positions.
+
+        Returns:
+          Whether there was something to be done: generators that read from here must be made anew then, too.
+        """
+        below = [each.revive() for each in self.inputs.values()]
+        if not self._broken and not any(below) and getattr(self._elements, "gi_frame", self) is not None:
+            return False
+        self._broken = False
+        if getattr(self._elements, "survives_errors", False):
+            return True
+        self.kept = self.kept if self._describe is None else self._describe()
+        self._close_elements()
+        self._describe, self._still = None, contextlib.nullcontext()
+        self._elements = self.node._elements(self)
+        return True
 
     def revive_input(self, index: int = 0) -> Iterator[list]:
-        """Goes on with an input that raised an error, after the element that failed."""
-        self.inputs[index] = self.inputs[index].revived()
+        """Goes on with an input that raised an error."""
+        with self.inputs[index].still():
+            self.inputs[index].revive()
         return self.inputs[index].elements()
+
+    def _close_elements(self) -> None:
+        close = getattr(self._elements, "close", None)
+        if close is not None:
+            # A generator that runs is closed by the thread that runs it, which has been told to end.
+            with contextlib.suppress(ValueError):
+                close()
 
     def close(self) -> None:
         """Ends the generators, and with them their threads."""
-        close = getattr(self._elements, "close", None)
-        if close is not None:
-            close()
+        self._close_elements()
         for each in self.inputs.values():
             each.close()
 

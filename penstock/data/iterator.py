@@ -75,7 +75,9 @@ class IteratorState:
             try:
                 element = next(self._elements, None)
             except Exception:
-                self._go_on_at(self._iteration.revived())  # the next call gets the element after this one
+                with self._iteration.still():
+                    self._iteration.revive()  # the next call gets the element after this one
+                self._elements = self._iteration.timed()
                 raise
             finally:
                 thread.random_states = outer

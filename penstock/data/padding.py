@@ -13,10 +13,11 @@ from penstock.data.batching import batched_size, fixed_batch
 from penstock.data.dataset import Dataset, count_of
 from penstock.data.element import Layout, as_eager, leaves
 from penstock.data.iteration import Iteration
+from penstock.engine.static_value import constant_shape
 from penstock.types import dtypes, errors
 from penstock.types.shapes import TensorShape
 from penstock.types.specs import TensorSpec
-from penstock.types.tensors import Tensor
+from penstock.types.tensors import SymbolicTensor, Tensor
 
 
 class PaddedBatch(Dataset):
@@ -36,9 +37,8 @@ class PaddedBatch(Dataset):
         given = (
             [spec.shape for spec in specs] if shapes is None else _per_leaf(source._layout, shapes, _is_shape)
         )
-        self._shapes = [
-            TensorShape([None if dim in (None, -1) else dim for dim in _dims(shape)]) for shape in given
-        ]
+        self._shapes = [_partial_shape(shape) for shape in given]
+        symbolic = [shape if isinstance(shape, SymbolicTensor) else None for shape in given]
         for spec, shape in zip(specs, self._shapes):
             if spec.shape.rank is None and shapes is None:
                 raise ValueError(
@@ -57,17 +57,23 @@ class PaddedBatch(Dataset):
             for spec, shape in zip(specs, self._shapes)
         ]
         super().__init__(source._layout.fill(flat), (source,))
+        self._symbolic = symbolic
+        self._need(symbolic)
         self._batch_size, self._drop = self._parameter(count_of(batch_size, "batch_size")), drop
 
     def _elements(self, at: Iteration) -> Iterator[list]:
         size, elements = int(at.value(self._batch_size)), at.input()
+        shapes = [
+            known if given is None else _partial_shape(at.value(given))
+            for known, given in zip(self._shapes, self._symbolic)
+        ]
         while True:
             rows = list(itertools.islice(elements, size))
             if not rows or (self._drop and len(rows) < size):
                 return
             yield [
                 self._pad([np.asarray(as_eager(each)) for each in column], shape, value)
-                for column, shape, value in zip(zip(*rows), self._shapes, self._values)
+                for column, shape, value in zip(zip(*rows), shapes, self._values)
             ]
 
     @staticmethod
@@ -108,6 +114,12 @@ def _dims(shape: Any) -> list:
         if isinstance(shape, Tensor)
         else list(shape)
     )
+
+
+def _partial_shape(shape: Any) -> TensorShape:
+    if isinstance(shape, SymbolicTensor):
+        return constant_shape(shape)
+    return TensorShape([None if dim in (None, -1) else int(dim) for dim in _dims(shape)])
 
 
 def _per_leaf(layout: Layout, given: Any, is_leaf: Any) -> list:

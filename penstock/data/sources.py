@@ -17,6 +17,7 @@ from penstock.engine.static_value import constant_value
 from penstock.runtime.executor import to_raw
 from penstock.types import dtypes, errors, nest
 from penstock.types.dtypes import as_dtype
+from penstock.types.sparse_tensor import SparseTensor
 from penstock.types.specs import NoneTensorSpec, TensorSpec
 from penstock.types.tensors import SymbolicTensor, Tensor
 
@@ -141,10 +142,19 @@ def _row(column: Any, spec: Any, index: int) -> Any:
     """Row `index` of a component; of a composite that cannot be indexed, that of each of its tensors."""
     if column is None:
         return None
+    if isinstance(column, SparseTensor):
+        return _sparse_row(column, index)
     if hasattr(column, "__getitem__"):
         return column[index]
     parts = [each[index] for each in nest.flatten(column, expand_composites=True)]
     return nest.pack_sequence_as(spec, parts, expand_composites=True)
+
+
+def _sparse_row(column: SparseTensor, index: int) -> SparseTensor:
+    """A row of a sparse tensor whose indices are in order, as TensorFlow wants them."""
+    indices, values = column.indices.numpy(), column.values.numpy()
+    first, last = np.searchsorted(indices[:, 0], [index, index + 1])
+    return SparseTensor(indices[first:last, 1:], values[first:last], column.dense_shape.numpy()[1:])
 
 
 def _row_spec(spec: Any) -> Any:
