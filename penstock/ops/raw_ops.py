@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -51,6 +52,8 @@ def _function(definition: OpDef) -> Callable:
     signature = definition.signature
     names = [argument.name for argument in signature.inputs]
     renamed = _KEYWORDS.get(definition.type, {})
+    outputs = [argument.name for argument in signature.outputs]
+    result_type = namedtuple(definition.type, outputs) if len(outputs) > 1 else None
 
     def raw_op(**kwargs: Any) -> Any:
         name = kwargs.pop("name", None)
@@ -73,13 +76,30 @@ def _function(definition: OpDef) -> Callable:
             elif key not in _TYPE_ATTRS:
                 raise TypeError(f"{definition.type}() got an unexpected keyword argument {key!r}")
         results = execute(definition.type, inputs, attrs, name)
-        return results
+        return results if result_type is None else result_type(*_grouped(definition, results, inputs, attrs))
 
     raw_op.__name__ = raw_op.__qualname__ = definition.type
     raw_op.__doc__ = (
         f"The op {definition.type}: inputs {names}, attributes {list(signature.attrs)}; all by keyword."
     )
     return raw_op
+
+
+def _grouped(definition: OpDef, results: Sequence[Any], inputs: Sequence[Any], attrs: dict) -> Iterator[Any]:
+    """Several outputs by their names in the signature: a tensor, or a list of tensors, for each."""
+    known = {**definition.defaults, **attrs}
+    for argument, value in zip(definition.signature.inputs, inputs):
+        if argument.kind != "single":
+            known[argument.count if argument.kind == "repeat" else argument.type] = (
+                len(value) if argument.kind == "repeat" else value
+            )
+    rest = iter(results)
+    for output in definition.signature.outputs:
+        if output.kind == "single":
+            yield next(rest)
+            continue
+        length = known[output.count] if output.kind == "repeat" else len(known[output.type])
+        yield [next(rest) for _ in range(length)]
 
 
 _TYPE_ATTRS = {

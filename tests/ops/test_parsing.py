@@ -262,7 +262,7 @@ def test_ops_of_older_graphs():
         dense_defaults=[tf.zeros([0])],
         **attrs,
     )
-    assert found[3].numpy().tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert found.dense_values[0].numpy().tolist() == [[1, 2, 3], [4, 5, 6]]
     found = tf.raw_ops.ParseSingleExample(
         serialized=A,
         dense_defaults=[tf.zeros([0])],
@@ -271,4 +271,4 @@ def test_ops_of_older_graphs():
         dense_keys=["f"],
         **attrs,
     )
-    assert found[1].numpy().tolist() == [1, -2, 300]
+    assert found.sparse_values[0].numpy().tolist() == [1, -2, 300]

@@ -167,5 +167,5 @@ def test_op_of_older_graphs():
         context_dense_defaults=[tf.constant([], i64)], debug_name="", context_dense_shapes=[[]],
         feature_list_dense_types=[i64], feature_list_sparse_types=[i64], feature_list_dense_shapes=[[2]],
     )  # fmt: skip
-    assert found[0].numpy() == 7
-    assert found[4].numpy().tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert found.context_dense_values[0].numpy() == 7
+    assert found.feature_list_dense_values[0].numpy().tolist() == [[1, 2], [3, 4], [5, 6]]
