@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from penstock.io.image_size import checked_size
+
 
 def decode_gif(data: bytes) -> np.ndarray:
     """The frames of a GIF as they are shown, uint8 [frames, height, width, 3].
@@ -44,8 +46,9 @@ def decode_webp(data: bytes, channels: int = 0) -> np.ndarray:
 def _frames(plugin: Any, data: bytes, name: str, mode: str | None) -> np.ndarray:
     try:
         image = plugin(io.BytesIO(data))
-        frames = []
-        for index in range(getattr(image, "n_frames", 1)):
+        frames, count = [], getattr(image, "n_frames", 1)
+        checked_size(name, image.height, image.width, count)
+        for index in range(count):
             image.seek(index)
             frames.append(np.array(image.convert(mode) if mode else image))
         return np.stack(frames)

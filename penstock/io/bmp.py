@@ -6,10 +6,11 @@ import struct
 
 import numpy as np
 
+from penstock.io.image_size import checked_size
+
 _FIELDS = struct.Struct(
     "<I4xiihH"
 )  # at byte 10: where the pixels begin, width, height, planes, bits for a pixel
-_LARGEST = 1 << 30
 
 
 def decode_bmp(data: bytes, channels: int = 0) -> np.ndarray:
@@ -34,8 +35,7 @@ def decode_bmp(data: bytes, channels: int = 0) -> np.ndarray:
     if stored not in (1, 3, 4):
         raise ValueError(f"Number of channels inherent in the image must be 1, 3 or 4, was {stored}")
     rows = abs(height)
-    if width <= 0 or rows == 0 or width * rows > _LARGEST:
-        raise ValueError(f"BMP has width {width} and height {height}: they must be positive and reasonable")
+    checked_size("BMP", rows, width)
     size = (width * stored + 3) // 4 * 4  # rows are padded to four bytes
     last = size * (rows - 1) + width * stored
     if start < 0 or start + last > len(data):

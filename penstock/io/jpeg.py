@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from penstock.io.image_size import checked_size
+
 RATIOS = (1, 2, 4, 8)
 DCT_METHODS = ("", "INTEGER_FAST", "INTEGER_ACCURATE")
 
@@ -81,6 +83,7 @@ def decode_jpeg(data: bytes, how: JpegDecoding = JpegDecoding()) -> np.ndarray:
     from simplejpeg import decode_jpeg as decode
 
     height, width, colors, _ = _header(data)
+    checked_size("JPEG", height, width)
     inks = colors in ("CMYK", "YCCK")
     if inks and how.channels == 1:
         raise ValueError("Invalid JPEG data: an image in CMYK cannot be decoded to one channel")

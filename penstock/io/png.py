@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from penstock.io.image_size import checked_size
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The weights of red, green and blue in gray, in units of 2 ** -15, as libpng rounds 0.299, 0.587, 0.114.
 _GRAY = np.array([9797, 19234, 3737], np.uint32)
@@ -39,6 +41,7 @@ def _stored_pixels(data: bytes) -> np.ndarray:
     from PIL import PngImagePlugin
 
     image = PngImagePlugin.PngImageFile(io.BytesIO(data))
+    checked_size("PNG", image.height, image.width)
     transparent = image.info.get("transparency")
     mode, raw = image.mode, image.tile[0].args
     if isinstance(raw, str) and raw.endswith(";16B"):

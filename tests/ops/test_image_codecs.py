@@ -308,6 +308,16 @@ def test_refused(function, contents, options, message):
         function(contents, **options)
 
 
+def test_sizes_for_which_there_is_no_memory():
+    at = JPEG.index(b"\xff\xc0") + 5
+    jpeg = JPEG[:at] + b"\xfe\0\xfe\0" + JPEG[at + 4 :]
+    bmp = bytearray(saved(PIXELS, "BMP"))
+    bmp[18:26] = b"\xff\xff\xff\x7f" * 2
+    for data in (jpeg, bytes(bmp)):
+        with pytest.raises(E, match="too large"):
+            tf.io.decode_image(data)
+
+
 def test_what_there_is_of_a_truncated_jpeg():
     pixels = tf.io.decode_jpeg(JPEG[:-30], try_recover_truncated=True)
     assert np.array_equal(pixels[:8, :8], tf.io.decode_jpeg(JPEG)[:8, :8])
