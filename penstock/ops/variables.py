@@ -470,7 +470,13 @@ class Variable(Construction, SparseUpdates, Trackable, metaclass=VariableMetacla
         return {"VARIABLE_VALUE": self.value()}
 
     def _restore_from_tensors(self, restored_tensors: dict[str, Any]) -> Any:
-        return self.assign(restored_tensors["VARIABLE_VALUE"])
+        value = restored_tensors["VARIABLE_VALUE"]
+        if not self._shape.is_compatible_with(value.shape):
+            raise ValueError(
+                f"Received incompatible tensor with shape {value.shape} when attempting to restore variable with shape "
+                f"{self._shape} and name {self.name}."
+            )
+        return self.assign(value, read_value=False)
 
     def _gather_saveables_for_checkpoint(self) -> dict[str, Any]:
         return {"VARIABLE_VALUE": self}

@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from penstock.ops.variables import Variable
-from penstock.saving.object_graph import VARIABLE_VALUE, attribute_key, escape, unescape
+from penstock.saving.object_graph import attribute_key, escape, unescape
 from penstock.saving.saveable_object import (
     SaveableObject,
     SaveSpec,
     TensorsSaveable,
     VariableSaveable,
-    assign_restored,
 )
 from penstock.types import errors
 from penstock.types.dtypes import DType, as_dtype
@@ -173,8 +172,6 @@ def take_back(thing: Any, tensors: dict[str, Any]) -> Any:
       ValueError: a shape does not fit.
     """
     if _protocol(thing) == "_serialize_to_tensors":
-        if isinstance(thing, Variable):
-            return assign_restored(thing, tensors[VARIABLE_VALUE])
         return thing._restore_from_tensors(tensors)
     results = []
     for name, value in thing._gather_saveables_for_checkpoint().items():

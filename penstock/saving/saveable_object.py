@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from penstock.engine.convert import convert_to_tensor
+from penstock.types.dtypes import as_dtype
 
 
 class SaveSpec:
@@ -61,14 +62,14 @@ class VariableSaveable(SaveableObject):
     """A variable, or a part of a partitioned one (`slice_spec`)."""
 
     def __init__(self, variable: Any, slice_spec: str, name: str):
-        spec = SaveSpec(lambda: convert_to_tensor(variable), slice_spec, name, variable.dtype)
+        spec = SaveSpec(lambda: convert_to_tensor(variable), slice_spec, name, as_dtype(variable.dtype))
         super().__init__(variable, [spec], name)
 
     def restore(self, restored_tensors: Sequence[Any], restored_shapes: Sequence[Any] | None) -> Any:
         (value,) = restored_tensors
         if restored_shapes is not None:
             value = reshaped(value, restored_shapes[0])
-        return assign_restored(self.op, value)
+        return self.op._restore_from_tensors({"VARIABLE_VALUE": value})
 
 
 class TensorsSaveable(SaveableObject):
@@ -93,20 +94,6 @@ def reshaped(value: Any, shape: Any) -> Any:
     from penstock.ops.reshaping import reshape
 
     return reshape(value, shape)
-
-
-def assign_restored(variable: Any, value: Any) -> Any:
-    """Assigns a restored value.
-
-    Raises:
-      ValueError: its shape does not fit.
-    """
-    if not variable.shape.is_compatible_with(value.shape):
-        raise ValueError(
-            f"Received incompatible tensor with shape {value.shape} when attempting to restore variable with shape "
-            f"{variable.shape} and name {variable.name}."
-        )
-    return variable.assign(value, read_value=False)
 
 
 # A saveable, or a function that makes one of the name it gets.

@@ -257,3 +257,11 @@ class TestEagerly:
         tf1.train.Saver([tf.Variable([1.0, 2.0], name="v")]).save(None, prefix)
         with pytest.raises(ValueError, match="incompatible tensor"):
             tf1.train.Saver([tf.Variable([1.0], name="v")]).restore(None, prefix)
+
+    def test_variables_of_keras(self, prefix):
+        variable = tf.keras.Variable([1.0, 2.0], name="k")
+        saver = tf1.train.Saver({"v": variable})
+        saver.save(None, prefix)
+        variable.assign([0.0, 0.0])
+        saver.restore(None, prefix)
+        np.testing.assert_array_equal(variable.numpy(), [1.0, 2.0])
