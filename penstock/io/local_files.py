@@ -30,8 +30,8 @@ def listdir(path: str) -> list[str]:
 
 
 def mkdir(path: str) -> None:
-    """Makes a directory; nothing where it exists."""
-    if not os.path.isdir(path):
+    """Makes a directory; nothing where there is one, or a file."""
+    if not os.path.exists(path):
         os.mkdir(path)
 
 

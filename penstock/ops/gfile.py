@@ -16,6 +16,11 @@ from penstock.io.filesystem import files_of, os_errors, replacing
 from penstock.types import errors
 
 
+def _plain_end(line: bytes) -> bytes:
+    """A line without the carriage returns of other systems, as TensorFlow reads lines."""
+    return line.replace(b"\r", b"") if b"\r" in line else line
+
+
 class GFile:
     """A file.
 
@@ -78,19 +83,20 @@ class GFile:
         return self._decoded(self._reading().read(n))
 
     def readline(self) -> Any:
-        """The next line with its end; empty at the end of the file."""
-        return self._decoded(self._reading().readline())
+        """The next line with its end, without carriage returns; empty at the end of the file."""
+        return self._decoded(_plain_end(self._reading().readline()))
 
     def readlines(self) -> list:
         """The lines that are left."""
-        return [self._decoded(line) for line in self._reading().readlines()]
+        return [self._decoded(_plain_end(line)) for line in self._reading().readlines()]
 
     def write(self, file_content: Any) -> None:
         """Writes text or bytes."""
         if self._plain == "r":
             raise errors.PermissionDeniedError(None, None, "File isn't open for writing")
-        data = file_content.encode("utf-8") if isinstance(file_content, str) else bytes(file_content)
-        self._open().write(data)
+        if not isinstance(file_content, str | bytes | bytearray | memoryview):
+            raise TypeError(f"Expected binary or unicode string, got {file_content!r}")
+        self._open().write(file_content.encode("utf-8") if isinstance(file_content, str) else file_content)
 
     def size(self) -> int:
         """The size of the file in bytes."""
@@ -258,16 +264,16 @@ def remove(path: Any) -> None:
 
 @export("io.gfile.rmtree")
 def rmtree(path: Any) -> None:
-    """Deletes a directory and all that is in it.
+    """Deletes a directory and all that is in it, or a file.
 
     Raises:
-      NotFoundError: there is no such directory.
+      NotFoundError: there is nothing.
     """
     files, path = files_of(path)
-    if not files.isdir(path):
+    if not files.exists(path):
         raise errors.NotFoundError(None, None, f"{path} not found")
     with os_errors(path):
-        files.rmtree(path)
+        (files.rmtree if files.isdir(path) else files.remove)(path)
 
 
 class FileStatistics(NamedTuple):

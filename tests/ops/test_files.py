@@ -145,3 +145,20 @@ def test_a_failed_write_leaves_the_old_file(folder):
         raise RuntimeError
     assert g.GFile(f"{folder}/a.txt").read() == "hello\nworld\n"
     assert os.listdir(folder) == ["a.txt"]
+
+
+def test_lines_have_no_carriage_returns(folder):
+    with g.GFile(f"{folder}/dos.txt", "wb") as file:
+        file.write(b"one\r\ntwo")
+    assert g.GFile(f"{folder}/dos.txt").readlines() == list(g.GFile(f"{folder}/dos.txt")) == ["one\n", "two"]
+    assert g.GFile(f"{folder}/dos.txt").read() == "one\r\ntwo"
+
+
+def test_only_text_and_bytes_are_written(folder):
+    with g.GFile(f"{folder}/number", "w") as file, pytest.raises(TypeError, match="got 5"):
+        file.write(5)
+
+
+def test_rmtree_of_a_file(folder):
+    g.rmtree(f"{folder}/a.txt")
+    assert not g.exists(f"{folder}/a.txt")
