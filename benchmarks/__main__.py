@@ -39,6 +39,11 @@ BENCHMARKS = [
     Benchmark("startup", (), ("tensorflow",)),
     Benchmark("fit_step", ("mlp",), ("tensorflow", "keras-jax"), ("step_ms", "step_ms_median")),
     Benchmark("fit_step", ("cnn",), ("tensorflow", "keras-jax"), ("step_ms", "step_ms_median")),
+    Benchmark("input_pipelines", ("memory",), ("tensorflow",)),
+    Benchmark("input_pipelines", ("records",), ("tensorflow",)),
+    Benchmark("input_pipelines", ("generator",), ("tensorflow",)),
+    Benchmark("input_pipelines", ("text",), ("tensorflow",)),
+    Benchmark("input_pipelines", ("next",), ("tensorflow",)),
 ]
 
 
