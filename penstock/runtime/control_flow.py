@@ -245,6 +245,22 @@ def _capacity(body: Any, index: int, value: Any, limit: Any) -> int | None:
     return present + pushes * limit()
 
 
+def _counter_bound(operation: Any, values: Sequence[Any]) -> int | None:
+    """The known bound of a loop's own counter, where its condition is `counter < bound and ...`."""
+    cond = operation.attrs["cond"]
+    test = cond.outputs[0].op
+    positions = {id(each): index for index, each in enumerate(cond.inputs)}
+    for side in [each.op for each in test.inputs] if test.type == "LogicalAnd" else [test]:
+        if side.type == "Less" and side.inputs[0] is cond.inputs[0]:
+            bound = side.inputs[1]
+            value = bound.op.attrs.get("value") if bound.op.type == "Const" else None
+            if id(bound) in positions:
+                value = values[positions[id(bound)]]
+            if value is not None and is_static(value):
+                return int(value)
+    return None
+
+
 def _trip_limit(operation: Any, values: Sequence[Any]) -> Any:
     """A function that gives a bound on the number of iterations, or raises where none is known."""
 
@@ -253,6 +269,8 @@ def _trip_limit(operation: Any, values: Sequence[Any]) -> Any:
         if known is not None:
             return known[0]
         given = operation.attrs.get("_maximum_iterations")
+        if given is None:
+            given = _counter_bound(operation, values)
         if given is None:
             raise NotCompilableError(
                 operation, "no static bound on the iterations of a loop that grows a list"
