@@ -5,6 +5,7 @@ Everything that is read is compared with its checksum; what is damaged raises Da
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -98,6 +99,7 @@ class BundleReader:
                 f"{self.prefix}",
             )
         self._entries: dict[bytes, Entry] = {}
+        self._names: list[str] = []
         self._files: dict[int, RandomAccessFile] = {}
         with os_errors(self._index_path):
             table = SortedTable(self._index_path)
@@ -110,7 +112,7 @@ class BundleReader:
 
     def names(self) -> list[str]:
         """The names of the tensors, sorted."""
-        return [key.decode() for key in self._entries if not key.startswith(b"\0")]
+        return list(self._names)
 
     def __contains__(self, name: str) -> bool:
         return name.encode() in self._entries
@@ -149,10 +151,13 @@ class BundleReader:
         entry = self.entry(name)
         if not entry.slices:
             return self._value(name, entry)
+        places = [self._within(name, piece, entry) for piece in entry.slices]
+        sizes = (math.prod(each.stop - each.start for each in place) for place in places)
+        if sum(sizes) < math.prod(entry.shape):  # before room is made for it
+            raise self._damaged(self._index_path, name, "its slices do not cover it")
         whole = np.empty(entry.shape, object if entry.dtype.name == "string" else entry.dtype.np_dtype)
         covered = np.zeros(entry.shape, bool)
-        for piece in entry.slices:
-            place = self._within(name, piece, entry)
+        for piece, place in zip(entry.slices, places):
             whole[place] = self._stored_slice(name, piece)
             covered[place] = True
         if not covered.all():
@@ -209,6 +214,8 @@ class BundleReader:
             self._big_endian = header.endianness == 1
             for key, value in pairs:
                 self._entries[key] = _entry(classes.BundleEntryProto.FromString(value))
+                if not key.startswith(b"\0"):  # those are slices
+                    self._names.append(key.decode())
         except (DecodeError, TypeError, ValueError) as error:
             raise self._damaged(self._index_path, None, str(error)) from None
 
