@@ -220,9 +220,10 @@ class Executor:
         if device is not None and jax.config.jax_default_device is not device:
             with jax.default_device(device):
                 return self.run(values)
+        times = thread.step_times
         try:
             for step in steps:
-                step(env)
+                step(env) if times is None else times.run(step, env)
                 done += 1
         except NotCompilableError as problem:
             self._recover(env, steps[done:], problem)

@@ -16,6 +16,7 @@ from penstock.engine.export import export
 from penstock.graph.graph import Graph
 from penstock.graph.operation import Operation
 from penstock.runtime.executor import Executor
+from penstock.runtime.step_times import FULL_TRACE, StepTimes
 from penstock.types import dtypes, errors, nest
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
@@ -99,7 +100,9 @@ class BaseSession:
         Args:
           fetches: a tensor, operation, variable, name, or a nest of them.
           feed_dict: tensor (any tensor of the graph, not only placeholders) -> value.
-          options, run_metadata: accepted.
+          options: a `RunOptions` message. With the trace level FULL_TRACE, `run_metadata` gets the time of each part of the
+            step; with `output_partition_graphs` the graph.
+          run_metadata: a `RunMetadata` message to be filled.
 
         Returns:
           A structure like `fetches` with NumPy values; None for operations.
@@ -116,7 +119,10 @@ class BaseSession:
         outer, outer_graph = thread.resources, thread.graph
         thread.resources, thread.graph = self.resources, None
         try:
-            results = plan.executor.run(values)
+            if options is None or run_metadata is None:
+                results = plan.executor.run(values)
+            else:
+                results = self._run_recorded(plan, values, options, run_metadata)
         finally:
             thread.resources, thread.graph = outer, outer_graph
         found = {id(tensor): _as_numpy(value) for tensor, value in zip(plan.tensors, results)}
@@ -124,6 +130,20 @@ class BaseSession:
             found.setdefault(id(tensor), _as_numpy(value))
         made = [fetch.make([_value_of(each, found) for each in fetch.elements]) for fetch in plan.fetches]
         return _Packer(iter(made)).pack(fetches)
+
+    def _run_recorded(self, plan: _Plan, values: list, options: Any, run_metadata: Any) -> list:
+        """Runs a plan, and fills the metadata that the options ask for."""
+        if options.output_partition_graphs:
+            run_metadata.partition_graphs.append(self._graph.as_graph_def())
+        if options.trace_level < FULL_TRACE:
+            return plan.executor.run(values)
+        outer, thread.step_times = thread.step_times, StepTimes()
+        try:
+            results = plan.executor.run(values)
+            thread.step_times.fill(run_metadata)
+            return results
+        finally:
+            thread.step_times = outer
 
     def _feeds(self, feed_dict: dict) -> tuple[list, list]:
         feeds: list[Any] = []

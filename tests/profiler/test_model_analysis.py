@@ -73,7 +73,7 @@ def test_the_report(graph, capsys, tmp_path):
     assert "_TFProfRoot (--/500.19k flops)" in printed and "  net/Conv2D (442.37k/442.37k flops)" in printed
     path = str(tmp_path / "report")
     v1.profiler.profile(graph, options=Builder(Builder.float_operation()).with_file_output(path).build())
-    assert "net/Conv2D" in open(path).read()
+    assert "net/Conv2D" in (tmp_path / "report").read_text()
 
 
 def test_sizes_that_are_not_known_count_as_nothing():
