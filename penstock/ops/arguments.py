@@ -52,21 +52,36 @@ def matching(*values: Any, dtype: DType | None = None, lenient: bool = False) ->
 
 
 def _with_constants_promoted(values: tuple, tensors: list[Tensor]) -> list[Tensor]:
-    """Integer constants in the dtype of a floating variable they meet; TensorFlow refuses them since 2.0."""
+    """Integer constants in the dtype of a floating variable they meet; TensorFlow refuses them since 2.0.
+
+    What an operator computes from them is marked, and promotes the next integer constant that it meets.
+    """
     floating = {
         tensor.dtype.base_dtype
         for value, tensor in zip(values, tensors, strict=True)
-        if not isinstance(value, Tensor) and hasattr(value, "__tf_tensor__") and tensor.dtype.is_floating
+        if tensor.dtype.is_floating and (is_promoted(tensor) or not isinstance(value, Tensor))
+        if hasattr(value, "__tf_tensor__") or isinstance(value, Tensor)
     }
     if len(floating) != 1:
         return tensors
     (target,) = floating
     return [
-        execute("Cast", (tensor,), {"DstT": target})
+        mark_promoted(execute("Cast", (tensor,), {"DstT": target}))
         if tensor.dtype.is_integer and (type(tensor) is EagerTensor or tensor.op.type == "Const")
         else tensor
         for tensor in tensors
     ]
+
+
+def is_promoted(tensor: Tensor) -> bool:
+    """Whether the tensor comes from an operator between an integer constant and a floating variable."""
+    return "promoted" in vars(tensor)
+
+
+def mark_promoted(tensor: Tensor) -> Tensor:
+    """Notes that it does."""
+    vars(tensor)["promoted"] = True
+    return tensor
 
 
 def unary(op_type: str, x: Any, name: str | None = None, attrs: dict | None = None) -> Tensor:

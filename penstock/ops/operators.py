@@ -11,11 +11,12 @@ from typing import Any
 
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
-from penstock.ops.arguments import dtype_of, matching
+from penstock.ops.arguments import dtype_of, is_promoted, mark_promoted, matching
 from penstock.ops.arithmetic_functions import add, divided
 from penstock.ops.elementwise import abs_
 from penstock.types import dtypes
 from penstock.types.composite import CompositeTensor
+from penstock.types.errors import InvalidArgumentError
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 
 _FOREIGN_TO = ("builtins", "numpy")  # modules whose types never know better how to combine with a tensor
@@ -55,12 +56,28 @@ def _operator(function: Callable[[Tensor, Tensor], Any], name: str) -> tuple[Cal
 
     def forward(self: Any, other: Any) -> Any:
         operands = _operands(self, other, reflected_name)
-        return NotImplemented if operands is None else function(*operands)
+        return NotImplemented if operands is None else _result(function, *operands)
 
     def reflected(self: Any, other: Any) -> Any:
-        return NotImplemented if _is_composite(other) else function(*_reflected_operands(self, other))
+        return NotImplemented if _is_composite(other) else _result(function, *_reflected_operands(self, other))
 
     return forward, reflected
+
+
+def _result(function: Callable[[Tensor, Tensor], Any], x: Tensor, y: Tensor) -> Any:
+    result = function(x, y)
+    return mark_promoted(result) if is_promoted(x) or is_promoted(y) else result
+
+
+def _eager(op_type: str, x: EagerTensor, y: EagerTensor, node_name: str) -> Any:
+    """Calls an op of two eager tensors; where their dtypes differ, an integer may be promoted."""
+    try:
+        return execute(op_type, (x, y), None, node_name)
+    except InvalidArgumentError:
+        pair = matching(x, y)
+        if pair[0]._dtype is not pair[1]._dtype or x._dtype is y._dtype:
+            raise
+        return mark_promoted(execute(op_type, tuple(pair), None, node_name))
 
 
 def _op_operator(op_type: str, name: str, node_name: str) -> tuple[Callable, Callable]:
@@ -69,7 +86,7 @@ def _op_operator(op_type: str, name: str, node_name: str) -> tuple[Callable, Cal
 
     def forward(self: Any, other: Any) -> Any:
         if type(other) is EagerTensor and type(self) is EagerTensor:
-            return execute(op_type, (self, other), None, node_name)
+            return _eager(op_type, self, other, node_name)
         return slow(self, other)
 
     return forward, reflected
@@ -96,7 +113,7 @@ _add_slow, _radd = _operator(lambda x, y: add(x, y, "add"), "add")
 
 def _add(self: Any, other: Any) -> Any:
     if type(other) is EagerTensor and type(self) is EagerTensor and self._dtype is not dtypes.string:
-        return execute("AddV2", (self, other), None, "add")
+        return _eager("AddV2", self, other, "add")
     if dtype_of(other) is None and not _is_composite(other) and type(other).__module__ in _FOREIGN_TO:
         return add(self, other, "add")  # takes the other side's own dtype where it cannot take this one's
     return _add_slow(self, other)
@@ -108,7 +125,7 @@ _mul_slow, _rmul_numbers = _operator(lambda x, y: execute("Mul", (x, y), None, "
 def _mul(self: Any, other: Any) -> Any:
     """Of truth values, `*` is "and"; `tf.multiply` does not take them."""
     if type(other) is EagerTensor and type(self) is EagerTensor and self._dtype is not dtypes.bool:
-        return execute("Mul", (self, other), None, "mul")
+        return _eager("Mul", self, other, "mul")
     if (
         self.dtype.base_dtype is dtypes.bool
         and dtype_of(other) in (None, dtypes.bool)

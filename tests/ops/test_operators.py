@@ -212,3 +212,17 @@ class TestInAGraph:
 @pytest.mark.parametrize("product", [lambda b: b * b, lambda b: b * True, lambda b: True * b])
 def test_the_product_of_truth_values_is_and(product):
     assert product(tf.constant([True, False])).numpy().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_an_integer_constant_takes_the_dtype_of_a_floating_variable(traced):
+    x = tf.Variable([1.0, 2.0])
+    compute = lambda: tf.constant(2) * x + tf.constant(3)
+    result = (tf.function(compute) if traced else compute)()
+    assert result.dtype == tf.float32
+    assert result.numpy().tolist() == [5.0, 7.0]
+
+
+def test_an_integer_tensor_and_a_floating_tensor_do_not_mix():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="AddV2"):
+        tf.constant(1) + tf.constant(2.0)
