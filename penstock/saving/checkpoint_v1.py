@@ -6,6 +6,7 @@ The empty key has the list of tensors and of the slices that each is stored in; 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -110,6 +111,9 @@ class CheckpointV1Reader:
     def read(self, name: str) -> np.ndarray:
         """The value of a tensor; errors as for `BundleReader.read`."""
         tensor = self._tensor(name)
+        sizes = (math.prod(piece.shape_in(tensor.shape)) for piece in tensor.slices)
+        if sum(sizes) < math.prod(tensor.shape):  # before room is made for it
+            raise self._damaged(f"the slices of {name!r} do not cover it")
         whole = np.empty(tensor.shape, _numpy_kind(tensor.dtype))
         covered = np.zeros(tensor.shape, bool)
         for piece, table in tensor.slices.items():

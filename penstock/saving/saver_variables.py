@@ -107,6 +107,4 @@ def _part(name: str, variable: Any) -> SaveableObject:
     part = getattr(variable, "_save_slice_info", None)
     if part is None:
         raise ValueError(f"Slices must all be slices of a partitioned variable: {variable}")
-    if part.full_name != name and not name:
-        raise ValueError(f"Slices must all be from the same tensor: {name} != {part.full_name}")
     return VariableSaveable(variable, part.spec, name)
