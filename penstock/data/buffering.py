@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from penstock.data.ahead import Ahead
 from penstock.data.dataset import AUTOTUNE, Dataset, count_of
 from penstock.data.iteration import Iteration
 
-# AUTOTUNE: elements that take at least this long (seconds) are worth a thread that computes ahead.
+# Where elements take at least this long (seconds) to make and to use, a thread computes ahead.
 _WORTH_A_THREAD = 200e-6
-_TUNING_ELEMENTS = 8
+_IN_A_ROW = 5  # elements after which that is believed
 
 
 class _Memory:
@@ -57,7 +56,11 @@ class Cache(Dataset):
 
 
 class Prefetch(Dataset):
-    """Elements computed ahead on a thread."""
+    """Elements computed ahead on a thread.
+
+    A thread is worth its handing over (some fifty microseconds) where both sides take their time: it gains the shorter of
+    the two. So elements are computed here until both turn out to be slow.
+    """
 
     def __init__(self, source: Dataset, buffer_size: Any):
         super().__init__(source._element_spec, (source,))
@@ -73,12 +76,9 @@ class Prefetch(Dataset):
         if size == 0:
             yield from elements
             return
-        if size == AUTOTUNE and not ready:
-            slow = yield from _first(elements)
-            if slow is None:
-                return
+        if not ready:
+            slow = yield from _until_slow(elements)
             if not slow:
-                yield from elements
                 return
         ahead = Ahead(elements, None if size == AUTOTUNE else size, ready, at.inputs[0].close)
         at.keep(lambda: {"ready": ahead.ready}, ahead.still)
@@ -93,14 +93,16 @@ class Prefetch(Dataset):
         return "buffer_size=AUTOTUNE" if self._buffer_size == AUTOTUNE else f"buffer_size={self._buffer_size}"
 
 
-def _first(elements: Iterator[list]) -> Any:
-    """Gives the first elements; returns whether they were slow enough to be worth a thread, None where all is given."""
-    times = []
-    for _ in range(_TUNING_ELEMENTS):
-        started = time.perf_counter()
-        element = next(elements, None)
-        times.append(time.perf_counter() - started)
-        if element is None:
-            return None
+def _until_slow(elements: Iterator[list]) -> Generator[list, None, bool]:
+    """Gives elements until a thread that computes ahead would be worth it; returns whether there are more."""
+    now, slow = time.perf_counter, 0
+    started = now()
+    for element in elements:
+        computed = now()
         yield element
-    return statistics.median(times) >= _WORTH_A_THREAD  # the first elements pay for what is made once
+        used = now()
+        slow = slow + 1 if min(computed - started, used - computed) > _WORTH_A_THREAD else 0
+        started = used
+        if slow == _IN_A_ROW:
+            return True
+    return False

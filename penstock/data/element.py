@@ -182,7 +182,20 @@ class ElementFunction:
             self.output_spec = spec_of(self.result)
             self.output_layout = Layout(self.output_spec)
             set_outputs(self.graph, self.output_layout.tensors(self.result))
-        self.graph = rewrite(self.graph).after  # it runs op by op, once for every element
+        self._take(self.graph)
+
+    @classmethod
+    def of_graph(cls, name: str, graph: FuncGraph, output_spec: Any) -> ElementFunction:
+        """A function that a graph stands for, whose inputs are the arrays of an element, then its captures."""
+        function = cls.__new__(cls)
+        function.name, function._python = name, None
+        function.result, function.output_spec = graph.outputs, output_spec
+        function.output_layout = Layout(output_spec)
+        function._take(graph)
+        return function
+
+    def _take(self, graph: FuncGraph) -> None:
+        self.graph = rewrite(graph).after  # it runs op by op, once for every element
         self.captures = self.graph.external_captures
         self._takes_strings = any(each.dtype is dtypes.string for each in self.graph.inputs)
 

@@ -92,7 +92,7 @@ class IteratorState:
             with self._iteration.still():
                 random = {
                     str(index): self._random_states[stream.name]
-                    for index, stream in enumerate(_streams(self.dataset))
+                    for index, stream in enumerate(_streams(self._iteration.node))
                     if stream.name in self._random_states
                 }
                 return to_bytes({"position": self._iteration.save(), "random": random})
@@ -108,7 +108,7 @@ class IteratorState:
             assert self._iteration is not None
             iteration = Iteration(self._iteration.node, self._iteration.run, saved["position"])
             self._iteration.close()
-            streams = _streams(self.dataset)
+            streams = _streams(self._iteration.node)
             self._random_states = {streams[int(index)].name: each for index, each in saved["random"].items()}
             self._go_on_at(iteration)
 

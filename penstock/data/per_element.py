@@ -30,6 +30,14 @@ class Map(Dataset):
         )
         self._ordered = ordered
 
+    @classmethod
+    def of_function(cls, node: Map, source: Dataset, function: ElementFunction) -> Map:
+        """As `node`, with another input and a function that is traced already."""
+        other = cls.__new__(cls)
+        other.__dict__.update(node.__dict__)
+        other._parents, other._function, other._functions = (source,), function, [function]
+        return other
+
     def _elements(self, at: Iteration) -> Iterator[list]:
         workers = None if self._parallel is None else int(at.value(self._parallel))
         random = RandomParts(self._function) if workers is not None and self._function.is_random else None

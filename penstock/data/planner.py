@@ -12,6 +12,7 @@ from typing import Any
 
 from penstock.data.batching import Batch
 from penstock.data.dataset import Dataset
+from penstock.data.fusion import fuse_map_and_filter, fuse_maps
 from penstock.data.ordering import Repeat, Shard, Skip, Take, WithOptions
 from penstock.data.per_element import Map
 from penstock.data.planned_nodes import BatchedMap, BatchedRows, Indices, Rows
@@ -95,6 +96,8 @@ RULES = (
     Rule("table as indices", "rows that are in memory need no copying to be put in order", _table_as_indices),
     Rule("order of indices", "shuffle, repeat, take, skip, shard never look at elements", _order_of_indices),
     Rule("gather batches", "one gather for a batch instead of a copy for each row", _gather_batches),
+    Rule("maps as one", "one call for an element instead of two", fuse_maps),
+    Rule("map and filter as one", "one call for an element instead of two", fuse_map_and_filter),
     Rule("map of batches", "one call for a batch instead of one for each element", _map_of_batches),
 )
 

@@ -230,3 +230,21 @@ def test_reduce_inside_a_function():
 
     assert [int(total(tf.constant(k))) for k in (1, 2)] == [140, 280]
     assert dataset.reduce(0, lambda state, element: state + element[0]).numpy() == 6
+
+
+def test_prefetch_computes_ahead_where_both_sides_are_slow():
+    import threading
+
+    names = []
+
+    def rows():
+        for i in range(40):
+            np.linalg.svd(np.ones((60, 60)))
+            names.append(threading.current_thread().name)
+            yield i
+
+    dataset = Dataset.from_generator(rows, output_signature=tf.TensorSpec([], tf.int32)).prefetch(2)
+    for _ in dataset:
+        np.linalg.svd(np.ones((60, 60)))
+    assert len(names) == 40
+    assert names[-1] == "tf_data_ahead"
