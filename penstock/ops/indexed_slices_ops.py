@@ -16,6 +16,14 @@ export("IndexedSlicesSpec")(IndexedSlicesSpec)
 export(v1=["IndexedSlicesValue"])(IndexedSlicesValue)
 
 
+@export(v1=["convert_to_tensor_or_indexed_slices"])
+def convert_to_tensor_or_indexed_slices(value: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """`IndexedSlices` and sparse tensors as they are, anything else as a tensor."""
+    if hasattr(value, "indices") and hasattr(value, "values"):
+        return value
+    return convert_to_tensor(value, dtype, name=name)
+
+
 def to_dense(
     value: IndexedSlices, dtype: Any = None, name: str | None = None, as_ref: bool = False
 ) -> Tensor:

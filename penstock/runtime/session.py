@@ -423,6 +423,8 @@ def _fed(tensor: SymbolicTensor, value: Any) -> Any:
     """A fed value as an array of the tensor's dtype that fits its shape."""
     if isinstance(value, EagerTensor):
         value = value.host()
+    elif hasattr(value, "get_raw_handle"):  # a TensorHandle
+        value = value.eval()
     if isinstance(value, Tensor):
         raise TypeError(
             "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, strings, "

@@ -16,9 +16,9 @@ import penstock as tf
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.static_value import constant_shape
 from penstock.graph.graph import current_graph
+from penstock.ops.indexed_slices_ops import convert_to_tensor_or_indexed_slices
 from penstock.runtime.session import BaseSession
 from penstock.types.composite import CompositeTensor
-from penstock.types.indexed_slices import IndexedSlices
 from penstock.types.shapes import TensorShape, as_dimension, as_shape, unknown_shape
 from penstock.types.sparse_tensor import SparseTensor
 from penstock.types.tensors import EagerTensor, Tensor
@@ -42,13 +42,6 @@ def uid() -> int:
 def convert_to_tensor_or_composite(value: Any, dtype: Any = None, name: str | None = None) -> Any:
     """A composite tensor as it is, anything else as a tensor."""
     return value if isinstance(value, CompositeTensor) else convert_to_tensor(value, dtype, name=name)
-
-
-def convert_to_tensor_or_indexed_slices(value: Any, dtype: Any = None, name: str | None = None) -> Any:
-    """`IndexedSlices` and sparse tensors as they are, anything else as a tensor."""
-    if isinstance(value, (IndexedSlices, SparseTensor)):
-        return value
-    return convert_to_tensor(value, dtype, name=name)
 
 
 internal_convert_to_tensor = convert_to_tensor
