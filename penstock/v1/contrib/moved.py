@@ -1,0 +1,140 @@
+"""Names of `contrib` for what stands elsewhere now: losses and metrics with predictions first, datasets, tables, CNNs."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from penstock.engine.export import EXPORTS, export
+from penstock.v1.api import tf
+from penstock.v1.contrib.arg_scope import add_arg_scope
+
+
+def _target(path: str) -> Callable:
+    """A function that calls the public function `path`, looked up when it is called."""
+
+    def moved(*args: Any, **kwargs: Any) -> Any:
+        function: Any = functools.reduce(getattr, path.split("."), tf)
+        return function(*args, **kwargs)
+
+    moved.__name__ = moved.__qualname__ = path.rpartition(".")[2]
+    moved.__doc__ = f"The same as `tf.compat.v1.{path}`."
+    return moved
+
+
+# Losses: `contrib.losses` has predictions before labels.
+
+
+def _predictions_first(function: Callable) -> Callable:
+    """A function whose first two arguments, labels and predictions, are given in the other order."""
+    labels, predictions, *rest = inspect.signature(function).parameters.values()
+    signature = inspect.Signature([predictions.replace(), labels.replace(), *rest])
+
+    def swapped(*args: Any, **kwargs: Any) -> Any:
+        return function(**signature.bind(*args, **kwargs).arguments)
+
+    swapped.__name__ = swapped.__qualname__ = function.__name__
+    swapped.__signature__ = signature  # type: ignore[attr-defined]
+    swapped.__doc__ = f"`tf.compat.v1.losses.{function.__name__}`, with predictions first."
+    return swapped
+
+
+def _loss_names(name: str) -> list[str]:
+    return [f"contrib.losses.{name}", f"contrib.slim.losses.{name}"]
+
+
+for _name in (
+    "absolute_difference cosine_distance hinge_loss log_loss mean_pairwise_squared_error mean_squared_error "
+    "sigmoid_cross_entropy softmax_cross_entropy sparse_softmax_cross_entropy"
+).split():
+    export(v1=_loss_names(_name))(add_arg_scope(_predictions_first(EXPORTS["v1"][f"losses.{_name}"])))
+for _name in "add_loss compute_weighted_loss get_losses get_regularization_losses get_total_loss".split():
+    export(v1=_loss_names(_name))(EXPORTS["v1"][f"losses.{_name}"])
+
+
+# Metrics: `streaming_accuracy(predictions, labels)` is `tf.metrics.accuracy(labels, predictions)`.
+
+_STREAMING = (
+    "accuracy auc false_negatives false_positives mean_absolute_error mean_cosine_distance mean_iou mean_relative_error "
+    "mean_squared_error precision recall root_mean_squared_error sensitivity_at_specificity specificity_at_sensitivity "
+    "true_negatives true_positives"
+).split()
+
+
+def _metric_names(name: str) -> list[str]:
+    return [f"contrib.metrics.{name}", f"contrib.slim.metrics.{name}"]
+
+
+for _name in _STREAMING:
+    export(v1=_metric_names(f"streaming_{_name}"))(_predictions_first(EXPORTS["v1"][f"metrics.{_name}"]))
+for _name in ("mean", "mean_tensor", "percentage_below"):
+    export(v1=_metric_names(f"streaming_{_name.replace('percentage_below', 'percentage_less')}"))(
+        EXPORTS["v1"][f"metrics.{_name}"]
+    )
+export(v1=_metric_names("confusion_matrix"))(_target("confusion_matrix"))
+
+
+@export(v1=_metric_names("accuracy"))
+def accuracy(predictions: Any, labels: Any, weights: Any = None, name: str | None = None) -> Any:
+    """The (weighted) part of predictions that equal labels, of one batch."""
+    right = tf.cast(tf.equal(predictions, labels), tf.float32)
+    if weights is None:
+        return tf.reduce_mean(right, name=name)
+    weights = tf.cast(weights, tf.float32) * tf.ones_like(right)
+    return tf.div_no_nan(tf.reduce_sum(right * weights), tf.reduce_sum(weights), name=name)
+
+
+@export(v1=_metric_names("aggregate_metrics"))
+def aggregate_metrics(*value_update_tuples: tuple[Any, Any]) -> tuple[list[Any], list[Any]]:
+    """Metrics, each a pair of value and update, as a list of values and one of updates.
+
+    Raises:
+      ValueError: there are none.
+    """
+    if not value_update_tuples:
+        raise ValueError("Expected at least one value_tensor/update_op pair")
+    values, updates = zip(*value_update_tuples)
+    return list(values), list(updates)
+
+
+@export(v1=_metric_names("aggregate_metric_map"))
+def aggregate_metric_map(
+    names_to_tuples: dict[str, tuple[Any, Any]],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Metrics by name, each a pair of value and update, as a dictionary of values and one of updates."""
+    values = {name: value for name, (value, _) in names_to_tuples.items()}
+    return values, {name: update for name, (_, update) in names_to_tuples.items()}
+
+
+# Others, by name.
+
+_MOVED: dict[str, str] = {
+    "contrib.data": "data.experimental: assert_element_shape dense_to_ragged_batch group_by_reducer group_by_window "
+    "ignore_errors make_saveable_from_iterator map_and_batch parallel_interleave prefetch_to_device rejection_resample "
+    "sample_from_datasets shuffle_and_repeat unique CsvDataset choose_from_datasets Counter enumerate_dataset scan",
+    "contrib.lookup": "lookup: KeyValueTensorInitializer TextFileInitializer StaticHashTable StaticVocabularyTable",
+    "contrib.util": ": constant_value make_tensor_proto make_ndarray",
+    "contrib.nn": "nn: sampled_softmax_loss nce_loss",
+    "contrib.image": "image: image_gradients",
+}
+
+
+def _export_moved(rows: dict[str, str]) -> None:
+    for namespace, row in rows.items():
+        home, _, names = row.partition(":")
+        for name in names.split():
+            path = ".".join(filter(None, [home.strip(), name]))
+            export(v1=[f"{namespace}.{name}"])(
+                _target({"constant_value": "get_static_value"}.get(path, path))
+            )
+
+
+_export_moved(_MOVED)
+
+
+@export(v1=["contrib.data.batch_and_drop_remainder"])
+def batch_and_drop_remainder(batch_size: Any) -> Callable:
+    """A transformation of a dataset into batches that are all of one size; see `Dataset.batch`."""
+    return lambda dataset: dataset.batch(batch_size, drop_remainder=True)
