@@ -9,6 +9,9 @@ VENV := .venv
 ORACLE_VENV := .venv-oracle
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+KERAS_READY := $(VENV)/.keras-ready
+# What Keras's tests use beside Keras: both engines get the same.
+KERAS_PACKAGES := pytest pytest-xdist pytest-timeout jax scikit-learn pandas requests torch grain orbax-checkpoint
 ORACLE_READY := $(ORACLE_VENV)/.ready
 JOBS ?= 2
 
@@ -19,20 +22,21 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export MPLBACKEND := Agg
 
 # Programs compiled by the tests stay in this tree, apart from the user's own cache.
-test oracle bench: export PENSTOCK_CACHE := $(CURDIR)/.cache/compiled
-test oracle bench: export JAX_PLATFORMS ?= cpu
+test oracle bench keras: export PENSTOCK_CACHE := $(CURDIR)/.cache/compiled
+test oracle bench keras: export JAX_PLATFORMS ?= cpu
 
-.PHONY: run test lint types format oracle bench wheel clean help
+.PHONY: run test lint types format oracle keras keras-applications keras-baseline coverage bench wheel clean help
 .DEFAULT_GOAL := help
 
 help:  ## say what each target does
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: $(READY)  ## train the convolutional network on handwritten digits, and draw the result
 	$(BIN)/penstock run examples/digits_cnn.py
 
 test: lint types  ## lint, type check, tests, and the examples in docstrings and README
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m conformance.keras --fast -n $(JOBS)
 
 lint: $(READY)  ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -50,6 +54,19 @@ oracle: $(READY) $(ORACLE_READY)  ## compare with TensorFlow 2.21, which gets a 
 	$(BIN)/python -m oracle.checkpoints --tensorflow-python $(ORACLE_VENV)/bin/python
 	$(BIN)/python -m oracle.interchange --tensorflow-python $(ORACLE_VENV)/bin/python
 
+keras: $(KERAS_READY)  ## Keras's own tests on Penstock; writes docs/keras-conformance.md
+	$(BIN)/python -m conformance.keras -n $(JOBS) $(ARGS)
+
+keras-applications: $(KERAS_READY)  ## those of Keras's tests that build every large model
+	$(BIN)/python -m conformance.keras -n $(JOBS) applications
+
+keras-baseline: $(KERAS_READY) $(ORACLE_READY)  ## what TensorFlow gets for Keras's tests; writes conformance/keras/tensorflow.json
+	$(ORACLE_VENV)/bin/python -m pip install --quiet $(KERAS_PACKAGES)
+	$(BIN)/python -m conformance.keras -n $(JOBS) --tensorflow-python $(CURDIR)/$(ORACLE_VENV)/bin/python
+
+coverage: $(READY)  ## which of the names in lists resolve; NAMES=FOLDER with tf2_names.txt and tf1_names.txt
+	$(BIN)/python -m tools.write_coverage $(NAMES)
+
 bench: $(READY) $(ORACLE_READY)  ## Penstock beside its peers, in one run
 	$(BIN)/python -m benchmarks --tensorflow-python $(ORACLE_VENV)/bin/python $(ARGS)
 
@@ -63,6 +80,10 @@ clean:  ## remove the venvs, caches and everything built
 $(READY): pyproject.toml $(wildcard native/*)
 	$(call new_venv,$(VENV))
 	$(BIN)/python -m pip install --quiet --editable '.[examples,dev]'
+	@touch $@
+
+$(KERAS_READY): $(READY)
+	$(BIN)/python -m pip install --quiet $(KERAS_PACKAGES)
 	@touch $@
 
 $(ORACLE_READY):
