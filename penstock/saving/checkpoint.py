@@ -312,7 +312,7 @@ def _check_trackable(value: Any, name: str) -> None:
     if not isinstance(value, Trackable):
         raise ValueError(
             f"`Checkpoint` was expecting {name} to be a trackable object (an object derived from `Trackable`), got "
-            f"{value!r}. If you believe this object should be trackable (i.e. it is part of the TensorFlow Python API and "
+            f"{value}. If you believe this object should be trackable (i.e. it is part of the TensorFlow Python API and "
             "manages state), please open an issue."
         )
 

@@ -15,7 +15,6 @@ from penstock.runtime.session import default_session
 from penstock.saving.checkpoint import next_number
 from penstock.saving.checkpoint_options import CheckpointOptions
 from penstock.saving.checkpoint_state import (
-    checkpoint_exists,
     delete_checkpoint,
     get_checkpoint_mtimes,
     get_checkpoint_state,
@@ -90,9 +89,10 @@ class CheckpointManager:
         self._last_preserved = state.last_preserved_timestamp or now
         if len(times) != len(paths):
             times = [(get_checkpoint_mtimes([path]) or [now])[0] for path in paths]
-        if self._max_to_keep is None:
-            paths, times = paths[-1:], times[-1:]
-        self._maybe_delete.update(zip(paths, times))
+        # What was written before the last one that is kept for good is kept too.
+        self._maybe_delete.update(
+            (path, written) for path, written in zip(paths, times) if written > self._last_preserved
+        )
 
     @property
     def directory(self) -> str:
@@ -185,8 +185,12 @@ class CheckpointManager:
 
         Returns:
           The path of the checkpoint; None where there was none.
+
+        Raises:
+          NotFoundError: the directory's file names a checkpoint that is not there.
+          DataLossError: it is damaged.
         """
-        if self._latest is not None and checkpoint_exists(self._latest):
+        if self._latest is not None:
             self._checkpoint.restore(self._latest)
             if self._checkpoint_interval is not None:
                 self._last_step = int(_number(self._step_counter))

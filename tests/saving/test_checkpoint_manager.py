@@ -83,6 +83,14 @@ def test_a_directory_that_moved_is_still_right(checkpoint, tmp_path):
     assert tf.train.latest_checkpoint(tmp_path / "new") == str(tmp_path / "new" / "ckpt-1")
 
 
+def test_a_newest_checkpoint_that_is_gone_is_an_error(checkpoint, tmp_path):
+    path = tf.train.CheckpointManager(checkpoint, tmp_path, max_to_keep=2).save()
+    os.remove(f"{path}.index")
+    again = tf.train.CheckpointManager(checkpoint, tmp_path, max_to_keep=2)
+    with pytest.raises(tf.errors.NotFoundError, match="ckpt-1"):
+        again.restore_or_initialize()
+
+
 def test_the_first_run_is_initialized(checkpoint, tmp_path):
     manager = tf.train.CheckpointManager(
         checkpoint, tmp_path, max_to_keep=1, init_fn=lambda: checkpoint.v.assign(9.0)
