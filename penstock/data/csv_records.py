@@ -14,7 +14,7 @@ import numpy as np
 from penstock.data.dataset import AUTOTUNE, UNKNOWN, Dataset
 from penstock.data.element import to_structure
 from penstock.data.iteration import Iteration
-from penstock.data.readers import _decoded, file_names
+from penstock.data.readers import as_text, file_names
 from penstock.engine.export import export
 from penstock.io.compressed import Decompressed, checked_kind
 from penstock.io.filesystem import open_to_read, os_errors
@@ -119,7 +119,7 @@ class CsvDataset(Dataset):
                 element = next(names, None)
                 if element is None:
                     return
-                name, given = _decoded(element[0]), 0
+                name, given = as_text(element[0]), 0
             for row in self._rows(name, given):
                 given += 1
                 yield self._converted(row, name, given)

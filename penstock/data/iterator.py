@@ -56,8 +56,6 @@ class IteratorState:
 
     def _go_on_at(self, iteration: Iteration) -> None:
         self._iteration, self._elements = iteration, iteration.timed()
-        assert self.dataset is not None
-        self.dataset._last_run = iteration
 
     def get_next(self) -> list:
         """The arrays of the next element.
@@ -66,7 +64,7 @@ class IteratorState:
           OutOfRangeError: there is none. FailedPreconditionError: the iterator was not initialized.
         """
         with self._lock:
-            if self._iteration is None:
+            if self._iteration is None or self.dataset is None:
                 raise errors.FailedPreconditionError(
                     None, None, "GetNext() failed because the iterator has not been initialized. Ensure that you have run "
                     "the initializer operation for this iterator before getting the next element.",
@@ -81,6 +79,7 @@ class IteratorState:
                 raise
             finally:
                 thread.random_states = outer
+            self.dataset._last_run = self._iteration  # what `explain` shows
         if element is None:
             raise errors.OutOfRangeError(None, None, "End of sequence")
         return element

@@ -117,7 +117,7 @@ class Files(Dataset):
                 element = next(names, None)
                 if element is None:
                     return
-                name, offset = _decoded(element[0]), 0
+                name, offset = as_text(element[0]), 0
             try:
                 for block in self._blocks(name, compression, buffer_size, offset):
                     rest = iter(block.rows)
@@ -132,7 +132,8 @@ class Files(Dataset):
         return UNKNOWN
 
 
-def _decoded(name: Any) -> str:
+def as_text(name: Any) -> str:
+    """A string of a flat list as text."""
     name = name.item() if hasattr(name, "item") else name
     return name.decode() if isinstance(name, bytes) else name
 

@@ -233,3 +233,27 @@ def test_threads_end_when_an_iterator_is_dropped():
     for each in during:
         each.join(5)
         assert not each.is_alive()
+
+
+def test_parquet(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = pyarrow.table({"n": np.arange(5), "x": np.arange(5, dtype=np.float32) / 2, "name": list("abcde")})
+    names = [str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")]
+    for name in names:
+        parquet.write_table(table, name, row_group_size=2)
+    dataset = experimental.ParquetDataset(names, ["name", "n"])
+    assert dataset.element_spec == {"n": tf.TensorSpec([], tf.int64), "name": tf.TensorSpec([], tf.string)}
+    assert [row["n"].numpy() for row in dataset] == [*range(5), *range(5)]
+    iterator = iter(dataset)
+    for _ in range(6):
+        next(iterator)
+    restored = iter(dataset)
+    restored.restore_position(iterator.save_position())
+    assert next(restored)["name"].numpy() == b"b"
+    with pytest.raises(ValueError, match="no columns"):
+        experimental.ParquetDataset(names, ["y"])
+    (tmp_path / "c").write_text("not one")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="c: "):
+        experimental.ParquetDataset(str(tmp_path / "c"))
