@@ -13,8 +13,10 @@ from penstock.engine.context import thread
 from penstock.engine.convert import array_of
 from penstock.engine.definition import REGISTRY
 from penstock.engine.export import export
+from penstock.engine.resources import State
 from penstock.graph.graph import Graph
 from penstock.graph.operation import Operation
+from penstock.ops.resource_variable_ops import unshared
 from penstock.runtime.executor import Executor
 from penstock.runtime.step_times import FULL_TRACE, StepTimes
 from penstock.types import dtypes, errors, nest
@@ -457,6 +459,8 @@ def _as_numpy(value: Any) -> Any:
         return value[()] if value.ndim == 0 else value
     if hasattr(value, "__array__"):
         return np.asarray(value)[()]
+    if type(value) is State:  # "w:0" is a variable's value in TF 1, and the name of its handle here
+        return _as_numpy(unshared(value.read()))
     return value
 
 

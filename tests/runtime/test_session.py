@@ -159,3 +159,14 @@ def test_random_ops_draw_anew_on_each_run(graph):
     with v1.Session() as session:
         a, b = session.run(x), session.run(x)
     assert not np.array_equal(a, b)
+
+
+def test_the_name_of_a_variable_fetches_its_value():
+    with tf.Graph().as_default() as graph:
+        w = v1.get_variable("w", initializer=[1.0, 2.0])
+        with v1.Session() as session:
+            session.run(w.initializer)
+            assert session.run("w:0").tolist() == [1.0, 2.0]
+            before = session.run(graph.get_tensor_by_name("w:0"))
+            session.run(w.assign_add([1.0, 1.0]))
+            assert before.tolist() == [1.0, 2.0] and session.run("w:0").tolist() == [2.0, 3.0]
