@@ -6,6 +6,8 @@ import threading
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import penstock as tf
 from penstock.saving.checkpoint_v1 import open_checkpoint
@@ -64,6 +66,38 @@ def test_containers(prefix, make):
     variable = tf.Variable(0.0)
     tf.train.Checkpoint(c=make(variable)).restore(path).assert_consumed()
     assert variable.numpy() == 3.0
+
+
+LEAVES = st.integers(0, 5).map(lambda value: ("variable", value)) | st.just("no variable")
+NESTS = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text(st.sampled_from("a./ _"), min_size=1, max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def _made(nest, filled):
+    if isinstance(nest, tuple) and nest[0] == "variable":
+        return tf.Variable(nest[1] if filled else -1)
+    if isinstance(nest, (list, tuple)):
+        return type(nest)(_made(each, filled) for each in nest)
+    return {name: _made(each, filled) for name, each in nest.items()} if isinstance(nest, dict) else nest
+
+
+@settings(max_examples=30, deadline=None)
+@given(nest=NESTS)
+def test_any_nest_of_containers(tmp_path_factory, nest):
+    written, read = tf.Module(), tf.Module()
+    written.nest, read.nest = _made(nest, True), _made(nest, False)
+    path = tf.train.Checkpoint(written).write(tmp_path_factory.mktemp("nest") / "model")
+    tf.train.Checkpoint(read).read(path).assert_existing_objects_matched()
+    expected = [each.numpy() for each in written.variables]
+    assert [each.numpy() for each in read.variables] == expected
+    assert -1 not in expected
 
 
 def test_a_shared_object_is_saved_once(prefix):

@@ -89,6 +89,8 @@ def test_a_partitioned_variable_is_one_tensor(session, prefix, sharded):
     np.testing.assert_array_equal(session.run(whole), np.arange(20.0).reshape(10, 2))
     other = tf1.get_variable("other", [10, 2], partitioner=tf1.fixed_size_partitioner(2))
     tf1.train.Saver({"rows": list(rows)}).restore(session, prefix)
+    tf1.train.Saver({"rows": other}).restore(session, prefix)
+    np.testing.assert_array_equal(session.run(tf.convert_to_tensor(other)), session.run(whole))
     with pytest.raises(tf.errors.NotFoundError, match="other"):
         tf1.train.Saver(list(other)).restore(session, prefix)
 
