@@ -17,6 +17,7 @@ from penstock.ops.tensor_array import TensorArray
 from penstock.types import nest
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape
+from penstock.types.specs import TensorSpec
 from penstock.types.tensors import SymbolicTensor, Tensor
 
 
@@ -97,6 +98,19 @@ def _stack(structure: list[Any], signature: Any) -> Any:
     return nest.pack_sequence_as(first, joined)
 
 
+def _signature_of_rows(elems: Any, row: Any) -> Any:
+    """The signature where none is given: what comes from rows of a ragged tensor, and is as they are, is ragged again."""
+    given, made = nest.flatten(elems), nest.flatten(row)
+    if len(given) != len(made):
+        return None
+    specs = []
+    for each, result in zip(given, made):
+        spec = each._type_spec._unbatch() if type(each).__name__ == "RaggedTensor" else None
+        fits = spec is not None and spec.shape.rank == result.shape.rank
+        specs.append(spec if fits else result._type_spec if _is_composite(result) else TensorSpec(None))
+    return specs
+
+
 @export("map_fn", v1=[])
 def map_fn(
     fn: Callable,
@@ -135,6 +149,8 @@ def map_fn(
             fn(nest.pack_sequence_as(elems, [_row(each, i) for each in flat]))
             for i in range(int(flat[0].shape[0] or 0))
         ]
+        if signature is None and rows:
+            signature = _signature_of_rows(elems, rows[0])
         return _stack(rows, signature)
     flat = _tensors(elems)
     if not flat:

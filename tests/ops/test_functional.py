@@ -31,3 +31,9 @@ def test_map_over_a_ragged_tensor(mode):
         tf.ragged.constant([[1, 2], [3], []])
     )
     np.testing.assert_array_equal(found, [3, 3, 0])
+
+
+def test_rows_of_a_ragged_tensor_stay_ragged_without_a_signature():
+    rows = tf.ragged.constant([[3, 3, 1], [2]])
+    assert tf.map_fn(lambda row: tf.unique(row)[0], rows).to_list() == [[3, 1], [2]]
+    assert tf.map_fn(lambda row: row * 2, rows[1:]).to_list() == [[4]]
