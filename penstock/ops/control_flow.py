@@ -144,7 +144,8 @@ def _branch_call(op_type: str, selector: Any, branches: list[FuncGraph], name: s
     for index, tensor in enumerate(results):
         tensor.handle_data = branches[0].outputs[index].handle_data
     if not results:
-        return outputs if structure is None else structure
+        # Branches that return operations: what is returned is the operation that runs one of them.
+        return thread.graph.get_operations()[-1] if structure is None else structure
     return _pack_like(structure, results)
 
 

@@ -146,7 +146,9 @@ class Optimizer(Trackable):
         if not pairs:
             names = [variable.name for _, variable in given]
             raise ValueError(f"No gradients provided for any variable: {names}.")
-        graph = next((found.graph for found, _ in pairs if isinstance(found, SymbolicTensor)), thread.graph)
+        graph = thread.graph  # a branch's own, where the step is conditional
+        if graph is None:
+            graph = next((found.graph for found, _ in pairs if isinstance(found, SymbolicTensor)), None)
         with context.building(graph):
             with init_scope():
                 self._create_slots([variable for _, variable in pairs])
@@ -304,8 +306,9 @@ class Optimizer(Trackable):
 
     def _get_non_slot_variable(self, name: str, graph: Any = None) -> Any:
         """A variable that `_create_non_slot_variable` made."""
-        found = self._non_slots.get((name, graph))
-        return self._non_slots.get((name, None)) if found is None else found
+        while graph is not None and (name, graph) not in self._non_slots:
+            graph = getattr(graph, "outer_graph", None)  # a branch sees the variables around it
+        return self._non_slots.get((name, graph))
 
     def _trackable_children(
         self, save_type: str = "checkpoint", cache: Any = None, **kwargs: Any

@@ -22,3 +22,15 @@ def test_an_eager_loop_that_never_runs_returns_tensors():
     (i,) = tf.while_loop(lambda i: i < 0, lambda i: (i + 1,), (1,))
     assert isinstance(i, tf.Tensor)
     assert int(i) == 1
+
+
+def test_branches_that_return_operations_give_an_operation():
+    v1 = tf.compat.v1
+    with tf.Graph().as_default():
+        w, p = v1.get_variable("w", initializer=1.0), v1.placeholder(tf.bool, [])
+        step = v1.cond(p, lambda: w.assign_add(1.0, read_value=False), tf.no_op)
+        with v1.Session() as session:
+            session.run(w.initializer)
+            for chosen in (True, False, True):
+                session.run(tf.group(step), {p: chosen})
+            assert session.run(w) == 3.0
