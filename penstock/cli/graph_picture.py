@@ -95,12 +95,19 @@ def layers(count: int, edges: Sequence[tuple[int, int, bool]]) -> list[list[int]
     """Nodes by layer, each below all of its inputs, ordered so that few edges cross.
 
     Example:
-      >>> layers(4, [(0, 2, False), (1, 2, False), (2, 3, False)])
-      [[0, 1], [2], [3]]
+      >>> layers(5, [(0, 2, False), (1, 2, False), (2, 3, False), (4, 3, False)])
+      [[0, 1], [4, 2], [3]]
     """
     depth = [0] * count
     for a, b, _ in sorted(edges, key=lambda edge: edge[1]):  # operations stand after their inputs
         depth[b] = max(depth[b], depth[a] + 1)
+    fed = {b for _, b, _ in edges}
+    above: dict[int, int] = {}  # constants and inputs stand just above their first user
+    for a, b, _ in edges:
+        if a not in fed:
+            above[a] = min(above.get(a, count), depth[b] - 1)
+    for node, level in above.items():
+        depth[node] = level
     found: list[list[int]] = [[] for _ in range(max(depth, default=-1) + 1)]
     for node in range(count):
         found[depth[node]].append(node)
