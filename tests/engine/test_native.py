@@ -1,0 +1,54 @@
+"""The library of native kernels is optional: without it, programs use XLA's own kernels."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from penstock.engine import native
+from penstock.engine.xla import jnp
+
+PROGRAM = """
+import penstock as tf
+from penstock.engine import native
+print(native.description())
+print(tf.function(tf.nn.max_pool)(tf.reshape(tf.range(4.0), (1, 2, 2, 1)), 2, 2, "VALID").numpy().item())
+"""
+
+
+def test_the_environment_turns_kernels_off():
+    environment = {**os.environ, "PENSTOCK_NATIVE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.splitlines() == ["none: XLA's own kernels (PENSTOCK_NATIVE=0)", "3.0"]
+
+
+def test_without_the_library_nothing_is_taken(monkeypatch, tmp_path):
+    monkeypatch.setattr(native, "LIBRARY", tmp_path / "missing.so")
+    monkeypatch.setattr(native, "_open", native._open.__wrapped__)  # without its cache
+    monkeypatch.setattr(native, "_tried", False)
+    monkeypatch.setattr(native, "_loaded", None)
+    assert not native.takes(np.ones(3, np.float32))
+    assert "not compiled" in native.description()
+
+
+@pytest.mark.skipif(native.library() is None, reason="the native kernels could not be compiled here")
+@pytest.mark.parametrize(
+    "array, taken",
+    [
+        (np.ones((2, 3), np.float32), True),
+        (np.ones((2, 0), np.float32), False),
+        (np.ones((2, 3), np.float64), False),
+        (np.ones((2, 3), np.int32), False),
+    ],
+)
+def test_which_arrays_are_taken(array, taken):
+    assert native.takes(array) == taken
+
+
+@pytest.mark.skipif(native.library() is None, reason="the native kernels could not be compiled here")
+def test_a_mixture_of_dtypes_is_not_taken():
+    assert not native.takes(np.ones(3, np.float32), jnp.ones(3, jnp.bfloat16))
