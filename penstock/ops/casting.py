@@ -15,7 +15,7 @@ from penstock.engine.shape_rules import ShapeCall, unchanged
 from penstock.engine.xla import jnp, lax
 from penstock.ops.dtype_sets import NUMBERS
 from penstock.types import dtypes, errors
-from penstock.types.dtypes import DType, as_dtype
+from penstock.types.dtypes import QUANTIZED_DTYPES, DType, as_dtype
 from penstock.types.indexed_slices import IndexedSlices
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import EagerTensor, Tensor
@@ -79,7 +79,10 @@ def _bitcast_shape(call: ShapeCall) -> TensorShape:
 
 
 bitcast_op = op(
-    "Bitcast(input: T; type) -> output: type", shape=_bitcast_shape, gradient=stops, types={"T": NUMBERS}
+    "Bitcast(input: T; type) -> output: type",
+    shape=_bitcast_shape,
+    gradient=stops,
+    types={"T": NUMBERS | QUANTIZED_DTYPES},
 )
 
 

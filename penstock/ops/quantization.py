@@ -74,7 +74,7 @@ def along(xp: Any, values: Any, x: Any, axis: int) -> Any:
     return xp.reshape(values, [-1 if i == axis else 1 for i in range(np.ndim(x))])
 
 
-def _round_away(xp: Any, x: Any) -> Any:
+def round_away(xp: Any, x: Any) -> Any:
     """Halves away from zero."""
     return xp.where(x < 0, xp.ceil(x - _F32(0.5)), xp.floor(x + _F32(0.5)))
 
@@ -122,10 +122,10 @@ def _quantize(
     bottom, top = along(xp, low, x, axis), along(xp, high, x, axis)
     if mode == "SCALED":
         scaled = xp.clip(x, bottom, top) * along(xp, scale, x, axis)
-        rounded = xp.rint(scaled) if round_mode == "HALF_TO_EVEN" else _round_away(xp, scaled)
+        rounded = xp.rint(scaled) if round_mode == "HALF_TO_EVEN" else round_away(xp, scaled)
     elif mode == "MIN_COMBINED":
         factor = _F32(steps.count) / (top - bottom)
-        rounded = _round_away(xp, (xp.clip(x, bottom, top) - bottom) * factor - _F32(steps.half))
+        rounded = round_away(xp, (xp.clip(x, bottom, top) - bottom) * factor - _F32(steps.half))
     else:
         rounded = _min_first(xp, x, bottom, top, steps)
     return [_saturated(xp, rounded, steps, T), xp.asarray(low, dtype=_F32), xp.asarray(high, dtype=_F32)]
@@ -143,7 +143,7 @@ def _scale(xp: Any, low: Any, high: Any, lowest: int, highest: int) -> Any:
 def _min_first(xp: Any, x: Any, low: Any, high: Any, steps: _Steps) -> Any:
     """The place of x in the range, counted in whole steps from 0."""
     factor = _F32(steps.count) / (high - low)
-    return _round_away(xp, x * factor) - _round_away(xp, low * factor) + _F32(steps.lowest)
+    return round_away(xp, x * factor) - round_away(xp, low * factor) + _F32(steps.lowest)
 
 
 def _range_shapes(call: ShapeCall) -> list[TensorShape]:
@@ -278,7 +278,7 @@ def _from_steps(xp: Any, x: Any, low: Any, high: Any, steps: _Steps) -> Any:
     """The inverse of `_min_first`, in double precision as 32-bit integers need it."""
     size = ((high - low) / _F32(steps.count)).astype(np.float64)
     safe = xp.where(size == 0, 1.0, size)
-    start = xp.where(size == 0, low, _round_away(xp, low.astype(np.float64) / safe) * size)
+    start = xp.where(size == 0, low, round_away(xp, low.astype(np.float64) / safe) * size)
     return (start + (x.astype(np.float64) - steps.lowest) * size).astype(_F32)
 
 

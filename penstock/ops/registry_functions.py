@@ -1,4 +1,4 @@
-"""Functions that TensorFlow has at its root under the plain names of ops: convolutions of any rank, and `check_pinned`."""
+"""Functions that TensorFlow has at its root under the plain names of ops: convolutions, `sparse_matmul`, `check_pinned`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,30 @@ op("CheckPinned(tensor: T) -> output: T", lambda xp, x: x, shape=unchanged, grad
 def check_pinned(tensor: Any, name: str | None = None) -> Tensor:
     """The tensor; on a CPU all memory is as good as pinned for the transfer to a device."""
     return execute("CheckPinned", (convert_to_tensor(tensor),), None, name)
+
+
+@export(v1=["sparse_matmul"])
+def sparse_matmul(
+    a: Any,
+    b: Any,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    a_is_sparse: bool = False,
+    b_is_sparse: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """The float32 product of two matrices of float32 or bfloat16; `*_is_sparse` are hints that change nothing.
+
+    Example:
+      >>> import penstock as tf
+      >>> tf.compat.v1.sparse_matmul([[1.0, 0.0]], [[2.0], [3.0]], a_is_sparse=True).numpy()
+      array([[2.]], dtype=float32)
+    """
+    attrs = {
+        "transpose_a": transpose_a, "transpose_b": transpose_b,
+        "a_is_sparse": a_is_sparse, "b_is_sparse": b_is_sparse,
+    }  # fmt: skip
+    return execute("SparseMatMul", (convert_to_tensor(a), convert_to_tensor(b)), attrs, name)
 
 
 @export("conv")

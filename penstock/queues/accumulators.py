@@ -305,7 +305,7 @@ class ConditionalAccumulator(ConditionalAccumulatorBase):
         return out
 
 
-@export(v1=["SparseConditionalAccumulator"])
+@export(v1=["SparseConditionalAccumulator", "sparse.SparseConditionalAccumulator"])
 class SparseConditionalAccumulator(ConditionalAccumulatorBase):
     """Sums gradients that have rows for some indices only.
 
