@@ -27,6 +27,7 @@ LAYERS = [
     "v1",
     "distribute",
     ("testing", "distributions"),
+    "keras2",
 ]
 LEVEL = {
     name: level

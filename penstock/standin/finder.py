@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from penstock.keras2 import install_import_hook
 from penstock.standin import internals
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def install(api: str = "v2") -> None:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     _warn_of_other_keras_backend()
     sys.meta_path.insert(0, TensorFlowFinder(api))  # type: ignore[arg-type]
+    install_import_hook()
     if api == "v1":
         importlib.import_module("tensorflow").disable_v2_behavior()
 

@@ -1,0 +1,66 @@
+"""Gives Keras 3 the names of Keras 2: modules, functions and methods that it lacks. Called once, by `import_hook`."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from types import ModuleType
+
+from penstock.keras2.modules import ADDED_NAMES, KERAS, MODULES, RENAMED, OldModule, source
+
+# Keras has two layouts, its own and that of `tf.keras`; both get the names.
+ROOTS = (KERAS, "keras")
+
+
+def enable() -> None:
+    """Adds to the loaded Keras what Keras 2 had and Keras 3 lacks; a second call finds nothing lacking."""
+    for old, new in RENAMED.items():
+        _add_name(old, new)
+    for root in ROOTS:
+        for path, sources in ADDED_NAMES.items():
+            _add_names(_module(root, path), sources.split())
+        for path in sorted(MODULES):
+            _add_module(root, path)
+
+
+def _module(root: str, path: str) -> ModuleType:
+    return importlib.import_module(f"{root}.{path}")
+
+
+def _add_name(old: str, new: str) -> None:
+    """Adds a renamed object to both layouts; what the name of Keras 3 is comes from the layout of `tf.keras`."""
+    package, _, name = old.rpartition(".")
+    new_package, _, new_name = new.rpartition(".")
+    found = getattr(source(new_package), new_name)
+    for root in ROOTS:
+        module = _module(root, package)
+        if not hasattr(module, name):
+            setattr(module, name, found)
+
+
+def _add_names(module: ModuleType, sources: list[str]) -> None:
+    for each in map(source, sources):
+        for name, value in vars(each).items():
+            if not name.startswith("_") and not hasattr(module, name):
+                setattr(module, name, value)
+
+
+def _add_module(root: str, path: str) -> None:
+    """Puts a module at an old path; where Keras 3 has a module there, that one stays."""
+    fullname = f"{root}.{path}"
+    package, _, name = fullname.rpartition(".")
+    parent = importlib.import_module(package)
+    existing = getattr(parent, name, None)
+    if not isinstance(existing, ModuleType):
+        module = _module_for(path)
+        if existing is None:
+            setattr(parent, name, module)
+        sys.modules[fullname] = module
+    else:
+        sys.modules.setdefault(fullname, existing)
+
+
+@functools.cache  # an old module is one object in both layouts
+def _module_for(path: str) -> ModuleType:
+    return source(path) if MODULES[path] == path else OldModule(f"keras.{path}", MODULES[path])

@@ -1,0 +1,47 @@
+"""Runs `enable` right after Keras has been imported, whoever imports it; called by `penstock.install`."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+
+def install_import_hook() -> None:
+    """Makes Keras 2's names part of Keras: now, if Keras is loaded, else at the end of its import."""
+    if "keras" in sys.modules:
+        _enable()
+    else:
+        sys.meta_path.insert(0, KerasFinder())  # type: ignore[arg-type]
+
+
+class KerasFinder:
+    """Finds `keras` as Python would, and has `enable` called when its import is done."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The spec of `keras` with a loader that calls `enable`; None for any other name."""
+        if fullname != "keras":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is None or spec.loader is None:
+            return None
+        loader: Any = spec.loader
+        load = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            load(module)
+            _enable()
+
+        # On the loader that Python made, so that its class, which resources and inspection depend on, stays.
+        loader.exec_module = exec_module
+        return spec
+
+
+def _enable() -> None:
+    from penstock.keras2.enable import enable
+
+    enable()
