@@ -64,7 +64,8 @@ def convert_variables_to_constants_v2(
       func: a concrete function.
 
     Returns:
-      A concrete function of the same arguments; its `graph.as_graph_def()` is the frozen graph.
+      A concrete function of the same arguments that returns a flat list, as TensorFlow's does; its
+      `graph.as_graph_def()` is the frozen graph.
 
     Raises:
       ValueError: the function changes a variable.
@@ -75,7 +76,7 @@ def convert_variables_to_constants_v2(
       >>> v = tf.Variable(3.0)
       >>> scaled = tf.function(lambda x: x * v).get_concrete_function(tf.TensorSpec([], tf.float32))
       >>> frozen = convert_variables_to_constants_v2(scaled)
-      >>> v.assign(0.0).numpy(), frozen(tf.constant(2.0)).numpy(), len(frozen.captured_inputs)
+      >>> v.assign(0.0).numpy(), frozen(tf.constant(2.0))[0].numpy(), len(frozen.captured_inputs)
       (np.float32(0.0), np.float32(6.0), 0)
     """
     graph = func.graph
