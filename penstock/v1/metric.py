@@ -44,7 +44,7 @@ def metric(*names: str) -> Callable[[Callable], Callable]:
 
 def metric_variable(shape: Any, dtype: Any, name: str | None = None) -> Any:
     """A local variable of zeros, in the collections `LOCAL_VARIABLES` and `METRIC_VARIABLES`."""
-    return VariableV1(
+    return VariableV1(  # type: ignore[call-arg]
         lambda: tf.zeros(shape, dtype),
         trainable=False,
         collections=[GraphKeys.LOCAL_VARIABLES, GraphKeys.METRIC_VARIABLES],

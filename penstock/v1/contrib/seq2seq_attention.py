@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import collections
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from penstock.engine.export import export
 from penstock.ops.variable_scope import get_variable, variable_scope
@@ -176,14 +175,16 @@ def hardmax(logits: Any, name: str | None = None) -> Any:
     return tf.one_hot(tf.argmax(logits, -1), depth, dtype=logits.dtype)
 
 
-_STATE = ("cell_state", "attention", "time", "alignments", "alignment_history", "attention_state")
-
-
 @export(v1=["contrib.seq2seq.AttentionWrapperState"])
-class AttentionWrapperState(collections.namedtuple("AttentionWrapperState", _STATE)):
+class AttentionWrapperState(NamedTuple):
     """The state of an `AttentionWrapper`: that of the cell, and what belongs to attention."""
 
-    __slots__ = ()
+    cell_state: Any
+    attention: Any
+    time: Any
+    alignments: Any
+    alignment_history: Any
+    attention_state: Any
 
     def clone(self, **kwargs: Any) -> AttentionWrapperState:
         """The state with some parts replaced."""
