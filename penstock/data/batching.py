@@ -12,6 +12,8 @@ from penstock.data.aligned import empty
 from penstock.data.dataset import INFINITE, UNKNOWN, Dataset, count_of
 from penstock.data.element import as_eager, leaves
 from penstock.data.iteration import Iteration, elements_of
+from penstock.ops.ragged_spec import RaggedTensorSpec
+from penstock.ops.ragged_tensor import RaggedTensor
 from penstock.types import errors
 from penstock.types.specs import NoneTensorSpec, TensorSpec
 from penstock.types.tensors import EagerTensor
@@ -50,12 +52,14 @@ class Batch(Dataset):
 
         layout = self._parents[0]._layout
         columns = zip(*(leaves(layout.pack(row)) for row in rows))
-        stacked = []
+        stacked: list[Any] = []
         for spec, column in zip(leaves(self._parents[0]._element_spec), columns):
             if isinstance(spec, NoneTensorSpec):
                 stacked.append(None)
             elif isinstance(spec, TensorSpec):
                 stacked.append(EagerTensor(stack([each.host() for each in column]), spec.dtype))
+            elif isinstance(spec, RaggedTensorSpec) and spec.ragged_rank == 0:
+                stacked.append(_ragged(column, spec))
             else:
                 stacked.append(stack_composites(column))
         return self._layout.flatten(self._layout.fill(stacked))
@@ -65,6 +69,13 @@ class Batch(Dataset):
 
     def _describe(self) -> str:
         return f"batch_size={self._batch_size}" + (", drop_remainder" if self._drop else "")
+
+
+def _ragged(column: Sequence, spec: RaggedTensorSpec) -> RaggedTensor:
+    """Dense rows of different lengths, which are elements of a ragged tensor, as one."""
+    rows = [each.host() for each in column]
+    splits = np.cumsum([0, *map(len, rows)]).astype(spec.row_splits_dtype.as_numpy_dtype)
+    return RaggedTensor.from_row_splits(np.concatenate(rows), splits, validate=False)
 
 
 def fixed_batch(source: Dataset, batch_size: Any, drop: bool) -> int | None:

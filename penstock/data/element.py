@@ -244,16 +244,18 @@ def _as_arguments(element: Any) -> tuple:
 
 
 def _structure_of_result(result: Any) -> Any:
-    """What a map function returned: lists of several values count as tuples, as in TensorFlow."""
+    """What a map function returned: a list of several values counts as a tuple, a list inside as a tensor, as in TensorFlow."""
     if isinstance(result, list):
         result = tuple(result)
+
+    def inner(value: Any) -> Any:
+        return converted(value) if isinstance(value, list) else _structure_of_result(value)
+
     if isinstance(result, tuple):
-        parts = [
-            _structure_of_result(each) if not isinstance(each, list) else converted(each) for each in result
-        ]
+        parts = [inner(each) for each in result]
         return type(result)(*parts) if hasattr(result, "_fields") else tuple(parts)
     if isinstance(result, dict):
-        return type(result)((key, _structure_of_result(each)) for key, each in result.items())
+        return type(result)((key, inner(each)) for key, each in result.items())
     return converted(result)
 
 

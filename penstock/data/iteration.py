@@ -187,6 +187,12 @@ class Iteration:
         for each in self.inputs.values():
             each.close()
 
+    def forget(self) -> None:
+        """Lets go what the nodes kept; the numbers for `explain` stay."""
+        self._describe, self.kept, self._saved_inputs = None, {}, {}
+        for each in self.inputs.values():
+            each.forget()
+
 
 def is_cheap(node: Any) -> bool:
     """Whether a node, with all before it, costs less than looking at the clock."""

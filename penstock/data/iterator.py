@@ -114,6 +114,7 @@ class IteratorState:
     def __del__(self) -> None:
         if self._iteration is not None:
             self._iteration.close()
+            self._iteration.forget()
 
     def __repr__(self) -> str:
         return f"<iterator over {self.dataset!r}>"

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from penstock.data.spec_messages import of_message, to_message
 from penstock.data.windowing import Listed
 from penstock.engine.xla import is_loaded, jax
+from penstock.saving.structured_values import decode, encode
 from penstock.types import errors
 from penstock.types.dtypes import as_dtype
 
@@ -86,7 +86,7 @@ def _plain(value: Any, blobs: list[bytes]) -> Any:
         kind = "array" if isinstance(value, np.ndarray) else "scalar"
         return {kind: len(blobs) - 1, "dtype": as_dtype(value.dtype).name, "shape": list(np.shape(value))}
     if isinstance(value, Listed):
-        spec = to_message(value.element_spec).SerializeToString()
+        spec = encode(value.element_spec).SerializeToString()
         return {"rows": _plain(value._rows, blobs), "spec": _plain(spec, blobs)}
     raise errors.UnimplementedError(
         None, None, f"The position of this iterator holds a {type(value).__name__} ({value!r}), which cannot be saved."
@@ -106,7 +106,7 @@ def _restored(value: Any, blobs: list[bytes]) -> Any:
         from tensorboard.compat.proto import struct_pb2
 
         spec = struct_pb2.StructuredValue.FromString(_restored(value["spec"], blobs))
-        return Listed(of_message(spec), _restored(value["rows"], blobs))
+        return Listed(decode(spec), _restored(value["rows"], blobs))
     if "strings" in value:
         array = np.empty(len(value["strings"]), object)
         array[:] = [_restored(each, blobs) for each in value["strings"]]

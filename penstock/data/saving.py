@@ -13,10 +13,10 @@ from penstock.data.element_files import compression_kind, read_elements
 from penstock.data.iteration import Iteration, Run
 from penstock.data.planner import planned
 from penstock.data.progress import Progress
-from penstock.data.spec_messages import of_message, to_message
 from penstock.data.written_runs import RunWriter, read_metadata, shard_files
 from penstock.io.filesystem import local_path, os_errors, replacing
 from penstock.ops.random_stream import new_states
+from penstock.saving.structured_values import decode, encode
 from penstock.types import errors
 from penstock.types.tensors import Tensor
 
@@ -49,7 +49,7 @@ def save(dataset: Dataset, path: Any, compression: Any, shard_func: Callable | N
     folder, kind = as_path(path), compression_kind(compression)
     shard_of = shard_function(shard_func, dataset)
     call = None if shard_of is None else shard_of.bound(shard_of.captures)
-    spec = to_message(dataset.element_spec)
+    spec = encode(dataset.element_spec)
     with os_errors(folder):
         os.makedirs(folder, exist_ok=True)
     writer = RunWriter(folder, dataset._layout, kind)
@@ -81,7 +81,7 @@ def load(path: Any, element_spec: Any, compression: Any, reader_func: Callable |
         from tensorboard.compat.proto import struct_pb2
 
         with open(file, "rb") as opened:
-            element_spec = of_message(struct_pb2.StructuredValue.FromString(opened.read()))
+            element_spec = decode(struct_pb2.StructuredValue.FromString(opened.read()))
     record = read_metadata(folder)
     if record is None:
         raise errors.NotFoundError(

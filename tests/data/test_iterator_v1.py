@@ -122,3 +122,19 @@ def test_summing_a_dataset_in_a_loop_of_runs():
         session.run(v1.global_variables_initializer())
         _all(session, add)
         assert session.run(total) == 10
+
+
+def test_a_saver_keeps_positions(tmp_path):
+    with tf.Graph().as_default(), v1.Session() as session:
+        iterator = Dataset.range(9).shuffle(5, seed=1).make_initializable_iterator()
+        following = iterator.get_next()
+        saveable = tf.data.experimental.make_saveable_from_iterator(iterator)
+        v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, saveable)
+        saver = v1.train.Saver()
+        session.run(iterator.initializer)
+        session.run([following]), session.run([following])
+        path = saver.save(session, str(tmp_path / "position"))
+        rest = _all(session, following)
+        session.run(iterator.initializer)
+        saver.restore(session, path)
+        assert _all(session, following) == rest

@@ -82,6 +82,13 @@ CASES = {
     "reduce in a map": (
         lambda: Dataset.range(4).window(2).map(lambda rows: rows.reduce(np.int64(0), lambda s, x: s + x)), [[1], [5]], 2
     ),
+    "batches of ragged rows": (
+        lambda: Dataset.from_tensor_slices(tf.ragged.constant([[1], [2, 3], []])).batch(2),
+        [[[1, 2, 3], [0, 1, 3]], [[], [0, 0]]], 2,
+    ),
+    "lists inside results are tensors": (
+        lambda: Dataset.range(2).map(lambda x: {"a": (x, {"b": [x, x]})}), [[0, [0, 0]], [1, [1, 1]]], 2
+    ),
     "sparse slices": (
         lambda: Dataset.from_tensor_slices(tf.sparse.from_dense([[1, 0], [0, 2]])),
         [[[[0]], [1], [2]], [[[1]], [2], [2]]], 2,
