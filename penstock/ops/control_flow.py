@@ -18,9 +18,10 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import constant_value
-from penstock.graph.func_graph import FuncGraph, trace
+from penstock.graph.func_graph import FuncGraph, set_outputs, trace
 from penstock.types import dtypes, nest
 from penstock.types.composite import CompositeTensor
+from penstock.types.indexed_slices import IndexedSlices
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 
@@ -130,6 +131,7 @@ def _branch_call(op_type: str, selector: Any, branches: list[FuncGraph], name: s
     """Adds an If or Case node over traced branches and returns its outputs in the branches' structure."""
     if selector.shape.rank not in (0, None):
         raise ValueError(f"{op_type}: the predicate must be a scalar, got shape {selector.shape}")
+    _match_slices(branches)
     structure = _check_branches(op_type, branches)
     inputs = align_captures(branches)
     for branch in branches:
@@ -161,6 +163,31 @@ def _pack_like(structure: Any, results: list) -> Any:
         None if each is None else next(filled) for each in nest.flatten(structure, expand_composites=True)
     ]
     return nest.pack_sequence_as(structure, flat, expand_composites=True)
+
+
+def _match_slices(branches: list[FuncGraph]) -> None:
+    """Where branches return rows of a gradient with indices of different dtypes, all become int64."""
+    rows = [nest.flatten(each.structured_outputs) for each in branches]
+    if len({len(row) for row in rows}) != 1:
+        return
+    for place, column in enumerate(zip(*rows)):
+        if not all(isinstance(each, IndexedSlices) for each in column):
+            continue
+        for name in ("indices", "dense_shape"):
+            parts = [getattr(each, name) for each in column]
+            if len({each.dtype for each in parts if each is not None}) > 1:
+                for branch, row in zip(branches, rows):
+                    row[place] = _with_int64(branch, row[place], name)
+    for branch, row in zip(branches, rows):
+        if any(new is not old for new, old in zip(row, nest.flatten(branch.structured_outputs))):
+            set_outputs(branch, nest.pack_sequence_as(branch.structured_outputs, row))
+
+
+def _with_int64(branch: FuncGraph, slices: IndexedSlices, name: str) -> IndexedSlices:
+    parts = {each: getattr(slices, each) for each in ("values", "indices", "dense_shape")}
+    with context.building(branch):
+        parts[name] = execute("Cast", (parts[name],), {"DstT": dtypes.int64})
+    return IndexedSlices(**parts)
 
 
 def _check_branches(op_type: str, branches: list[FuncGraph]) -> Any:

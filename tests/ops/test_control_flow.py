@@ -34,3 +34,18 @@ def test_branches_that_return_operations_give_an_operation():
             for chosen in (True, False, True):
                 session.run(tf.group(step), {p: chosen})
             assert session.run(w) == 3.0
+
+
+def test_rows_with_indices_of_different_dtypes_become_int64():
+    @tf.function
+    def choose(which):
+        return tf.cond(
+            which,
+            lambda: tf.IndexedSlices(tf.ones([2, 3]), tf.constant([0, 2]), tf.constant([4, 3])),
+            lambda: tf.IndexedSlices(tf.zeros([1, 3]), tf.constant([1], tf.int64), tf.constant([4, 3])),
+        )
+
+    for which, indices in ((True, [0, 2]), (False, [1])):
+        rows = choose(tf.constant(which))
+        assert rows.indices.dtype == tf.int64
+        assert rows.indices.numpy().tolist() == indices
