@@ -232,19 +232,20 @@ def test_reduce_inside_a_function():
     assert dataset.reduce(0, lambda state, element: state + element[0]).numpy() == 6
 
 
-def test_prefetch_computes_ahead_where_both_sides_are_slow():
+@pytest.mark.parametrize(("least", "thread"), [(0.0, "tf_data_ahead"), (1e9, "MainThread")])
+def test_prefetch_computes_ahead_where_both_sides_are_slow(monkeypatch, least, thread):
     import threading
 
+    from penstock.data import buffering
+
+    monkeypatch.setattr(buffering, "_WORTH_A_THREAD", least)
     names = []
 
     def rows():
-        for i in range(40):
-            np.linalg.svd(np.ones((60, 60)))
+        for i in range(20):
             names.append(threading.current_thread().name)
             yield i
 
     dataset = Dataset.from_generator(rows, output_signature=tf.TensorSpec([], tf.int32)).prefetch(2)
-    for _ in dataset:
-        np.linalg.svd(np.ones((60, 60)))
-    assert len(names) == 40
-    assert names[-1] == "tf_data_ahead"
+    assert len(list(dataset)) == 20
+    assert names[-1] == thread
