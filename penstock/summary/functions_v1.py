@@ -1,7 +1,8 @@
 """`tf.compat.v1.summary.scalar` and its family: nodes that give serialized `Summary` messages.
 
 A node's tag is its name, so it is unique in its graph; `merge_all` finds the nodes in the collection `SUMMARIES`.
-Eagerly they write to the default writer of `tf.summary`, if there are one and a step.
+Eagerly, and in functions that
+are called eagerly, they write to the default writer of `tf.summary`, if there are one and a step.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.graph.graph import current_graph
+from penstock.graph.lifting import outermost_graph
 from penstock.ops.graph_collections import GraphKeys
 from penstock.platform import tf_logging
 from penstock.summary import values as v2
@@ -70,7 +72,7 @@ def _summary(
     write: Callable[[str, Any], Any],
     **attrs: Any,
 ) -> Tensor:
-    if thread.graph is None and state().writer is not None and (step := _step()) is not None:
+    if outermost_graph() is None and state().writer is not None and (step := _step()) is not None:
         tag = _clean(name) or ""
         write(tag if family is None else f"{_clean(family)}/{tag}", step)
         return tf.constant(b"")

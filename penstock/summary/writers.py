@@ -15,7 +15,7 @@ from penstock.engine.static_value import constant_value
 from penstock.graph.graph import current_graph
 from penstock.graph.lifting import init_scope
 from penstock.graph.scopes import get_current_name_scope, name_scope
-from penstock.ops.comparison import logical_and
+from penstock.ops.comparison import equal, logical_and
 from penstock.ops.creation import constant
 from penstock.ops.grouping import no_op
 from penstock.types import dtypes
@@ -319,12 +319,24 @@ def should_record_summaries() -> Tensor:
         return constant(False)
     condition = now.recording
     if condition is None:
-        return constant(True)
-    if callable(condition):
+        condition = True
+    elif callable(condition):
         condition = condition()
     elif constant_value(convert_to_tensor(condition)) is False:
         return constant(False)
-    return logical_and(True, convert_to_tensor(condition, dtypes.bool))
+    return logical_and(_is_first_replica(), convert_to_tensor(condition, dtypes.bool))
+
+
+def _is_first_replica() -> Any:
+    """Whether this is the replica that writes: each of several would write the same."""
+    if not thread.strategies:
+        return True
+    from penstock import distribute
+
+    replica = distribute.get_replica_context()
+    if replica is None or distribute.get_strategy().num_replicas_in_sync == 1:
+        return True
+    return equal(replica.replica_id_in_sync_group, 0)
 
 
 # Names.

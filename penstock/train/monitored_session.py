@@ -8,6 +8,7 @@ from typing import Any
 
 import penstock as tf
 from penstock.engine import context
+from penstock.engine.context import thread
 from penstock.engine.export import export
 from penstock.graph.graph import current_graph
 from penstock.ops.graph_collections import GraphKeys
@@ -227,7 +228,7 @@ class _Monitored:
         hooks: Sequence[SessionRunHook] | None = None,
         stop_grace_period_secs: float = 120,
     ):
-        self._graph = current_graph()
+        self._graph, self._runs_eagerly = current_graph(), thread.graph is None
         self._was_finalized = self._graph.finalized
         self._hooks = list(hooks or ())
         self._creator = session_creator
@@ -241,7 +242,8 @@ class _Monitored:
     def _start(self) -> _Running:
         while True:
             try:
-                with context.building(self._graph):
+                # In a program that runs eagerly the saver takes its eager variables too.
+                with context.building(None if self._runs_eagerly else self._graph):
                     return _Running(self._creator, self._hooks, self._grace_secs)  # type: ignore[arg-type]
             except _PREEMPTION as error:
                 self._recover_from(error)

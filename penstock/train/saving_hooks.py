@@ -174,7 +174,7 @@ class StepCounterHook(SessionRunHook):
         """Finds the global step."""
         self._writer = _writer(self._writer, self._folder)
         self._step = global_step_for("StepCounterHook")
-        self._tag = get_global_step().op.name + "/sec"
+        self._tag = get_global_step().name.partition(":")[0] + "/sec"
 
     def before_run(self, run_context: SessionRunContext) -> SessionRunArgs:
         """Asks for the global step."""

@@ -109,10 +109,10 @@ class Scaffold:
             ):
                 if getattr(self, name) is None:
                     setattr(self, name, Scaffold.get_or_default(name, key, make))
-            if self.saver is None:
-                self.saver = default_saver()
-            if hasattr(self.saver, "build"):
-                self.saver.build()
+        if self.saver is None:  # made eagerly in programs that run eagerly, it knows their variables too
+            self.saver = default_saver()
+        if hasattr(self.saver, "build"):
+            self.saver.build()
         graph.finalize()
         logging.info("Graph was finalized.")
         return self

@@ -348,7 +348,7 @@ class _StepCounterThread(LooperThread):
         rate = (step - self._step) / (now - self._time) if now > self._time else float("inf")
         self._time, self._step = now, step
         summary = tf.compat.v1.Summary()
-        summary.value.add(tag=f"{self._supervisor.global_step.op.name}/sec", simple_value=rate)
+        summary.value.add(tag=self._supervisor.global_step.name.partition(":")[0] + "/sec", simple_value=rate)
         if self._supervisor.summary_writer is not None:
             self._supervisor.summary_writer.add_summary(summary, step)
         logging.info("global_step/sec: %g", rate)

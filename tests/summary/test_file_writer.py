@@ -211,3 +211,15 @@ def test_sounds():
     (value,) = message(lambda: v1.summary.audio("a", [[0.5, -1.0]], 8000)).value
     assert (value.tag, value.audio.length_frames, value.audio.sample_rate) == ("a/audio/0", 2, 8000)
     assert value.audio.encoded_audio_string.endswith(b"data\x04\x00\x00\x00\x00@\x00\x80")
+
+
+def test_functions_write_to_the_default_writer(tmp_path):
+    @tf.function
+    def train(x):
+        v1.summary.scalar("x", x * 2.0)
+        return x
+
+    with tf.summary.create_file_writer(str(tmp_path)).as_default(step=2):
+        train(tf.constant(3.0))
+    (event,) = events(tmp_path)[1:]
+    assert event.summary.value[0].tag == "x"

@@ -264,3 +264,17 @@ def test_sounds_are_wav_files_with_labels(folder):
 def test_sounds_have_one_encoding(folder):
     with pytest.raises(ValueError, match="Unknown encoding"):
         tf.summary.audio("a", np.zeros([1, 1, 1]), 8000, step=0, encoding="mp3")
+
+
+def test_one_of_several_replicas_writes(folder):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    if strategy.num_replicas_in_sync != 2:
+        pytest.skip("there is one device")
+
+    @tf.function
+    def step(x):
+        return strategy.run(lambda x: tf.summary.scalar("x", tf.reduce_sum(x), step=1), args=(x,))
+
+    with tf.summary.create_file_writer(folder).as_default():
+        step(tf.constant([1.0, 2.0]))
+    assert [each[:2] for each in values(folder)] == [(1, "x")]
