@@ -38,22 +38,27 @@ class Shuffle(Dataset):
         return RandomWords(next(self._iterations), next(self._iterations))
 
     def _elements(self, at: Iteration) -> Iterator[list]:
-        size = int(at.value(self._buffer_size))
-        elements = at.input()
         if at.kept:
-            buffer, first, left = at.kept["buffer"], at.kept["first"], at.kept["left"]
-            words = RandomWords(*at.kept["words"])
             self._iterations.move_to(*at.kept["iterations"])
-        else:
-            words, buffer, first, left = self._start(), None, 0, None
+        else:  # the order is drawn when an iterator is made, not with its first element
+            at.kept = {
+                "buffer": [], "first": 0, "left": None, "words": self._start().position,
+                "iterations": self._iterations.position,
+            }  # fmt: skip
+        return self._drawn(at)
+
+    def _drawn(self, at: Iteration) -> Iterator[list]:
+        size, elements = int(at.value(self._buffer_size)), at.input()
+        buffer, first, left = at.kept["buffer"], at.kept["first"], at.kept["left"]
+        words = RandomWords(*at.kept["words"])
         at.keep(
             lambda: {
                 "buffer": buffer, "first": first, "left": left, "words": words.position,
                 "iterations": self._iterations.position,
             }
         )  # fmt: skip
-        if buffer is None:
-            buffer = list(elements if size < 0 else itertools.islice(elements, size))
+        if left is None and len(buffer) != size:  # what was read before an error stays in the buffer
+            buffer.extend(elements if size < 0 else itertools.islice(elements, size - len(buffer)))
         if left is None:
             if len(buffer) == size:
                 for element, word in zip(elements, words):

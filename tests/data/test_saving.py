@@ -228,6 +228,13 @@ def test_a_generator_goes_on_after_an_element_that_was_not_as_promised():
     assert len(started) == 1
 
 
+def test_a_shuffle_loses_nothing_to_errors():
+    values = Dataset.from_tensor_slices([1.0, 2.0, 0.0, 4.0, 0.0, 5.0])
+    failing = values.map(lambda x: tf.debugging.check_numerics(1 / x, "x") * 0 + x)
+    for size in (2, 4, 10):
+        assert sorted(plain(failing.shuffle(size, seed=1).ignore_errors())) == [[1], [2], [4], [5]]
+
+
 def test_ignore_errors_ends_with_a_generator_that_raised():
     def numbers():
         yield 1
