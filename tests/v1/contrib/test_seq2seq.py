@@ -155,3 +155,51 @@ def test_errors():
         seq2seq.sequence_loss(tf.zeros([2, 3]), [[1]], [[1.0]])
     with pytest.raises(ValueError, match="end_token must be a scalar"):
         seq2seq.GreedyEmbeddingHelper(_embedding(), [1], [1])
+
+
+class Bigram(cells.RNNCell):
+    """Scores of the next id that depend on the last one only; the state counts steps."""
+
+    state_size = property(lambda self: 1)
+    output_size = property(lambda self: CLASSES)
+
+    def call(self, inputs, state):
+        return inputs, state + 1.0
+
+
+def _best_ways(table, start, end, steps):
+    """All ways from `start`, until `end` or for so many steps, with their log-probabilities; the best first."""
+    log_p = table - np.log(np.exp(table).sum(-1, keepdims=True))
+    ways = [(0.0, [start])]
+    for _ in range(steps):
+        ways = [
+            grown
+            for score, way in ways
+            for grown in (
+                [(score, [*way, end])]
+                if way[-1] == end and len(way) > 1
+                else [(score + log_p[way[-1], each], [*way, each]) for each in range(CLASSES)]
+            )
+        ]
+    return sorted(((score, way[1:]) for score, way in ways), reverse=True)
+
+
+def test_beam_search_with_wide_beams_finds_the_best_ways():
+    table, width, steps, end = RNG.randn(CLASSES, CLASSES).astype(np.float32) * 2, CLASSES**2, 3, 0
+    state = seq2seq.tile_batch(Bigram().zero_state(2, tf.float32), width)
+    decoder = seq2seq.BeamSearchDecoder(Bigram(), tf.constant(table), [1, 2], end, state, width)
+    outputs, last, _ = seq2seq.dynamic_decode(decoder, maximum_iterations=steps)
+    ids, scores, lengths = _run([outputs.predicted_ids, last.log_probs, last.lengths])
+    assert ids.shape[2] == width
+    for example, start in enumerate([1, 2]):
+        best = _best_ways(table, start, end, steps)[:5]
+        np.testing.assert_allclose(scores[example, :5], [score for score, _ in best], rtol=1e-4)
+        assert [ids[example, :, beam].tolist() for beam in range(5)] == [way for _, way in best]
+        assert lengths[example, 0] == (best[0][1] + [end]).index(end) + 1 or end not in best[0][1]
+
+
+def test_gather_tree_follows_parents_and_fills_with_the_end():
+    ids = np.array([[[1, 2]], [[3, 9]], [[4, 5]]])
+    parents = np.array([[[0, 0]], [[1, 0]], [[1, 0]]])
+    found = _run(seq2seq.gather_tree(ids, parents, [3], 9))
+    assert found[:, 0, 0].tolist() == [1, 9, 9] and found[:, 0, 1].tolist() == [2, 3, 5]
