@@ -7,6 +7,8 @@ import importlib
 import sys
 from types import ModuleType
 
+from penstock.keras2.arguments import accept_old_arguments
+from penstock.keras2.model_methods import METHODS, SEQUENTIAL_METHODS
 from penstock.keras2.modules import ADDED_NAMES, KERAS, MODULES, RENAMED, OldModule, source
 
 # Keras has two layouts, its own and that of `tf.keras`; both get the names.
@@ -22,6 +24,10 @@ def enable() -> None:
             _add_names(_module(root, path), sources.split())
         for path in sorted(MODULES):
             _add_module(root, path)
+    keras = source(".")
+    if not hasattr(keras.Model, "fit_generator"):
+        _add_methods(keras)
+        accept_old_arguments(keras)
 
 
 def _module(root: str, path: str) -> ModuleType:
@@ -44,6 +50,17 @@ def _add_names(module: ModuleType, sources: list[str]) -> None:
         for name, value in vars(each).items():
             if not name.startswith("_") and not hasattr(module, name):
                 setattr(module, name, value)
+
+
+def _add_methods(keras: ModuleType) -> None:
+    for method in METHODS:
+        setattr(keras.Model, method.__name__, method)
+    for method in SEQUENTIAL_METHODS:
+        setattr(keras.Sequential, method.__name__, method)
+    # The variable that holds the rate, or the schedule's value for this step.
+    keras.optimizers.Optimizer.lr = property(
+        lambda self: self.learning_rate, lambda self, value: setattr(self, "learning_rate", value)
+    )
 
 
 def _add_module(root: str, path: str) -> None:

@@ -13,6 +13,7 @@ import penstock
 penstock.install()
 
 import keras  # noqa: E402
+
 from penstock.keras2.modules import MODULES, RENAMED  # noqa: E402
 
 STATEMENTS = {

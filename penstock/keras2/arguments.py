@@ -1,0 +1,109 @@
+"""Arguments of Keras 2 that Keras 3 refuses: `Adam(lr=..., decay=...)`, `LSTM(batch_input_shape=...)`, `fit(workers=...)`.
+
+`OLD_ARGUMENTS` says which constructors and methods take which of them; each is wrapped once, by `enable`, and a call
+without an old argument reaches Keras as it was written.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+Arguments = dict[str, Any]
+
+OPTIMIZERS = ("Adadelta", "Adagrad", "Adam", "Adamax", "Ftrl", "Nadam", "RMSprop", "SGD")
+
+# Arguments without a meaning for Keras 3, in the methods that took them: they chose queues, threads, and executors.
+DROPPED: dict[str, tuple[str, ...]] = {
+    "compile": ("experimental_run_tf_function", "options", "sample_weight_mode", "target_tensors"),
+    "evaluate": ("max_queue_size", "use_multiprocessing", "workers"),
+    "fit": ("max_queue_size", "use_multiprocessing", "workers"),
+    "predict": ("max_queue_size", "use_multiprocessing", "workers"),
+}
+
+
+def accept_old_arguments(keras: ModuleType) -> None:
+    """Wraps the constructors and methods of Keras that Keras 2 programs call with other arguments.
+
+    Args:
+      keras: the Keras package, in the layout of `tf.keras`.
+    """
+    for name in OPTIMIZERS:
+        wrap(getattr(keras.optimizers, name), "__init__", _optimizer_arguments)
+    for name, dropped in DROPPED.items():
+        wrap(keras.Model, name, functools.partial(_method_arguments, dropped=dropped))
+    wrap(keras.layers.Embedding, "__init__", _embedding_arguments)
+    _accept_batch_input_shape(keras)
+
+
+def wrap(owner: type, name: str, translate: Callable[[Arguments], Arguments]) -> None:
+    """Replaces a method by one that has its keyword arguments translated first."""
+    method = getattr(owner, name)
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return method(self, *args, **translate(kwargs))
+
+    # Keras reads signatures of constructors without following `__wrapped__`.
+    call.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
+    setattr(owner, name, call)
+
+
+def _optimizer_arguments(arguments: Arguments) -> Arguments:
+    """`lr` is `learning_rate`; `decay` divides it by `1 + decay * iterations`; an `epsilon` of None is the default."""
+    if "lr" in arguments:
+        arguments["learning_rate"] = arguments.pop("lr")
+    if arguments.get("epsilon", 0) is None:
+        del arguments["epsilon"]
+    decay = arguments.pop("decay", None)
+    arguments.pop("schedule_decay", None)  # Nadam's, fixed at its default in Keras 3
+    rate = arguments.get("learning_rate")
+    if isinstance(rate, int):
+        rate = arguments["learning_rate"] = float(rate)
+    if decay:
+        from keras.optimizers.schedules import InverseTimeDecay
+
+        rate = 0.001 if rate is None else rate
+        arguments["learning_rate"] = InverseTimeDecay(rate, decay_steps=1, decay_rate=decay)
+    return arguments
+
+
+def _method_arguments(arguments: Arguments, dropped: tuple[str, ...]) -> Arguments:
+    if "nb_epoch" in arguments:
+        arguments["epochs"] = arguments.pop("nb_epoch")
+    return {name: value for name, value in arguments.items() if name not in dropped}
+
+
+def _embedding_arguments(arguments: Arguments) -> Arguments:
+    """`input_length` is the shape of the input: a model that begins with the layer is built at once."""
+    length = arguments.pop("input_length", None)
+    if length is not None and not {"input_shape", "batch_input_shape"} & arguments.keys():
+        lengths = tuple(length) if isinstance(length, list | tuple) else (length,)
+        arguments["batch_input_shape"] = (None, *lengths)
+    return arguments
+
+
+def _accept_batch_input_shape(keras: ModuleType) -> None:
+    """Gives layers `batch_input_shape`, which a Sequential model makes its input layer of."""
+    layer_init, add = keras.layers.Layer.__init__, keras.Sequential.add
+
+    @functools.wraps(layer_init)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        batch_shape = kwargs.pop("batch_input_shape", None)
+        layer_init(self, *args, **kwargs)
+        if batch_shape is not None:
+            self._batch_input_shape = tuple(batch_shape)
+
+    @functools.wraps(add)
+    def add_with_input(self: Any, layer: Any, *args: Any, **kwargs: Any) -> None:
+        batch_shape = getattr(layer, "_batch_input_shape", None)
+        if batch_shape is not None and not self.layers:
+            add(self, keras.layers.InputLayer(batch_shape=batch_shape), *args, **kwargs)
+        add(self, layer, *args, **kwargs)
+
+    init.__signature__ = inspect.signature(layer_init)  # type: ignore[attr-defined]
+    keras.layers.Layer.__init__ = init
+    keras.Sequential.add = add_with_input

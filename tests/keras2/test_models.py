@@ -1,0 +1,144 @@
+"""Arguments and methods of Keras 2's layers, optimizers and models."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import penstock
+
+penstock.install()
+
+import keras  # noqa: E402
+from keras.layers import LSTM, Dense, Embedding, Flatten, Input, concatenate  # noqa: E402
+from keras.models import Model, Sequential  # noqa: E402
+
+
+def batches(inputs=2, size=4):
+    while True:
+        yield np.ones((size, inputs), "float32"), np.ones((size, 1), "float32")
+
+
+@pytest.fixture(scope="module")
+def line():
+    model = Sequential([Dense(1, input_shape=(2,), kernel_initializer="ones")])
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl"])
+def test_lr_is_the_learning_rate(name):
+    optimizer = getattr(keras.optimizers, name)(lr=0.25)
+    assert float(optimizer.learning_rate) == 0.25 == float(optimizer.lr)
+    optimizer.lr = 0.5
+    assert float(optimizer.learning_rate) == 0.5
+
+
+def test_an_epsilon_of_none_is_the_default():
+    assert keras.optimizers.Adam(lr=1, epsilon=None, decay=0.0).epsilon == 1e-7
+
+
+def test_decay_divides_the_learning_rate():
+    optimizer = keras.optimizers.SGD(lr=1.0, decay=0.5)
+    rates = []
+    variable = keras.Variable([0.0])
+    for _ in range(3):
+        rates.append(float(optimizer.learning_rate))
+        optimizer.apply([np.ones(1, "float32")], [variable])
+    np.testing.assert_allclose(rates, [1, 1 / 1.5, 1 / 2])
+
+
+def test_an_unknown_argument_is_refused_as_before():
+    with pytest.raises(ValueError, match="not recognized"):
+        keras.optimizers.Adam(no_such_argument=1)
+
+
+def test_input_length_builds_the_model():
+    model = Sequential()
+    model.add(Embedding(10, 4, input_length=5))
+    model.add(Flatten())
+    model.add(Dense(1))
+    assert model.input_shape == (None, 5) and model.output_shape == (None, 1)
+    assert model.count_params() == 40 + 21
+
+
+def test_batch_input_shape_sets_the_size_of_the_batch():
+    model = Sequential([LSTM(3, batch_input_shape=(4, 6, 2), stateful=True), Dense(2)])
+    assert model.input_shape == (4, 6, 2)
+
+
+def test_reset_states_zeroes_the_states():
+    model = Sequential([LSTM(3, batch_input_shape=(1, 2, 1), stateful=True)])
+    first = model.predict_on_batch(np.ones((1, 2, 1)))
+    assert not np.allclose(first, model.predict_on_batch(np.ones((1, 2, 1))))
+    model.reset_states()
+    np.testing.assert_allclose(model.predict_on_batch(np.ones((1, 2, 1))), first)
+
+
+def test_layers_have_their_configuration_as_before():
+    layer = Embedding(10, 4, input_length=5)
+    assert Embedding.from_config(layer.get_config()).output_dim == 4
+
+
+def test_fit_generator_trains_on_a_generator(line):
+    history = line.fit_generator(
+        batches(),
+        steps_per_epoch=2.5,
+        epochs=2,
+        validation_data=batches(),
+        validation_steps=1,
+        verbose=0,
+        workers=4,
+    )
+    assert len(history.history["val_loss"]) == 2 and history.params["steps"] == 3
+
+
+def test_fit_generator_takes_lists_of_inputs():
+    first, second = Input((2,)), Input((3,))
+    model = Model(inputs=[first, second], outputs=Dense(1)(concatenate([first, second])))
+    model.compile("sgd", "mse")
+
+    def pairs():
+        while True:
+            yield [np.ones((4, 2)), np.ones((4, 3))], np.ones((4, 1))
+
+    assert len(model.fit_generator(pairs(), steps_per_epoch=2, verbose=0).history["loss"]) == 1
+
+
+def test_fit_generator_begins_a_sequence_again_where_the_epoch_is_longer(line):
+    class Batches(keras.utils.Sequence):
+        read = 0
+
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            self.read += 1
+            return np.ones((4, 2)), np.ones((4, 1))
+
+    data = Batches()
+    line.fit_generator(data, steps_per_epoch=5, verbose=0)
+    assert data.read >= 5
+
+
+def test_evaluate_generator_and_predict_generator_take_steps(line):
+    assert np.isscalar(line.evaluate_generator(batches(), steps=2))
+    assert line.predict_generator(batches(), steps=3).shape == (12, 1)
+
+
+def test_fit_takes_the_old_arguments(line):
+    line.fit(np.ones((4, 2)), np.ones((4, 1)), nb_epoch=2, verbose=0, workers=2, use_multiprocessing=False)
+    assert line.history.epoch == [0, 1]
+
+
+def test_predict_classes_of_one_output_is_a_threshold():
+    model = Sequential([Dense(1, input_shape=(1,), kernel_initializer="ones")])
+    classes = model.predict_classes(np.array([[0.2], [0.7]]))
+    assert classes.tolist() == [[0], [1]] and classes.dtype == np.int32
+
+
+def test_predict_classes_of_many_outputs_is_the_most_probable():
+    model = Sequential([keras.layers.Activation("softmax", input_shape=(3,))])
+    x = np.array([[0.0, 2.0, 1.0], [5.0, 0.0, 0.0]])
+    assert model.predict_classes(x).tolist() == [1, 0]
+    np.testing.assert_allclose(model.predict_proba(x).sum(-1), 1, rtol=1e-6)
