@@ -19,10 +19,11 @@ from penstock.tracing.function_type import FunctionType, function_type_of
 from penstock.types import nest
 from penstock.types.specs import TensorSpec
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
+from penstock.types.trackable import Trackable
 
 
 @export("types.experimental.ConcreteFunction")
-class ConcreteFunction:
+class ConcreteFunction(Trackable):
     """A graph with a fixed signature, made by `tf.function(...).get_concrete_function(...)`.
 
     Attributes:

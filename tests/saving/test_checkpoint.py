@@ -382,6 +382,7 @@ def test_an_object_graph_that_refers_to_nothing_is_damage(prefix):
 def test_functions_are_objects_too(prefix):
     module = tf.Module()
     module.f, module.v = tf.function(lambda x: x), tf.Variable(1.0)
+    module.concrete = module.f.get_concrete_function(tf.TensorSpec([]))
     path = _saved(prefix, module=module)
-    assert list(tf.train.CheckpointView(path).children(1)) == ["f", "v"]
+    assert list(tf.train.CheckpointView(path).children(1)) == ["f", "v", "concrete"]
     tf.train.Checkpoint(module=module).restore(path).assert_consumed()
