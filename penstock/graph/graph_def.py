@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,11 @@ TRANSLATED_OPS: dict[str, tuple[str, dict[str, str]]] = {
     "VectorizedMap": ("MapDefun", {"Te": "Targuments", "Tc": "Tcaptured", "Tout": "output_types"}),
 }
 
-# Ops that TensorFlow does not have under any name: a graph with one of them runs here only.
+# Ops for which TensorFlow has no kernel -> what composes a FuncGraph of others that compute the same; None where it
+# cannot. `ops/expansions.py` fills it. They are written as calls.
+EXPANSIONS: dict[str, Callable[[Operation], FuncGraph | None]] = {}
+
+# Ops that TensorFlow does not have under any name, nor composed: a graph with one of them runs here only.
 OWN_OPS = {
     "CTCLossDense", "MakeDatasetIterator", "RaggedBroadcast", "ReduceDatasetOnHost", "TensorListAdd", "TensorListAddItem",
     "TensorListItemGradient", "TensorListZerosLike",
@@ -41,7 +45,7 @@ def graph_def(graph: Graph, from_version: int | None = None, add_shapes: bool = 
 
     message = graph_pb2.GraphDef()
     message.versions.producer, message.versions.min_consumer = PRODUCER, MIN_CONSUMER
-    library = FunctionLibrary()
+    library = FunctionLibrary(expand=True)
     for operation in graph.get_operations()[from_version or 0 :]:
         node = message.node.add()
         fill_node(node, operation, library, [_input_name(each) for each in operation.inputs])
@@ -71,12 +75,17 @@ def function_def(graph: FuncGraph) -> Any:
 class FunctionLibrary:
     """The FuncGraphs that a GraphDef holds: gives them unique names, and writes each once.
 
+    Args:
+      expand: whether ops for which TensorFlow has no kernel become calls of what computes the same.
+
     Attributes:
       custom_gradients: id(operation) -> the name of its gradient, for operations that have one of their own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, expand: bool = False) -> None:
         self.custom_gradients: dict[int, str] = {}
+        self._expands = expand
+        self._expansions: dict[int, tuple[Operation, FuncGraph | None]] = {}
         self._names: dict[int, str] = {}
         self._taken: set[str] = set()
         self._pending: list[FuncGraph] = []
@@ -95,6 +104,14 @@ class FunctionLibrary:
             self._pending.append(graph)
             self._kept.append(graph)
         return found
+
+    def expansion(self, operation: Operation) -> FuncGraph | None:
+        """What stands for an operation that TensorFlow cannot run; None for all others."""
+        if not self._expands or operation.type not in EXPANSIONS:
+            return None
+        if id(operation) not in self._expansions:
+            self._expansions[id(operation)] = (operation, EXPANSIONS[operation.type](operation))
+        return self._expansions[id(operation)][1]
 
     def messages(self) -> Iterable[Any]:
         """FunctionDefs of the graphs named since the last call, and of those that they hold."""
@@ -126,6 +143,10 @@ def fill_node(
     node.input.extend(inputs)
     waits_for = operation.control_inputs if controls is None else controls
     node.input.extend(dict.fromkeys(f"^{each.name}" for each in waits_for))
+    expansion = library.expansion(operation)
+    if expansion is not None:
+        _fill_call(node, operation, library.name(expansion))
+        return
     attrs = _all_attrs(operation)
     if operation.type == "EagerResource" and getattr(operation.attrs["_resource"], "handle_data", None):
         _fill_variable_handle(node, operation.attrs["_resource"])
@@ -141,6 +162,13 @@ def fill_node(
             continue
         default = operation.definition.signature.attrs.get(name)
         _set_attr(node.attr[renamed.get(name, name)], _typed(name, value), default, library)
+
+
+def _fill_call(node: Any, operation: Operation, function: str) -> None:
+    node.op = "StatefulPartitionedCall"
+    node.attr["f"].func.name = function
+    node.attr["Tin"].list.type.extend(each.dtype.as_datatype_enum for each in operation.inputs)
+    node.attr["Tout"].list.type.extend(each.dtype.as_datatype_enum for each in operation.outputs)
 
 
 def _fill_variable_handle(node: Any, state: Any) -> None:
@@ -225,7 +253,10 @@ def _function_def(graph: FuncGraph, library: FunctionLibrary) -> Any:
     edges = control_edges(operations)
     inside = {id(each) for each in operations}
     for operation in operations:
-        names.update((id(tensor), name) for tensor, name in zip(operation.outputs, output_names(operation)))
+        own_names = output_names(operation)
+        if library.expansion(operation) is not None:
+            own_names = [f"{operation.name}:output:{i}" for i in range(len(own_names))]
+        names.update((id(tensor), name) for tensor, name in zip(operation.outputs, own_names))
         controls = [each for each in operation.control_inputs if id(each) in inside]
         fill_node(
             message.node_def.add(),

@@ -183,6 +183,7 @@ class GraphReader:
         self._gradients = {each.function_name: each.gradient_func for each in library.gradient}
         self._producer_ops = {each.name: each for each in getattr(producer_op_list, "op", ())}
         self._custom_gradients = custom_gradients or {}
+        self.depth = 0  # of calls: names of nodes outside of functions must be found in the graph
 
     def add_nodes(self, graph: Graph, nodes: list, mapped: dict[str, Any], prefixed: bool) -> Added:
         """Adds nodes in an order in which inputs come first."""
@@ -245,10 +246,10 @@ class GraphReader:
         else:
             raise ValueError(f"NodeDef {node.name!r}: the op type {node.op!r} is not known.")
         first = len(graph.get_operations())
-        with graph.name_scope(node.name if graph.building_function else name):
+        with graph.name_scope(node.name if self.depth else name):
             outputs = self.call(graph, function, inputs)
         effects = [each for each in graph.get_operations()[first:] if each.definition.stateful]
-        if not graph.building_function and outputs:  # the node's own name must be found in the graph
+        if not self.depth and outputs:  # the node's own name must be found in the graph
             operation = graph.add_operation(
                 REGISTRY["IdentityN"], outputs, {"T": [each.dtype for each in outputs]}, name
             )
@@ -367,15 +368,24 @@ class GraphReader:
             )
         for argument, tensor in zip(arguments, inputs):
             added.note(argument.name, [tensor], [], [])
-        if any(node.op in CONTROL_FLOW_OPS for node in message.node_def):
-            functionalize(self, graph, list(message.node_def), added, prefixed=True)
-        else:
-            for node in ordered(list(message.node_def), {}, {each.name for each in arguments}):
-                self.add(graph, node, added, node.name)
+        self.depth += 1
+        try:
+            self._add_body(graph, message, added)
+        finally:
+            self.depth -= 1
         return [
             graph.as_input(_read(added.tensor(message.ret[each.name])))
             for each in message.signature.output_arg
         ]
+
+    def _add_body(self, graph: Graph, message: Any, added: Added) -> None:
+        """Adds the nodes of a function whose arguments `added` knows."""
+        if any(node.op in CONTROL_FLOW_OPS for node in message.node_def):
+            functionalize(self, graph, list(message.node_def), added, prefixed=True)
+            return
+        arguments = {each.name for each in message.signature.input_arg}
+        for node in ordered(list(message.node_def), {}, arguments):
+            self.add(graph, node, added, node.name)
 
     # Attributes.
 

@@ -393,7 +393,7 @@ class _Flow:
 
     def _note(self, node: Any, outputs: list[Any], operations: list[Any], region: _Region) -> None:
         """Says what a node became; outside of loops and branches its name must be found in the graph."""
-        if region.parent is None and not region.graph.building_function:
+        if region.parent is None and not self._reader.depth:
             name = node.name if self._prefixed else f"{node.name}/"
             definition = REGISTRY["IdentityN"]
             kinds = {"T": [each.dtype for each in outputs]}

@@ -122,7 +122,7 @@ class _Writer:
             shown._add_signature(name, _SignatureNode(name, signature))
         SavedNodes(obj, SignatureMap()).trace_all()
         self._nodes = SavedNodes(obj, shown)
-        self._library = FunctionLibrary()
+        self._library = FunctionLibrary(expand=True)
         self._concrete: dict[str, tuple[ConcreteFunction, list[int]]] = {}  # name -> (function, captures)
         self._wrappers: dict[str, Any] = {}  # name of a signature -> its FunctionDef
 
