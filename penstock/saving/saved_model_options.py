@@ -41,7 +41,7 @@ class SaveOptions:
       namespace_whitelist: namespaces of ops that TensorFlow does not have itself. Nothing is refused here.
       save_debug_info: whether to write the source lines of nodes to `debug/`.
       function_aliases: name -> `tf.function`, kept in the MetaGraph for converters.
-      experimental_debug_stripper: whether to leave out debugging nodes.
+      experimental_debug_stripper: whether to leave out assertions, printing, and checks of numbers.
       experimental_io_device: accepted: files are written by this process.
       experimental_variable_policy: whether the devices of variables are kept; see `VariablePolicy`.
       experimental_custom_gradients: whether gradients given with `tf.custom_gradient` are kept.

@@ -18,6 +18,7 @@ from penstock.io.tensor_bundle_writer import BundleWriter
 from penstock.release import TENSORFLOW_VERSION
 from penstock.saving.object_graph import OBJECT_GRAPH_KEY
 from penstock.saving.object_values import SavedAttribute, attributes_of, full_name
+from penstock.saving.saved_debugging import strip_debugging, write_debug_info
 from penstock.saving.saved_gradients import CapturedTensor, gradient_function, operations_with_gradients
 from penstock.saving.saved_graph import SavedGraph
 from penstock.saving.saved_model_files import (
@@ -146,6 +147,9 @@ class _Writer:
         self._fill_graph(meta, objects)
         self._write_assets(meta, objects, directory)
         self._write_variables(directory)
+        if self._options.save_debug_info:
+            graphs = {name: concrete.graph for name, (concrete, _) in self._concrete.items()}
+            write_debug_info(directory, graphs)
         with open(os.path.join(directory, MODEL_FILE), "wb") as file:
             file.write(message.SerializeToString(deterministic=True))
         write_fingerprint(directory, message)
@@ -256,6 +260,8 @@ class _Writer:
     def _fill_graph(self, meta: Any, objects: Any) -> None:
         graph = SavedGraph(self._nodes, not self._options.experimental_skip_saver)
         functions = {each.signature.name: each for each in self._library.messages()}
+        if self._options.experimental_debug_stripper:
+            strip_debugging(functions.values())
         _warn_of_own_ops(functions.values())
         for wrapper in self._wrappers.values():
             functions[wrapper.signature.name] = wrapper

@@ -353,3 +353,39 @@ def test_ops_that_only_penstock_has_are_named(tmp_path, caplog, monkeypatch):
     assert "RaggedBroadcast" in caplog.text
     rows = tf.ragged.constant([[1.0], [2.0, 3.0]])
     assert tf.saved_model.load(str(tmp_path)).f(rows).to_list() == [[2.0], [5.0, 6.0]]
+
+
+@tf.function(input_signature=[tf.TensorSpec([], tf.float32)])
+def _checked(x):
+    tf.debugging.assert_greater(x, 0.0)
+    tf.print("x is", x)
+    return tf.debugging.check_numerics(x, "x") + 1.0
+
+
+@pytest.mark.parametrize("strip", [True, False])
+def test_debugging_nodes_are_left_out_on_demand(tmp_path, strip, capfd):
+    module = tf.Module()
+    module.f = _checked
+    tf.saved_model.save(
+        module, str(tmp_path), options=tf.saved_model.SaveOptions(experimental_debug_stripper=strip)
+    )
+    loaded = tf.saved_model.load(str(tmp_path))
+    if strip:
+        assert loaded.f(-1.0).numpy() == 0.0
+    else:
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            loaded.f(-1.0)
+    assert loaded.f(1.0).numpy() == 2.0
+    assert ("x is 1" in capfd.readouterr().err) is not strip
+
+
+def test_lines_of_nodes_are_saved_on_demand(tmp_path):
+    from tensorboard.compat.proto import graph_debug_info_pb2
+
+    module = tf.Module()
+    module.f = _checked
+    tf.saved_model.save(module, str(tmp_path), options=tf.saved_model.SaveOptions(save_debug_info=True))
+    data = (tmp_path / "debug" / "saved_model_debug_info.pb").read_bytes()
+    message = graph_debug_info_pb2.GraphDebugInfo.FromString(data)
+    assert list(message.files) == [__file__]
+    assert any(name.startswith("PrintV2@") for name in message.traces)
