@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from penstock.engine.definition import REGISTRY, REQUIRED, Argument, OpDef
 from penstock.types.dtypes import DType, as_dtype
 
@@ -79,12 +81,17 @@ def _scalar(kind: str, value: Any) -> Any:
         return float(value)
     if kind == "type":
         return _dtype(value)
+    if kind == "tensor":  # small integers
+        dims = [int(each["size"]) for each in value["tensorShape"].get("dim", [])]
+        return np.broadcast_to(np.array(value["intVal"], _dtype(value["dtype"]).as_numpy_dtype), dims)
     return value
 
 
 def _same(ours: Any, theirs: Any) -> bool:
     if isinstance(theirs, float) and isinstance(ours, (int, float)):
         return ours == theirs or abs(ours - theirs) <= 1e-6 * abs(theirs)  # written in single precision
+    if isinstance(theirs, np.ndarray):
+        return ours.dtype == theirs.dtype and np.array_equal(ours, theirs)
     if isinstance(theirs, dict):  # a shape
         if ours is None:
             return bool(theirs.get("unknownRank"))
