@@ -40,7 +40,11 @@ def accept_old_arguments(keras: ModuleType) -> None:
 
 
 def wrap(owner: type, name: str, translate: Callable[[Arguments], Arguments]) -> None:
-    """Replaces a method by one that has its keyword arguments translated first."""
+    """Replaces a method by one that has its keyword arguments translated first.
+
+    It is replaced in the class that defines it, since Keras compares methods to find what a program has overridden.
+    """
+    owner = next(base for base in owner.__mro__ if name in vars(base))
     method = getattr(owner, name)
 
     @functools.wraps(method)

@@ -10,6 +10,7 @@ from types import ModuleType
 from penstock.keras2.arguments import accept_old_arguments
 from penstock.keras2.model_methods import METHODS, SEQUENTIAL_METHODS
 from penstock.keras2.modules import ADDED_NAMES, KERAS, MODULES, RENAMED, OldModule, source
+from penstock.keras2.saving import save_as_keras_2_did
 
 # Keras has two layouts, its own and that of `tf.keras`; both get the names.
 ROOTS = (KERAS, "keras")
@@ -17,6 +18,7 @@ ROOTS = (KERAS, "keras")
 
 def enable() -> None:
     """Adds to the loaded Keras what Keras 2 had and Keras 3 lacks; a second call finds nothing lacking."""
+    _share_saving()
     for old, new in RENAMED.items():
         _add_name(old, new)
     for root in ROOTS:
@@ -28,6 +30,15 @@ def enable() -> None:
     if not hasattr(keras.Model, "fit_generator"):
         _add_methods(keras)
         accept_old_arguments(keras)
+        save_as_keras_2_did(keras, importlib.import_module("keras"))
+
+
+def _share_saving() -> None:
+    """`keras.saving`, which the layout of `tf.keras` lacks."""
+    own = importlib.import_module("keras.saving")
+    sys.modules.setdefault(f"{KERAS}.saving", own)
+    if not hasattr(source("."), "saving"):
+        source(".").saving = own  # type: ignore[attr-defined]
 
 
 def _module(root: str, path: str) -> ModuleType:
