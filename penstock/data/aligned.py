@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,6 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     kind = np.dtype(dtype)
     if kind.hasobject:
         return np.empty(shape, kind)
-    size = kind.itemsize
-    for dim in shape:
-        size *= dim
-    buffer = np.empty(size + ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % ALIGNMENT
-    return buffer[start : start + size].view(kind).reshape(shape)
+    buffer = np.empty(math.prod(shape) * kind.itemsize + ALIGNMENT, np.uint8)
+    start = -buffer.__array_interface__["data"][0] % ALIGNMENT
+    return np.ndarray(shape, kind, buffer, start)

@@ -80,7 +80,6 @@ class Layout:
     def __init__(self, spec: Any):
         self.spec = spec
         self._leaf_specs = leaves(spec)
-        self._counts = [_component_count(each) for each in self._leaf_specs]
         self.flat_specs = [part for each in self._leaf_specs for part in _component_specs(each)]
         self.dtypes = [each.dtype for each in self.flat_specs]
         self._simple = all(isinstance(each, TensorSpec) for each in self._leaf_specs)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.data.dataset import INFINITE, Dataset, count_of, of_variant
-from penstock.data.element import Layout, leaves, to_structure
+from penstock.data.element import Layout, leaves, spec_of, to_structure
 from penstock.data.failures import AssertCardinality
 from penstock.data.grouping import GroupByReducer, Reducer
+from penstock.data.windowing import Listed
 from penstock.engine.context import process
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
@@ -45,19 +46,14 @@ def from_list(elements: Any, name: str | None = None) -> Dataset:
     if not elements:
         raise ValueError("Invalid `elements`. `elements` should not be empty. If you want an empty dataset, use "
                          "`tf.data.Dataset.range(0)`.")  # fmt: skip
-    from penstock.data.windowing import Listed
-
     structures = [to_structure(each) for each in elements]
-    from penstock.data.element import spec_of
-
-    spec = spec_of(structures[0])
-    layout = Layout(spec)
+    layout = Layout(spec_of(structures[0]))
     for each in structures[1:]:
         nest.assert_same_structure(structures[0], each, expand_composites=True)
-    flat = [spec_of(each) for each in structures]
-    merged = [column[0].most_specific_common_supertype(column[1:]) for column in zip(*map(leaves, flat))]
+    specs = [leaves(spec_of(each)) for each in structures]
+    merged = [column[0].most_specific_common_supertype(column[1:]) for column in zip(*specs)]
     if any(each is None for each in merged):
-        raise ValueError(f"The elements of the list do not have a common spec: {flat}.")
+        raise ValueError(f"The elements of the list do not have a common spec: {specs}.")
     return Listed(layout.fill(merged), [layout.flatten(each) for each in structures])
 
 
@@ -363,11 +359,7 @@ def from_variant(variant: Any, structure: Any) -> Dataset:
 
 @export("data.experimental.enable_debug_mode")
 def enable_debug_mode() -> None:
-    """Makes functions of elements run as Python for every element, so that debuggers can step through them.
-
-    Raises:
-      ValueError: a dataset was made before.
-    """
+    """Makes functions of datasets made from now on run as Python, for every element: debuggers can step through."""
     process.registry["data_debug_mode"] = True
 
 

@@ -24,6 +24,7 @@ from penstock.types.dtypes import as_dtype
 from penstock.types.shapes import TensorShape
 from penstock.types.sparse_tensor import SparseTensor, SparseTensorSpec
 from penstock.types.specs import TensorSpec
+from penstock.types.type_spec import TypeSpec
 
 
 def _scalar(call: Any) -> TensorShape:
@@ -220,11 +221,7 @@ def _handle(spec: Any, shared_name: str | None) -> Any:
 
 def _spec(types: Any, shapes: Any, classes: Any) -> Any:
     """The spec that dtypes, shapes and classes describe, as TF 1 gives them apart."""
-    if (
-        not isinstance(types, (tuple, dict))
-        and hasattr(types, "_type_spec") is False
-        and hasattr(types, "_component_specs")
-    ):
+    if isinstance(types, TypeSpec):
         return types
     layout = Layout(nest.map_structure(lambda kind: TensorSpec(None, as_dtype(kind)), types))
     kinds = [each.dtype for each in layout.flat_specs]

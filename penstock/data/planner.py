@@ -19,6 +19,7 @@ from penstock.data.planned_nodes import BatchedMap, BatchedRows, Indices, Rows
 from penstock.data.shuffling import Shuffle
 from penstock.data.sources import Slices
 from penstock.data.vectorize import vectorized
+from penstock.engine.context import process
 from penstock.types.tensors import SymbolicTensor
 
 # Nodes that never look into an element.
@@ -108,6 +109,8 @@ def planned(dataset: Any) -> Any:
     A dataset whose options say `experimental_optimization.apply_default_optimizations = False` stays as it is.
     """
     if dataset._options.experimental_optimization.apply_default_optimizations is False:
+        return dataset
+    if process.registry.get("data_debug_mode"):
         return dataset
     known = dataset.__dict__.get("_plan")
     if known is None:

@@ -249,3 +249,19 @@ def test_prefetch_computes_ahead_where_both_sides_are_slow(monkeypatch, least, t
     dataset = Dataset.from_generator(rows, output_signature=tf.TensorSpec([], tf.int32)).prefetch(2)
     assert len(list(dataset)) == 20
     assert names[-1] == thread
+
+
+def test_debug_mode_calls_functions_as_python(monkeypatch):
+    from penstock.engine.context import process
+
+    monkeypatch.setattr(process, "registry", {**process.registry, "data_debug_mode": False})
+    tf.data.experimental.enable_debug_mode()
+    values = []
+
+    def double(x):
+        if tf.executing_eagerly():
+            values.append(int(x))
+        return x * 2
+
+    assert _list(Dataset.range(3).map(double).batch(2)) == [[0, 2], [4]]
+    assert values == [0, 1, 2]
