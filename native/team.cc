@@ -49,14 +49,17 @@ struct alignas(64) Signal {
     if (asleep.load()) futex_wake(value);
   }
 
-  void wait_past(uint32_t old) {
+  // Returns the new number.
+  uint32_t wait_past(uint32_t old) {
     for (int i = 0; i < kSpins; ++i) {
-      if (value.load(std::memory_order_acquire) != old) return;
+      uint32_t now = value.load(std::memory_order_acquire);
+      if (now != old) return now;
       pause();
     }
     asleep.store(true);
     while (value.load() == old) futex_wait(value, old);
     asleep.store(false);
+    return value.load();
   }
 };
 
@@ -66,8 +69,14 @@ struct Region {
   int threads = 1;
 };
 
+// One of the threads beside the caller's.
+struct Worker {
+  Signal begin;                    // raised when there is a share of a region for it
+  std::atomic<bool> posted{false};  // whether nobody has taken that share yet
+};
+
 struct Team {
-  explicit Team(int size) : size(size), begin(new Signal[size]) {
+  explicit Team(int size) : size(size), workers(new Worker[size]) {
     for (int i = 1; i < size; ++i) std::thread([this, i] { work(i); }).detach();
   }
 
@@ -75,8 +84,8 @@ struct Team {
 
   const int size;
   Region region;
-  std::unique_ptr<Signal[]> begin;  // one for each worker
-  Signal finished;                  // raised by the last worker of a region
+  std::unique_ptr<Worker[]> workers;  // the first is the caller's place, and not used
+  Signal finished;                    // raised by the last worker of a region
   std::atomic<int> running{0};
   std::atomic<int> arrived{0};  // at the barrier
   std::atomic<uint32_t> barriers{0};
@@ -89,7 +98,8 @@ void Team::work(int number) {
   uint32_t seen = 0;
   current_number = number;
   while (true) {
-    begin[number].wait_past(seen++);
+    seen = workers[number].begin.wait_past(seen);
+    if (!workers[number].posted.exchange(false)) continue;  // it woke up too late
     current_count = region.threads;
     region.function(region.data);
     if (running.fetch_sub(1) == 1) finished.raise();
@@ -150,12 +160,25 @@ void start_region(void (*function)(void*), void* data, int threads) {
   own.running.store(threads - 1);
   finished_before = own.finished.value.load();
   current_count = threads;
-  for (int i = 1; i < threads; ++i) own.begin[i].raise();
+  for (int i = 1; i < threads; ++i) {
+    own.workers[i].posted.store(true);
+    own.workers[i].begin.raise();
+  }
 }
 
 void end_region() {
   if (current_count == 1 || current_number != 0) return;
-  team().finished.wait_past(finished_before);
+  Team& own = team();
+  Region region = own.region;
+  // The share of a worker that has not woken up yet is done here: where other processes use the cores, that may take long.
+  for (int i = region.threads - 1; i > 0; --i) {
+    if (!own.workers[i].posted.exchange(false)) continue;
+    current_number = i;
+    region.function(region.data);
+    current_number = 0;
+    if (own.running.fetch_sub(1) == 1) own.finished.raise();
+  }
+  own.finished.wait_past(finished_before);
   current_count = 1;
 }
 

@@ -16,7 +16,7 @@ int team_size();
 // Starts `function(data)` on threads 1 to `threads` - 1; the caller is thread 0, and calls it by itself.
 void start_region(void (*function)(void*), void* data, int threads);
 
-// Waits for those threads.
+// Does the shares of threads that have not begun, and waits for the others.
 void end_region();
 
 // Waits until all threads of the region are here.
