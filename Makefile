@@ -13,6 +13,8 @@ KERAS_READY := $(VENV)/.keras-ready
 # What Keras's tests use beside Keras: both engines get the same.
 KERAS_PACKAGES := pytest pytest-xdist pytest-timeout jax scikit-learn pandas requests torch grain orbax-checkpoint
 ORACLE_READY := $(ORACLE_VENV)/.ready
+TORCH_VENV := .venv-torch
+TORCH_READY := $(TORCH_VENV)/.ready
 JOBS ?= 2
 
 # What the caller's shell has set must not reach the programs: they run with the defaults that a user gets.
@@ -67,14 +69,14 @@ keras-baseline: $(KERAS_READY) $(ORACLE_READY)  ## what TensorFlow gets for Kera
 coverage: $(READY)  ## which of the names in lists resolve; NAMES=FOLDER with tf2_names.txt and tf1_names.txt
 	$(BIN)/python -m tools.write_coverage $(NAMES)
 
-bench: $(READY) $(ORACLE_READY)  ## Penstock beside its peers, in one run
-	$(BIN)/python -m benchmarks --tensorflow-python $(ORACLE_VENV)/bin/python $(ARGS)
+bench: $(READY) $(ORACLE_READY) $(TORCH_READY)  ## Penstock beside its peers, in one run; writes docs/benchmarks.md
+	$(BIN)/python -m benchmarks --tensorflow-python $(ORACLE_VENV)/bin/python --torch-python $(TORCH_VENV)/bin/python $(ARGS)
 
 wheel: $(READY)  ## build dist/*.whl
 	$(BIN)/python -m build --wheel
 
 clean:  ## remove the venvs, caches and everything built
-	rm -rf $(VENV) $(ORACLE_VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(ORACLE_VENV) $(TORCH_VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml $(wildcard native/*)
@@ -89,6 +91,11 @@ $(KERAS_READY): $(READY)
 $(ORACLE_READY):
 	$(call new_venv,$(ORACLE_VENV))
 	$(ORACLE_VENV)/bin/python -m pip install --quiet 'tensorflow-cpu==2.21.*' 'keras>=3.15.1'
+	@touch $@
+
+$(TORCH_READY):
+	$(call new_venv,$(TORCH_VENV))
+	$(TORCH_VENV)/bin/python -m pip install --quiet 'torch==2.13.*' 'keras>=3.15.1' --extra-index-url https://download.pytorch.org/whl/cpu
 	@touch $@
 
 define new_venv

@@ -1,8 +1,9 @@
-"""Runs each benchmark under Penstock and under its peers, one after the other, and prints the ratios.
+"""Runs each benchmark under Penstock and under its peers in turn, prints the ratios, and writes docs/benchmarks.md.
 
-    python -m benchmarks --tensorflow-python PATH [PATTERN ...]
+    python -m benchmarks --tensorflow-python PATH [--torch-python PATH] [--rounds N] [PATTERN ...]
 
-A peer is TensorFlow (with an interpreter of its own) or Keras on JAX. A ratio below 1 means that Penstock needs less.
+A peer is TensorFlow or Keras on PyTorch (each with an interpreter of its own), or Keras on JAX. A ratio below 1 means
+that Penstock needs less. The page is written only where all benchmarks ran.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks import report
 
 HERE = Path(__file__).parent
 
@@ -34,27 +37,42 @@ class Benchmark:
         return " ".join([self.program, *self.arguments])
 
 
+_KERAS = ("tensorflow", "keras-jax", "keras-torch")
+_STEP = ("step_ms", "step_ms_median", "cpu_ms", "first_epoch_s", "peak_rss_mb")
+
 BENCHMARKS = [
     Benchmark("call_overhead", (), ("tensorflow",)),
     Benchmark("startup", (), ("tensorflow",)),
-    Benchmark("fit_step", ("mlp",), ("tensorflow", "keras-jax"), ("step_ms", "step_ms_median")),
-    Benchmark("fit_step", ("cnn",), ("tensorflow", "keras-jax"), ("step_ms", "step_ms_median")),
-    Benchmark("input_pipelines", ("memory",), ("tensorflow",)),
-    Benchmark("input_pipelines", ("records",), ("tensorflow",)),
-    Benchmark("input_pipelines", ("generator",), ("tensorflow",)),
-    Benchmark("input_pipelines", ("text",), ("tensorflow",)),
-    Benchmark("input_pipelines", ("next",), ("tensorflow",)),
+    *(Benchmark("fit_step", (model,), _KERAS, _STEP) for model in ("mlp", "cnn", "conv1d", "cnn100", "lstm")),
+    *(
+        Benchmark("input_pipelines", (kind,), ("tensorflow",))
+        for kind in ("memory", "records", "generator", "text", "next")
+    ),
 ]
 
 
-def run(engine: str, benchmark: Benchmark, tensorflow_python: str) -> dict[str, float]:
+@dataclass(frozen=True)
+class Interpreters:
+    """The Python interpreters of the peers that need their own; None where a peer is left out."""
+
+    tensorflow: str
+    torch: str | None
+
+    def command(self, engine: str) -> tuple[list[str], str] | None:
+        """How to run a program under an engine, and the backend that Keras gets; None where the engine is left out."""
+        found = {
+            "penstock": ([sys.executable, "-m", "penstock_command", "run"], "tensorflow"),
+            "tensorflow": ([self.tensorflow], "tensorflow"),
+            "keras-jax": ([sys.executable], "jax"),
+            "keras-torch": (None if self.torch is None else [self.torch], "torch"),
+        }[engine]
+        return None if found[0] is None else found
+
+
+def run(engine: str, benchmark: Benchmark, interpreters: Interpreters) -> dict[str, float]:
     """What one engine printed."""
+    command, backend = interpreters.command(engine)
     program = [str(HERE / f"{benchmark.program}.py"), *benchmark.arguments]
-    command, backend = {
-        "penstock": ([sys.executable, "-m", "penstock_command", "run"], "tensorflow"),
-        "tensorflow": ([tensorflow_python], "tensorflow"),
-        "keras-jax": ([sys.executable], "jax"),
-    }[engine]
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     result = subprocess.run([*command, *program], env=environment, capture_output=True, text=True)
     if result.returncode:
@@ -62,25 +80,40 @@ def run(engine: str, benchmark: Benchmark, tensorflow_python: str) -> dict[str, 
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def compare(benchmark: Benchmark, tensorflow_python: str) -> None:
-    """Runs Penstock and each peer, and prints one line for each number."""
-    engines = ("penstock", *benchmark.peers)
-    results = {engine: run(engine, benchmark, tensorflow_python) for engine in engines}
+def compare(benchmark: Benchmark, interpreters: Interpreters, rounds: int) -> dict[str, dict[str, float]]:
+    """Runs Penstock and each peer in turn, `rounds` times, and prints one line for each number: the best."""
+    engines = [each for each in ("penstock", *benchmark.peers) if interpreters.command(each) is not None]
+    results: dict[str, dict[str, float]] = {}
+    for _ in range(rounds):
+        for engine in engines:
+            found, before = run(engine, benchmark, interpreters), results.get(engine, {})
+            results[engine] = {name: min(value, before.get(name, value)) for name, value in found.items()}
     print(f"\n{benchmark.name:28}" + "".join(f"{engine:>12}" for engine in engines) + "   ratio")
     for number in benchmark.numbers or results["penstock"]:
         values = [results[engine][number] for engine in engines]
         ratios = ", ".join(f"{values[0] / peer:.2f}" for peer in values[1:])
         print(f"  {number:26}" + "".join(f"{value:12.3f}" for value in values) + f"   {ratios}", flush=True)
+    return results
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--tensorflow-python", required=True, help="an interpreter that has TensorFlow")
+    parser.add_argument("--torch-python", help="an interpreter that has Keras and PyTorch")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each engine runs each program")
     parser.add_argument("patterns", nargs="*", default=["*"], help="which benchmarks (fit_step*)")
     options = parser.parse_args()
-    for benchmark in BENCHMARKS:
-        if any(fnmatch.fnmatch(benchmark.name, pattern) for pattern in options.patterns):
-            compare(benchmark, options.tensorflow_python)
+    interpreters = Interpreters(options.tensorflow_python, options.torch_python)
+    results = {
+        benchmark.name: compare(benchmark, interpreters, options.rounds)
+        for benchmark in BENCHMARKS
+        if any(fnmatch.fnmatch(benchmark.name, pattern) for pattern in options.patterns)
+    }
+    if len(results) == len(BENCHMARKS):
+        packages = report.versions(options.tensorflow_python, options.torch_python)
+        report.write(
+            HERE.parent / "docs", results, {each.name: each.numbers for each in BENCHMARKS}, packages
+        )
 
 
 if __name__ == "__main__":

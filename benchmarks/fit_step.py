@@ -4,10 +4,12 @@
     KERAS_BACKEND=jax        python fit_step.py cnn        # Keras on JAX
     penstock run             fit_step.py cnn               # Penstock
 
-Prints one JSON line: import_s, first_epoch_s, step_ms (best and median of 5 epochs).
+Prints one JSON line: import_s, first_epoch_s, step_ms (best and median of 5 epochs), cpu_ms (of all threads), and the
+process's peak memory.
 """
 
 import json
+import resource
 import sys
 import time
 
@@ -90,6 +92,11 @@ def lstm():
 MODELS = {"mlp": mlp, "cnn": cnn, "conv1d": conv1d, "cnn100": cnn100, "lstm": lstm}
 
 
+def cpu_seconds():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
 def main():
     name = sys.argv[1]
     network, x = MODELS[name]()
@@ -103,12 +110,17 @@ def main():
         return time.perf_counter() - start
 
     first_epoch = epoch_seconds()
-    steps = sorted(epoch_seconds() / (len(x) // BATCH_SIZE) * 1e3 for _ in range(5))
+    count = len(x) // BATCH_SIZE
+    before = cpu_seconds()
+    steps = sorted(epoch_seconds() / count * 1e3 for _ in range(5))
+    cpu = (cpu_seconds() - before) / (5 * count) * 1e3
     result = {
         "import_s": round(import_s, 2),
         "first_epoch_s": round(first_epoch, 2),
         "step_ms": round(steps[0], 3),
         "step_ms_median": round(steps[2], 3),
+        "cpu_ms": round(cpu, 3),
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
     print(json.dumps(result))
 
