@@ -129,9 +129,7 @@ class FileWriter:
         self._add(global_step, graph_def=message.SerializeToString())
 
     def _add_meta_graph_of(self, graph: Graph) -> None:
-        message = tf.compat.v1.MetaGraphDef()
-        message.graph_def.CopyFrom(graph.as_graph_def(add_shapes=True))
-        self.add_meta_graph(message)
+        self.add_meta_graph(tf.compat.v1.train.export_meta_graph(graph=graph))
 
     def add_meta_graph(self, meta_graph_def: Any, global_step: Any = None) -> None:
         """Writes a `MetaGraphDef` message.

@@ -91,6 +91,8 @@ class CheckpointSaverHook(SessionRunHook):
         if self._save_graph_def:
             tf.io.write_graph(graph.as_graph_def(add_shapes=True), self._folder, "graph.pbtxt")
         self._writer.add_graph(graph)
+        saver_def = getattr(self._found_saver(), "saver_def", None)
+        self._writer.add_meta_graph(tf.compat.v1.train.export_meta_graph(graph=graph, saver_def=saver_def))
         step = session.run(self._step)
         self._save(session, step)
         self._timer.update_last_triggered_step(step)

@@ -142,6 +142,9 @@ class Supervisor:
             tf.io.write_graph(self._graph.as_graph_def(add_shapes=True), self._logdir, "graph.pbtxt")
         if self.summary_writer is not None and not self._graph_written:
             self.summary_writer.add_graph(self._graph)
+            saver_def = getattr(self.saver, "saver_def", None)
+            meta_graph = tf.compat.v1.train.export_meta_graph(graph=self._graph, saver_def=saver_def)
+            self.summary_writer.add_meta_graph(meta_graph)
             self._graph_written = True
 
     def start_standard_services(self, sess: Session) -> list[LooperThread] | None:
