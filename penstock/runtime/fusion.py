@@ -185,18 +185,18 @@ def _adam(operation: Any, uses: Uses) -> Compute | None:
 
     def compute(values: dict[int, Any]) -> Any:
         variables = [values[id(each)] for each in (p, found["m"], found["v"])]
-        old = [variables[0].value, *(values[id(found[name])] for name in ("m_before", "v_before"))]
+        value, m, v = variables[0].value, values[id(found["m_before"])], values[id(found["v_before"])]
         others = [values[id(found[name])] for name in ("g", "squares") if name in found]
         rates = [values[id(found[name])] for name in ("first", "second", "step", "epsilon")]
-        if any(each is None or each.shape != old[0].shape for each in (*old, *others)) or any(
+        if any(each is None or each.shape != value.shape for each in (value, m, v, *others)) or any(
             map(np.ndim, rates)
         ):
             return None
-        new = native_updates.adam(*old, rates, *others)
+        new = native_updates.adam(value, m, v, rates, *others)
         if new is None:
             return None
-        for variable, value in zip(variables, new):
-            variable.assign(value)
+        for variable, updated in zip(variables, new):
+            variable.assign(updated)
         return ()
 
     return compute
