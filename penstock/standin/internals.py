@@ -126,7 +126,7 @@ MODULES: dict[str, str] = {
     "python.ops.image_ops_impl": "tf.image v1.image",
     "python.ops.init_ops": "v1.initializers v1",
     "python.ops.init_ops_v2": "tf",
-    "python.ops.io_ops": "tf.io v1",
+    "python.ops.io_ops": "tf.io v1 penstock.standin.generated_ops",
     "python.ops.linalg.linalg": "tf.linalg",
     "python.ops.linalg.sparse.sparse_csr_matrix_ops": "penstock.standin.sparse_csr",
     "python.ops.linalg_ops": "tf.linalg v1",
