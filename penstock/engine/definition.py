@@ -202,9 +202,12 @@ class OpDef:
 
     def numpy(self, body: Callable) -> OpDef:
         """`body(*inputs, **attrs)` on NumPy arrays."""
-        self.numpy_body = body
+        self.numpy_body = _with_string_arrays(body) if self._makes_strings() else body
         self._note_plain()
         return self
+
+    def _makes_strings(self) -> bool:
+        return any(argument.type is as_dtype("string") for argument in self.signature.outputs)
 
     def xla(self, body: Callable) -> OpDef:
         """`body(*inputs, **attrs)` on traced JAX arrays."""
@@ -322,6 +325,25 @@ class OpDef:
         return found
 
 
+def _with_string_arrays(body: Callable) -> Callable:
+    """A body that makes strings, which may return bytes for a scalar.
+
+    They become arrays of objects: NumPy by itself would make arrays of a fixed width, and cut zeros at the end.
+    """
+
+    def as_array(value: Any) -> Any:
+        return np.array(value, object) if type(value) is bytes else value
+
+    @functools.wraps(body)
+    def call(*inputs: Any, **attrs: Any) -> Any:
+        found = body(*inputs, **attrs)
+        if type(found) in (tuple, list):
+            return [as_array(each) for each in found]
+        return as_array(found)
+
+    return call
+
+
 def op(
     signature: str,
     kernel: Callable | None = None,
@@ -361,7 +383,8 @@ def op(
     definition = OpDef(signature)
     if kernel is not None:
         definition.kernel(kernel)
-    definition.numpy_body = numpy or definition.numpy_body
+    if numpy is not None:
+        definition.numpy(numpy)
     definition.xla_body = xla or definition.xla_body
     definition.shape_rule, definition.gradient_rule = shape, gradient
     definition.stateful, definition.writes, definition.view = stateful or writes, writes, view

@@ -205,3 +205,20 @@ def test_forward_compatibility():
     assert C.forward_compatible(2019, 1, 1) and not C.forward_compatible(2999, 1, 1)
     with C.forward_compatibility_horizon(2018, 1, 1):
         assert not C.forward_compatible(2019, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda data: tf.reshape(data, [1]),
+        lambda data: tf.stack([data, data]),
+        lambda data: tf.tile(data[tf.newaxis], [2]),
+        lambda data: tf.map_fn(lambda _: data, tf.range(2), fn_output_signature=tf.string),
+        lambda data: tf.cond(tf.size(data) > 0, lambda: data, lambda: ""),
+    ],
+)
+def test_a_string_that_ends_in_zeros_stays_whole_in_a_function(use):
+    x = tf.constant([1.0, 0.0])  # the last bytes of the message are zeros
+    found = tf.function(lambda x: use(tf.io.serialize_tensor(x)))(x)
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(use(tf.io.serialize_tensor(x))))
+    assert np.asarray(found).dtype == object
