@@ -269,6 +269,16 @@ def _decode_csv(vector: _Vectorizer, operation: Any, inputs: list) -> list:
     return vector._call(operation, inputs)
 
 
+def _parse_example(vector: _Vectorizer, operation: Any, inputs: list) -> list:
+    """Dense features of a fixed size: the op takes one message or a vector of them."""
+    _only_first_batched(vector, operation)
+    if operation.attrs["sparse_types"] or operation.attrs["ragged_value_types"]:
+        raise _CannotError
+    for tensor in operation.outputs:
+        _known_shape(tensor)
+    return vector._call(operation, inputs)
+
+
 _RULES: dict[str, Callable] = {
     "ArgMax": _arg,
     "ArgMin": _arg,
@@ -280,6 +290,7 @@ _RULES: dict[str, Callable] = {
     "OneHot": _one_hot,
     "Pack": _pack,
     "Pad": _pad,
+    "ParseExampleV2": _parse_example,
     "PadV2": _pad,
     "Reshape": _reshape,
     "ReverseV2": _reverse,

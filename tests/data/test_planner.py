@@ -138,6 +138,26 @@ def test_neighbouring_maps_and_filters_are_one_call():
     ]
 
 
+def _examples(*numbers):
+    def example(n):
+        features = {"n": tf.train.Feature(int64_list=tf.train.Int64List(value=[n, n + 1]))}
+        return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+    return [example(n) for n in numbers]
+
+
+def test_examples_are_parsed_batch_by_batch():
+    def parse(message):
+        return tf.io.parse_single_example(message, {"n": tf.io.FixedLenFeature([2], tf.int64)})["n"]
+
+    dataset = Dataset.from_tensor_slices(_examples(*range(5))).map(parse).batch(2)
+    assert isinstance(planned(dataset), BatchedMap)
+    assert plain(dataset) == [[[[0, 1], [1, 2]]], [[[2, 3], [3, 4]]], [[[4, 5]]]]
+    damaged = _examples(0, 1) + [b"no example"] + _examples(3, 4)
+    dataset = Dataset.from_tensor_slices(damaged).map(parse).batch(2)
+    assert outcome(dataset) == outcome(unplanned(dataset))
+
+
 def test_captured_variables_are_read_for_each_batch():
     scale = tf.Variable(1.0)
     iterator = iter(Dataset.from_tensor_slices(TABLE).map(lambda x: x * scale).batch(1))
