@@ -66,6 +66,7 @@ MODULES: dict[str, str] = {
     "utils.layer_utils": "utils",
     "utils.np_utils": "utils",
     "utils.vis_utils": "utils",
+    "wrappers.scikit_learn": "penstock.keras2.scikit_learn",
 }
 
 # Module of Keras 3 -> sources of names that Keras 2 had there. (The package `keras` leaves out much that the layout of
