@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from penstock.data.dataset import Dataset
@@ -111,8 +113,10 @@ class IteratorState:
             self._random_states = {streams[int(index)].name: each for index, each in saved["random"].items()}
             self._go_on_at(iteration)
 
-    def __del__(self) -> None:
-        if self._iteration is not None:
+    def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if (
+            self._iteration is not None and not finalizing()
+        ):  # then modules are gone, and threads end by themselves
             self._iteration.close()
             self._iteration.forget()
 

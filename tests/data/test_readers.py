@@ -257,3 +257,18 @@ def test_parquet(tmp_path):
     (tmp_path / "c").write_text("not one")
     with pytest.raises(tf.errors.InvalidArgumentError, match="c: "):
         experimental.ParquetDataset(str(tmp_path / "c"))
+
+
+def test_a_program_ends_quietly_with_iterators_open():
+    import subprocess
+    import sys
+
+    program = """
+import penstock as tf
+dataset = tf.data.Dataset.counter().map(lambda x: x + 1, 2).prefetch(2)
+iterators = [iter(dataset), iter(dataset.interleave(lambda n: tf.data.Dataset.range(n), 2, num_parallel_calls=2))]
+for each in iterators:
+    next(each), next(each)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
