@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 from penstock.keras2.arguments import accept_old_arguments
+from penstock.keras2.backend import NOT_OPERATIONS, OPERATIONS, take_keras_tensors
 from penstock.keras2.model_methods import METHODS, SEQUENTIAL_METHODS
-from penstock.keras2.modules import ADDED_NAMES, KERAS, MODULES, RENAMED, OldModule, source
+from penstock.keras2.modules import ADDED_NAMES, BACKEND, KERAS, MODULES, RENAMED, OldModule, source
 from penstock.keras2.saving import save_as_keras_2_did
 
 # Keras has two layouts, its own and that of `tf.keras`; both get the names.
@@ -21,6 +22,7 @@ def enable() -> None:
     _share_saving()
     for old, new in RENAMED.items():
         _add_name(old, new)
+    _take_keras_tensors(source("backend"))
     for root in ROOTS:
         for path, sources in ADDED_NAMES.items():
             _add_names(_module(root, path), sources.split())
@@ -58,9 +60,18 @@ def _add_name(old: str, new: str) -> None:
 
 def _add_names(module: ModuleType, sources: list[str]) -> None:
     for each in map(source, sources):
-        for name, value in vars(each).items():
+        for name in getattr(each, "__all__", vars(each)):
             if not name.startswith("_") and not hasattr(module, name):
-                setattr(module, name, value)
+                setattr(module, name, getattr(each, name))
+
+
+def _take_keras_tensors(backend: ModuleType) -> None:
+    """Lets the backend's functions compute with symbolic tensors, which Keras 3 has them refuse."""
+    for module, names in ((backend, set(vars(backend)) - NOT_OPERATIONS), (source(BACKEND), OPERATIONS)):
+        for name in names:
+            function = getattr(module, name)
+            if isinstance(function, FunctionType) and not hasattr(function, "__wrapped__"):
+                setattr(module, name, take_keras_tensors(function))
 
 
 def _add_methods(keras: ModuleType) -> None:
@@ -68,6 +79,8 @@ def _add_methods(keras: ModuleType) -> None:
         setattr(keras.Model, method.__name__, method)
     for method in SEQUENTIAL_METHODS:
         setattr(keras.Sequential, method.__name__, method)
+    # What an input layer takes is what it gives; Keras 3 has it take nothing.
+    keras.layers.InputLayer.input = property(lambda self: self.output)
     # The variable that holds the rate, or the schedule's value for this step.
     keras.optimizers.Optimizer.lr = property(
         lambda self: self.learning_rate, lambda self, value: setattr(self, "learning_rate", value)

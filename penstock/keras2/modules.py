@@ -12,9 +12,11 @@ from types import ModuleType
 from typing import Any
 
 KERAS = "keras._tf_keras.keras"
+BACKEND = "penstock.keras2.backend"
 
 # Old path below `keras` -> sources, which are looked up from left to right.
 MODULES: dict[str, str] = {
+    "backend.tensorflow_backend": f"backend {BACKEND}",
     "callbacks.callbacks": "callbacks",
     "engine": "layers . models",
     "engine.base_layer": "layers .",
@@ -72,7 +74,7 @@ MODULES: dict[str, str] = {
 # Module of Keras 3 -> sources of names that Keras 2 had there. (The package `keras` leaves out much that the layout of
 # `tf.keras` has, so that the module itself, in that layout, is most often the source.)
 ADDED_NAMES: dict[str, str] = {
-    "backend": "backend",
+    "backend": f"backend {BACKEND}",
     "layers": "layers",
     "losses": "losses",
     "metrics": "metrics losses",

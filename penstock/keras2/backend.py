@@ -1,0 +1,266 @@
+"""Functions of Keras 2's backend that Keras 3's own table of them lacks, and `K` on symbolic tensors of Keras.
+
+Keras 3 keeps most of `K` (`mean`, `dot`, `switch`, ...) for `tf.keras`, but only for tensors. `take_keras_tensors` makes a
+function into one that, given the symbolic tensors of a functional model, becomes an operation of that model.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import penstock as tf
+
+# What describes a tensor, or acts on variables and names, is no operation of a model.
+NOT_OPERATIONS = frozenset(
+    """
+    backend batch_get_value batch_set_value cast_to_floatx clear_session constant count_params dtype epsilon eval eye
+    floatx get_uid get_value gradients image_data_format int_shape is_float_dtype is_int_dtype is_keras_tensor is_sparse
+    name_scope ndim result_type set_epsilon set_floatx set_image_data_format set_value standardize_dtype variable
+    """.split()
+)
+
+
+def take_keras_tensors(function: Callable) -> Callable:
+    """A function that computes with Keras's symbolic tensors too, as a node of their model."""
+    import keras
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if any(isinstance(leaf, keras.KerasTensor) for leaf in keras.tree.flatten((args, kwargs))):
+            return _operation()(function)(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    return call
+
+
+@functools.cache
+def _operation() -> type:
+    import keras
+
+    class BackendFunction(keras.Operation):
+        """A call of a backend function in a functional model."""
+
+        def __init__(self, function: Callable):
+            super().__init__(name=f"{function.__name__}_{keras.backend.get_uid(function.__name__)}")
+            self._function = function
+
+        def call(self, *args: Any, **kwargs: Any) -> Any:
+            return self._function(*args, **kwargs)
+
+    return BackendFunction
+
+
+@dataclass
+class _State:
+    """What programs set through the backend, for the whole process."""
+
+    learning_phase: int = 0
+    session: Any = None
+
+
+_state = _State()
+
+
+def learning_phase() -> int:
+    """The learning phase: 1 for training, 0 for inference. `K.function` takes it for an input."""
+    return _state.learning_phase
+
+
+def set_learning_phase(value: int) -> None:
+    """Sets the learning phase, which `in_train_phase` follows; layers follow their argument `training`.
+
+    Raises:
+      ValueError: `value` is neither 0 nor 1.
+    """
+    if value not in (0, 1):
+        raise ValueError(f"set_learning_phase: got {value!r}, expected 0 or 1")
+    _state.learning_phase = int(value)
+
+
+@contextmanager
+def learning_phase_scope(value: int) -> Iterator[None]:
+    """Sets the learning phase within a `with` block."""
+    before = learning_phase()
+    set_learning_phase(value)
+    try:
+        yield
+    finally:
+        set_learning_phase(before)
+
+
+def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
+    """`x` while training, else `alt`; either may be a function without arguments.
+
+    Args:
+      training: a bool, or a boolean tensor; None is the learning phase.
+    """
+    training = learning_phase() if training is None else training
+    if isinstance(training, bool | int | np.bool_):
+        chosen = x if training else alt
+        return chosen() if callable(chosen) else chosen
+    then, otherwise = (each if callable(each) else lambda value=each: value for each in (x, alt))
+    return tf.cond(tf.cast(training, tf.bool), then, otherwise)
+
+
+def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
+    """`alt` while training, else `x`."""
+    return in_train_phase(alt, x, training)
+
+
+class Function:
+    """Computes tensors of a functional model from values of its inputs; what `K.function` returns.
+
+    Args:
+      inputs: a list of Keras's symbolic tensors; `K.learning_phase()` may be among them.
+      outputs: a list of symbolic tensors that depend on them, or one.
+      updates: accepted where empty; Keras 3's layers update themselves.
+      name: accepted.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, updates: Any = None, name: str | None = None):
+        import keras
+
+        if updates:
+            raise ValueError(
+                "K.function: updates are no part of a model in Keras 3; assign to variables in a call"
+            )
+        self._is_tensor = [isinstance(each, keras.KerasTensor) for each in keras.tree.flatten(inputs)]
+        tensors = [each for each in keras.tree.flatten(inputs) if isinstance(each, keras.KerasTensor)]
+        self._as_list = isinstance(outputs, list | tuple)
+        self._model = keras.Model(tensors, list(outputs) if self._as_list else [outputs])
+
+    def __call__(self, inputs: Any) -> Any:
+        """The outputs as NumPy arrays; where the phase is an input, its value is whether to train."""
+        values = inputs if isinstance(inputs, list | tuple) else [inputs]
+        if len(values) != len(self._is_tensor):
+            raise ValueError(f"K.function: got {len(values)} values for {len(self._is_tensor)} inputs")
+        phases = [value for value, tensor in zip(values, self._is_tensor, strict=True) if not tensor]
+        tensors = [tf.convert_to_tensor(each) for each, ok in zip(values, self._is_tensor, strict=True) if ok]
+        training = bool(phases[0]) if phases else bool(learning_phase())
+        results = self._model(tensors, training=training)
+        outputs = [np.asarray(each) for each in (results if isinstance(results, list | tuple) else [results])]
+        return outputs if self._as_list else outputs[0]
+
+
+def function(
+    inputs: Any, outputs: Any, updates: Any = None, name: str | None = None, **kwargs: Any
+) -> Function:
+    """A function of a functional model's tensors, as for looking at the outputs of a layer: see `Function`."""
+    return Function(inputs, outputs, updates, name)
+
+
+def placeholder(
+    shape: Any = None,
+    ndim: int | None = None,
+    dtype: Any = None,
+    sparse: bool = False,
+    name: str | None = None,
+) -> Any:
+    """A symbolic tensor of Keras, as `Input` makes it; `shape` has the dimension of the batch.
+
+    Raises:
+      ValueError: neither `shape` nor `ndim` is given.
+    """
+    import keras
+
+    if shape is None and ndim is None:
+        raise ValueError("K.placeholder: expected shape or ndim")
+    shape = (None,) * ndim if shape is None else tuple(shape)  # type: ignore[operator]
+    return keras.Input(batch_shape=shape, dtype=dtype, sparse=sparse, name=name)
+
+
+def is_placeholder(x: Any) -> bool:
+    """Whether `x` is an input of a model."""
+    operation = getattr(getattr(x, "_keras_history", None), "operation", None)
+    return type(operation).__name__ == "InputLayer"
+
+
+def identity(x: Any, name: str | None = None) -> Any:
+    """A tensor with the values of `x`."""
+    return tf.identity(x, name)
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """`log(sum(exp(x)))` over `axis`, without overflow."""
+    return tf.reduce_logsumexp(x, axis, keepdims)
+
+
+def print_tensor(x: Any, message: str = "", summarize: int = 3) -> Any:
+    """`x`, which is printed with the message when it is computed."""
+    tf.print(message, x, summarize=summarize)
+    return x
+
+
+def random_binomial(shape: Any, p: float = 0.0, dtype: Any = None, seed: int | None = None) -> Any:
+    """Ones with probability `p`, else zeros."""
+    import keras
+
+    dtype = tf.as_dtype(dtype or keras.config.floatx())
+    return tf.where(tf.random.uniform(shape, seed=seed) <= p, tf.ones(shape, dtype), tf.zeros(shape, dtype))
+
+
+def normalize_batch_in_training(
+    x: Any, gamma: Any, beta: Any, reduction_axes: Any, epsilon: float = 1e-3
+) -> tuple:
+    """`x` normalized by its own mean and variance over `reduction_axes`, the mean and the variance."""
+    axes = list(reduction_axes)
+    mean, variance = tf.nn.moments(x, axes)
+    shape = [1 if axis in axes else x.shape[axis] for axis in range(len(x.shape))]
+    parts = [None if each is None else tf.reshape(each, shape) for each in (mean, variance, beta, gamma)]
+    return tf.nn.batch_normalization(x, *parts, epsilon), mean, variance
+
+
+def get_session(op_input_list: Any = ()) -> Any:
+    """The session of the default graph, made when first asked for; it also runs eager values."""
+    default = tf.compat.v1.get_default_session()
+    if default is not None:
+        return default
+    if _state.session is None:
+        _state.session = tf.compat.v1.Session()
+    return _state.session
+
+
+def set_session(session: Any) -> None:
+    """Makes `get_session` return this session. Its configuration of devices has no effect on Keras 3."""
+    _state.session = session
+
+
+def manual_variable_initialization(value: bool) -> None:
+    """Accepted: Keras 3 initializes variables where they are made."""
+
+
+def reset_uids() -> None:
+    """Starts the numbers in the names of layers anew."""
+    import keras
+
+    keras.utils.clear_session()
+
+
+def image_dim_ordering() -> str:
+    """Keras 1's name of `image_data_format`: "tf" for channels last, "th" for channels first."""
+    import keras
+
+    return "tf" if keras.config.image_data_format() == "channels_last" else "th"
+
+
+def set_image_dim_ordering(dim_ordering: str) -> None:
+    """Sets the data format by its name of Keras 1, "tf" or "th"."""
+    import keras
+
+    keras.config.set_image_data_format({"tf": "channels_last", "th": "channels_first"}[dim_ordering])
+
+
+# Names that `enable` adds to `keras.backend`; the operations among them take symbolic tensors.
+__all__ = [
+    "function", "get_session", "identity", "image_dim_ordering", "in_test_phase", "in_train_phase", "is_placeholder",
+    "learning_phase", "learning_phase_scope", "logsumexp", "manual_variable_initialization",
+    "normalize_batch_in_training", "placeholder", "print_tensor", "random_binomial", "reset_uids",
+    "set_image_dim_ordering", "set_learning_phase", "set_session",
+]  # fmt: skip
+OPERATIONS = frozenset({"identity", "logsumexp", "normalize_batch_in_training", "print_tensor"})
