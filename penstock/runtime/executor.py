@@ -21,6 +21,7 @@ from penstock.engine.static_value import is_static
 from penstock.engine.xla import jax, jit, jnp, wide_types
 from penstock.ops.tensor_list import register_pytree
 from penstock.runtime import fusion
+from penstock.runtime.compile_notice import announced
 from penstock.runtime.lowering import (
     Failure,
     Lowering,
@@ -456,7 +457,11 @@ class CompiledPiece:
             return results, assigned
 
         register_pytree()
-        return jit(run, donate_argnums=(0,))
+        return announced(jit(run, donate_argnums=(0,)), self._describe)
+
+    def _describe(self) -> str:
+        graph = self.operations[0].graph
+        return f"{getattr(graph, 'name', None) or 'a graph'} ({len(self.operations)} operations)"
 
 
 def _streams_of(operations: Sequence[Any]) -> list[State]:
