@@ -367,7 +367,27 @@ class Graph:
         return found
 
     def get_tensor_by_name(self, name: str) -> SymbolicTensor:
-        """The tensor `op_name:index`; KeyError where there is none, ValueError for an operation's name."""
+        """The tensor `op_name:index`; KeyError where there is none, ValueError for an operation's name.
+
+        In a program of TF 1 the name of a variable gives its value, as it did there, instead of its handle.
+        """
+        tensor = self._tensor_by_name(name)
+        is_variable = tensor.dtype is dtypes.resource and tensor.op.type == "VarHandleOp"
+        return self._value_of(tensor) if is_variable and not process.v2_behavior else tensor
+
+    def _value_of(self, handle: SymbolicTensor) -> SymbolicTensor:
+        """The value of a variable: the node that reads it already, or a new one."""
+        name = f"{handle.op.name}/Read/ReadVariableOp"
+        if name in self._by_name:
+            return self._by_name[name].outputs[0]
+        from penstock.engine.definition import REGISTRY
+
+        with context.building(self):
+            return self.add_call(
+                REGISTRY["ReadVariableOp"], (handle,), {"dtype": handle.op.attrs["dtype"]}, name
+            )
+
+    def _tensor_by_name(self, name: str) -> SymbolicTensor:
         op_name, colon, index = name.rpartition(":")
         if not colon or not index.isdigit():
             raise ValueError(f"The name {name!r} looks like an (invalid) Operation name, not a Tensor.")
@@ -386,7 +406,7 @@ class Graph:
             obj = obj if element is None else element
         if isinstance(obj, str):
             if ":" in obj and allow_tensor:
-                return self.get_tensor_by_name(obj)
+                return self._tensor_by_name(obj)
             if allow_operation:
                 return self.get_operation_by_name(obj)
             raise ValueError(f"The name {obj!r} refers to an Operation, not a Tensor.")

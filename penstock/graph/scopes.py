@@ -200,7 +200,7 @@ def disable_v2_behavior() -> None:
     from penstock.types.shapes import disable_v2_tensorshape
 
     disable_eager_execution()
-    Tensor._use_equality = False
+    process.v2_behavior = Tensor._use_equality = False
     disable_v2_tensorshape()
 
 
@@ -210,7 +210,7 @@ def enable_v2_behavior() -> None:
     from penstock.types.shapes import enable_v2_tensorshape
 
     enable_eager_execution()
-    Tensor._use_equality = True
+    process.v2_behavior = Tensor._use_equality = True
     enable_v2_tensorshape()
 
 

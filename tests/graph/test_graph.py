@@ -90,3 +90,17 @@ def test_symbolic_tensors_are_not_bools_or_arrays(graph):
     with pytest.raises(NotImplementedError, match="symbolic"):
         np.asarray(x)
     assert not hasattr(x, "numpy")
+
+
+def test_the_name_of_a_variable_is_its_value_in_a_program_of_tf1(monkeypatch):
+    from penstock.engine.context import process
+
+    with tf.Graph().as_default() as graph:
+        tf.compat.v1.get_variable("w", initializer=[1.0, 2.0])
+        assert graph.get_tensor_by_name("w:0").dtype == tf.resource
+        monkeypatch.setattr(process, "v2_behavior", False)
+        value = graph.get_tensor_by_name("w:0")
+        assert value.dtype == tf.float32 and value.shape == [2]
+        with tf.compat.v1.Session() as session:
+            session.run(tf.compat.v1.global_variables_initializer())
+            assert session.run(value * 2.0).tolist() == [2.0, 4.0]
