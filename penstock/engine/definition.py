@@ -207,7 +207,8 @@ class OpDef:
         return self
 
     def _makes_strings(self) -> bool:
-        return any(argument.type is as_dtype("string") for argument in self.signature.outputs)
+        """Whether an output is a string, or one of a list of outputs may be."""
+        return any(each.type is as_dtype("string") or each.kind == "list" for each in self.signature.outputs)
 
     def xla(self, body: Callable) -> OpDef:
         """`body(*inputs, **attrs)` on traced JAX arrays."""

@@ -110,6 +110,8 @@ def _as_array(value: Any) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype.kind not in "USO":
         return array
+    if array is not value:
+        array = np.asarray(value, object)  # of strings: an array of a fixed width has cut zeros at their ends
     strings = np.empty(array.shape, object)
     for place, each in np.ndenumerate(array):
         strings[place] = each.encode("utf-8") if isinstance(each, str) else bytes(each)

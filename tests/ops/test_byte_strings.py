@@ -222,3 +222,22 @@ def test_a_string_that_ends_in_zeros_stays_whole_in_a_function(use):
     found = tf.function(lambda x: use(tf.io.serialize_tensor(x)))(x)
     np.testing.assert_array_equal(np.asarray(found), np.asarray(use(tf.io.serialize_tensor(x))))
     assert np.asarray(found).dtype == object
+
+
+ENDING_IN_ZEROS = {
+    "numpy_function": lambda: tf.numpy_function(lambda: b"a\0", [], tf.string),
+    "dataset": lambda: next(iter(tf.data.Dataset.from_tensor_slices([b"a\0"]))),
+    "parsed": lambda: tf.io.parse_single_example(
+        tf.train.Example(
+            features=tf.train.Features(
+                feature={"x": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"a\0"]))}
+            )
+        ).SerializeToString(),
+        {"x": tf.io.FixedLenFeature([], tf.string)},
+    )["x"],
+}
+
+
+@pytest.mark.parametrize("make", ENDING_IN_ZEROS.values(), ids=ENDING_IN_ZEROS.keys())
+def test_strings_among_several_outputs_stay_whole_in_a_function(make):
+    assert tf.function(lambda: tf.reshape(make(), [1]))().numpy().tolist() == [b"a\0"]
