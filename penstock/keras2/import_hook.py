@@ -10,11 +10,16 @@ from typing import Any
 
 
 def install_import_hook() -> None:
-    """Makes Keras 2's names part of Keras: now, if Keras is loaded, else at the end of its import."""
-    if "keras" in sys.modules:
-        _enable()
-    else:
+    """Makes Keras 2's names part of Keras: now, if Keras is loaded, else at the end of its import.
+
+    Where it is Keras's own import that brings Penstock in (in a child process of `penstock run`), Keras stays as it is:
+    nothing tells when that import ends.
+    """
+    keras = sys.modules.get("keras")
+    if keras is None:
         sys.meta_path.insert(0, KerasFinder())  # type: ignore[arg-type]
+    elif not getattr(keras.__spec__, "_initializing", False):
+        _enable()
 
 
 class KerasFinder:
