@@ -125,6 +125,7 @@ Team* the_team = nullptr;
 // The workers stay behind when a process forks, so the child starts a team of its own.
 void forget_team() {
   the_team = nullptr;
+  alone = false;
   new (&turns) std::mutex();
 }
 
