@@ -23,6 +23,12 @@ DROPPED: dict[str, tuple[str, ...]] = {
     "fit": ("max_queue_size", "use_multiprocessing", "workers"),
     "predict": ("max_queue_size", "use_multiprocessing", "workers"),
 }
+TENSORBOARD = (
+    "batch_size",
+    "embeddings_data",
+    "embeddings_layer_names",
+    "write_grads",
+)
 
 
 def accept_old_arguments(keras: ModuleType) -> None:
@@ -36,6 +42,9 @@ def accept_old_arguments(keras: ModuleType) -> None:
     for name, dropped in DROPPED.items():
         wrap(keras.Model, name, functools.partial(_method_arguments, dropped=dropped))
     wrap(keras.layers.Embedding, "__init__", _embedding_arguments)
+    wrap(keras.callbacks.TensorBoard, "__init__", functools.partial(_without, dropped=TENSORBOARD))
+    wrap(keras.callbacks.ReduceLROnPlateau, "__init__", _plateau_arguments)
+    _accept_leading_name(keras.layers.Layer)
     _accept_batch_input_shape(keras)
 
 
@@ -78,7 +87,31 @@ def _optimizer_arguments(arguments: Arguments) -> Arguments:
 def _method_arguments(arguments: Arguments, dropped: tuple[str, ...]) -> Arguments:
     if "nb_epoch" in arguments:
         arguments["epochs"] = arguments.pop("nb_epoch")
+    return _without(arguments, dropped)
+
+
+def _without(arguments: Arguments, dropped: tuple[str, ...]) -> Arguments:
     return {name: value for name, value in arguments.items() if name not in dropped}
+
+
+def _plateau_arguments(arguments: Arguments) -> Arguments:
+    if "epsilon" in arguments:
+        arguments["min_delta"] = arguments.pop("epsilon")
+    return arguments
+
+
+def _accept_leading_name(layer: Any) -> None:
+    """Keras 2's `add_weight("kernel", shape)`, where Keras 3 has the shape come first and the name as a keyword."""
+    add_weight = layer.add_weight
+
+    @functools.wraps(add_weight)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], str):
+            kwargs.update(zip(("name", "shape", "dtype", "initializer"), args, strict=False))
+            args = ()
+        return add_weight(self, *args, **kwargs)
+
+    layer.add_weight = call
 
 
 def _embedding_arguments(arguments: Arguments) -> Arguments:

@@ -1,13 +1,12 @@
-"""Functions of Keras 2's backend that Keras 3's own table of them lacks, and `K` on symbolic tensors of Keras.
+"""Functions of Keras 2's backend that Keras 3's own table of them lacks: phases, sessions, `K.function`, `K.gradients`.
 
-Keras 3 keeps most of `K` (`mean`, `dot`, `switch`, ...) for `tf.keras`, but only for tensors. `take_keras_tensors` makes a
-function into one that, given the symbolic tensors of a functional model, becomes an operation of that model.
+Keras 3 keeps most of `K` (`mean`, `dot`, `switch`, ...) for `tf.keras`; what it keeps is not here. `enable` adds these to
+`keras.backend`, those of `OPERATIONS` in the form that takes symbolic tensors (`symbolic`).
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,45 +14,6 @@ from typing import Any
 import numpy as np
 
 import penstock as tf
-
-# What describes a tensor, or acts on variables and names, is no operation of a model.
-NOT_OPERATIONS = frozenset(
-    """
-    backend batch_get_value batch_set_value cast_to_floatx clear_session constant count_params dtype epsilon eval eye
-    floatx get_uid get_value gradients image_data_format int_shape is_float_dtype is_int_dtype is_keras_tensor is_sparse
-    name_scope ndim result_type set_epsilon set_floatx set_image_data_format set_value standardize_dtype variable
-    """.split()
-)
-
-
-def take_keras_tensors(function: Callable) -> Callable:
-    """A function that computes with Keras's symbolic tensors too, as a node of their model."""
-    import keras
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if any(isinstance(leaf, keras.KerasTensor) for leaf in keras.tree.flatten((args, kwargs))):
-            return _operation()(function)(*args, **kwargs)
-        return function(*args, **kwargs)
-
-    return call
-
-
-@functools.cache
-def _operation() -> type:
-    import keras
-
-    class BackendFunction(keras.Operation):
-        """A call of a backend function in a functional model."""
-
-        def __init__(self, function: Callable):
-            super().__init__(name=f"{function.__name__}_{keras.backend.get_uid(function.__name__)}")
-            self._function = function
-
-        def call(self, *args: Any, **kwargs: Any) -> Any:
-            return self._function(*args, **kwargs)
-
-    return BackendFunction
 
 
 @dataclass

@@ -7,11 +7,18 @@ import importlib
 import sys
 from types import FunctionType, ModuleType
 
-from penstock.keras2.arguments import accept_old_arguments
-from penstock.keras2.backend import NOT_OPERATIONS, OPERATIONS, take_keras_tensors
+from penstock.keras2.arguments import OPTIMIZERS, accept_old_arguments
+from penstock.keras2.attributes import INPUT_LAYER_ATTRIBUTES, LAYER_ATTRIBUTES, OPTIMIZER_ATTRIBUTES
+from penstock.keras2.backend import OPERATIONS
 from penstock.keras2.model_methods import METHODS, SEQUENTIAL_METHODS
 from penstock.keras2.modules import ADDED_NAMES, BACKEND, KERAS, MODULES, RENAMED, OldModule, source
 from penstock.keras2.saving import save_as_keras_2_did
+from penstock.keras2.symbolic import (
+    NOT_OPERATIONS,
+    add_symbolic_losses,
+    take_keras_tensors,
+    take_symbolic_gradients,
+)
 
 # Keras has two layouts, its own and that of `tf.keras`; both get the names.
 ROOTS = (KERAS, "keras")
@@ -22,6 +29,9 @@ def enable() -> None:
     _share_saving()
     for old, new in RENAMED.items():
         _add_name(old, new)
+    for name in OPTIMIZERS:  # Keras 3 keeps names of `optimizers.legacy` that do nothing but raise
+        for root in ROOTS:
+            setattr(_module(root, "optimizers.legacy"), name, getattr(source("optimizers"), name))
     _take_keras_tensors(source("backend"))
     for root in ROOTS:
         for path, sources in ADDED_NAMES.items():
@@ -32,6 +42,7 @@ def enable() -> None:
     if not hasattr(keras.Model, "fit_generator"):
         _add_methods(keras)
         accept_old_arguments(keras)
+        add_symbolic_losses(keras)
         save_as_keras_2_did(keras, importlib.import_module("keras"))
 
 
@@ -72,19 +83,20 @@ def _take_keras_tensors(backend: ModuleType) -> None:
             function = getattr(module, name)
             if isinstance(function, FunctionType) and not hasattr(function, "__wrapped__"):
                 setattr(module, name, take_keras_tensors(function))
+    if not hasattr(backend.gradients, "__wrapped__"):
+        backend.gradients = take_symbolic_gradients(backend.gradients)  # type: ignore[attr-defined]
 
 
 def _add_methods(keras: ModuleType) -> None:
-    for method in METHODS:
-        setattr(keras.Model, method.__name__, method)
-    for method in SEQUENTIAL_METHODS:
-        setattr(keras.Sequential, method.__name__, method)
-    # What an input layer takes is what it gives; Keras 3 has it take nothing.
-    keras.layers.InputLayer.input = property(lambda self: self.output)
-    # The variable that holds the rate, or the schedule's value for this step.
-    keras.optimizers.Optimizer.lr = property(
-        lambda self: self.learning_rate, lambda self, value: setattr(self, "learning_rate", value)
-    )
+    for owner, attributes in (
+        (keras.Model, METHODS),
+        (keras.Sequential, SEQUENTIAL_METHODS),
+        (keras.layers.Layer, LAYER_ATTRIBUTES),
+        (keras.layers.InputLayer, INPUT_LAYER_ATTRIBUTES),
+        (keras.optimizers.Optimizer, OPTIMIZER_ATTRIBUTES),
+    ):
+        for name, value in attributes.items():
+            setattr(owner, name, value)
 
 
 def _add_module(root: str, path: str) -> None:

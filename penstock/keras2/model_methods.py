@@ -110,8 +110,10 @@ def reset_states(self: Any) -> None:
             layer.reset_state()
 
 
-METHODS = (fit_generator, evaluate_generator, predict_generator, reset_states)
-SEQUENTIAL_METHODS = (predict_classes, predict_proba)
+METHODS = {
+    each.__name__: each for each in (fit_generator, evaluate_generator, predict_generator, reset_states)
+}
+SEQUENTIAL_METHODS = {each.__name__: each for each in (predict_classes, predict_proba)}
 
 
 def _whole(steps: float | None) -> int | None:

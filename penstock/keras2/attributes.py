@@ -1,0 +1,70 @@
+"""Attributes of Keras 2's layers and optimizers that Keras 3 lacks: `layer.output_shape`, `get_output_at`, `optimizer.lr`.
+
+`enable` adds the tables to Keras's classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class ReadAttribute:
+    """An attribute that is computed, as a property is, but that an object may also set for itself."""
+
+    def __init__(self, read: Callable[[Any], Any]):
+        self._read = read
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else self._read(instance)
+
+
+def _input_shape(layer: Any) -> Any:
+    """The shape of the input with the batch, a list of shapes for several; AttributeError before a symbolic call."""
+    return _shapes(layer, "input")
+
+
+def _output_shape(layer: Any) -> Any:
+    """The shape of the output, as `_input_shape`."""
+    return _shapes(layer, "output")
+
+
+def _shapes(layer: Any, which: str) -> Any:
+    if not layer._inbound_nodes:
+        raise AttributeError(f"{which}_shape: layer {layer.name} has not been called on a symbolic tensor")
+    tensors = getattr(layer, which)
+    return (
+        [tuple(each.shape) for each in tensors] if isinstance(tensors, list | tuple) else tuple(tensors.shape)
+    )
+
+
+def get_input_at(layer: Any, node_index: int) -> Any:
+    """The input of the layer's call number `node_index` in functional models: a tensor, or a list of them."""
+    return _one_or_all(layer._inbound_nodes[node_index].input_tensors)
+
+
+def get_output_at(layer: Any, node_index: int) -> Any:
+    """The output of the layer's call number `node_index` in functional models: a tensor, or a list of them."""
+    return _one_or_all(layer._inbound_nodes[node_index].outputs)
+
+
+def _one_or_all(tensors: Any) -> Any:
+    return tensors[0] if len(tensors) == 1 else list(tensors)
+
+
+def _set_learning_rate(optimizer: Any, value: Any) -> None:
+    optimizer.learning_rate = value
+
+
+LAYER_ATTRIBUTES: dict[str, Any] = {
+    "input_shape": ReadAttribute(_input_shape),
+    "output_shape": ReadAttribute(_output_shape),
+    "get_input_at": get_input_at,
+    "get_output_at": get_output_at,
+}
+# What an input layer takes is what it gives; Keras 3 has it take nothing.
+INPUT_LAYER_ATTRIBUTES: dict[str, Any] = {"input": property(lambda layer: layer.output)}
+# The variable that holds the rate, or the schedule's value for this step.
+OPTIMIZER_ATTRIBUTES: dict[str, Any] = {
+    "lr": property(lambda optimizer: optimizer.learning_rate, _set_learning_rate)
+}
