@@ -35,11 +35,13 @@ def enable_eager_execution(config: Any = None, device_policy: Any = None, execut
     """Makes ops called outside functions run at once (the default). The arguments are TF 1's, and change nothing here.
 
     Raises:
-      ValueError: the default graph is in use already.
+      ValueError: the default graph has operations already.
     """
-    if process.graph_mode and process.default_graph is not None:
+    if process.graph_mode and process.default_graph is not None and process.default_graph.get_operations():
         raise ValueError("tf.enable_eager_execution must be called at program startup.")
     process.graph_mode = False
+    if thread.graph is process.default_graph:
+        thread.graph = None
 
 
 @export(v1=["executing_eagerly_outside_functions"])
@@ -63,19 +65,22 @@ def disable_tensor_equality() -> None:
     Tensor._use_equality = False
 
 
-@export(v1=["enable_control_flow_v2"])
-def enable_control_flow_v2() -> None:
-    """Control flow is always functional (`If` and `While` ops); kept for programs that call it."""
+# What TF 1 switched on and off, and is the only kind here: functional control flow, resource variables.
+for _name in (
+    "enable_control_flow_v2",
+    "disable_control_flow_v2",
+    "enable_resource_variables",
+    "disable_resource_variables",
+):
+
+    @export(v1=[_name])
+    def _always_on() -> None:
+        """Kept for programs that call it: control flow is always functional, and variables are always resources."""
 
 
-@export(v1=["disable_control_flow_v2"])
-def disable_control_flow_v2() -> None:
-    """Control flow is always functional (`If` and `While` ops); kept for programs that call it."""
-
-
-@export(v1=["control_flow_v2_enabled"])
-def control_flow_v2_enabled() -> bool:
-    """True: control flow is always functional."""
+@export(v1=["control_flow_v2_enabled", "resource_variables_enabled"])
+def always_true() -> bool:
+    """True: control flow is always functional, and variables are always resources."""
     return True
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from penstock.engine import context
-from penstock.engine.context import process, thread
+from penstock.engine.context import thread
 from penstock.engine.export import export
 from penstock.graph.graph import Graph, current_graph
 from penstock.types.tensors import Tensor
@@ -167,97 +167,6 @@ def container(container_name: str) -> Any:
 def get_name_scope() -> str:
     """The current name scope."""
     return get_current_name_scope()
-
-
-# Graph mode.
-
-
-@export("compat.v1.disable_eager_execution", v1=["disable_eager_execution"])
-def disable_eager_execution() -> None:
-    """Makes ops build the default graph instead of running, as in TF 1."""
-    process.graph_mode = True
-    if thread.graph is None:
-        thread.graph = context.default_graph()
-
-
-@export("compat.v1.enable_eager_execution", v1=["enable_eager_execution"])
-def enable_eager_execution(config: Any = None, device_policy: Any = None, execution_mode: Any = None) -> None:
-    """Makes ops run at once.
-
-    Raises:
-      ValueError: the default graph has operations already.
-    """
-    if process.graph_mode and process.default_graph is not None and process.default_graph.get_operations():
-        raise ValueError("tf.enable_eager_execution must be called at program startup.")
-    process.graph_mode = False
-    if thread.graph is process.default_graph:
-        thread.graph = None
-
-
-@export("compat.v1.disable_v2_behavior", v1=["disable_v2_behavior"])
-def disable_v2_behavior() -> None:
-    """Switches to TF 1's behaviour: graph mode, `==` by identity, `Dimension` objects in shapes."""
-    from penstock.types.shapes import disable_v2_tensorshape
-
-    disable_eager_execution()
-    process.v2_behavior = Tensor._use_equality = False
-    disable_v2_tensorshape()
-
-
-@export("compat.v1.enable_v2_behavior", v1=["enable_v2_behavior"])
-def enable_v2_behavior() -> None:
-    """Switches to TF 2's behaviour."""
-    from penstock.types.shapes import enable_v2_tensorshape
-
-    enable_eager_execution()
-    process.v2_behavior = Tensor._use_equality = True
-    enable_v2_tensorshape()
-
-
-@export(v1=["enable_tensor_equality"])
-def enable_tensor_equality() -> None:
-    """Makes `==` on tensors compare elements."""
-    Tensor._use_equality = True
-
-
-@export(v1=["disable_tensor_equality"])
-def disable_tensor_equality() -> None:
-    """Makes `==` on tensors compare identity."""
-    Tensor._use_equality = False
-
-
-@export("__internal__.tf2.enabled")
-def tf2_enabled() -> bool:
-    """Whether TF 2's behaviour is on."""
-    return not process.graph_mode
-
-
-def _always_on() -> None:
-    """Kept for programs that call it: resource variables and functional control flow are the only kind here."""
-
-
-for _name in (
-    "enable_resource_variables",
-    "enable_control_flow_v2",
-    "disable_control_flow_v2",
-    "disable_resource_variables",
-):
-    export(v1=[_name])(_always_on)
-
-
-@export(v1=["resource_variables_enabled", "control_flow_v2_enabled"])
-def always_true() -> bool:
-    """True: resource variables and functional control flow are the only kind here."""
-    return True
-
-
-@export(v1=["executing_eagerly_outside_functions"])
-def executing_eagerly_outside_functions() -> bool:
-    """Whether ops outside functions run at once."""
-    graph = thread.graph
-    while graph is not None and graph.building_function:
-        graph = graph.outer_graph
-    return graph is None
 
 
 @export("__internal__.eager_context.eager_mode")
