@@ -19,6 +19,7 @@ from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import constant_value
 from penstock.graph.func_graph import FuncGraph, set_outputs, trace
+from penstock.ops.tensor_array import TensorArray
 from penstock.types import dtypes, nest
 from penstock.types.composite import CompositeTensor
 from penstock.types.indexed_slices import IndexedSlices
@@ -527,7 +528,11 @@ def _build_while(
     limit = convert_to_tensor(-1 if maximum_iterations is None else maximum_iterations, dtypes.int32)
 
     def structured(tensors: Sequence[Any]) -> Any:
-        return nest.pack_sequence_as(variables, list(tensors), expand_composites=True)
+        packed = nest.pack_sequence_as(variables, list(tensors), expand_composites=True)
+        for before, now in zip(nest.flatten(variables), nest.flatten(packed)):
+            if isinstance(before, TensorArray):
+                now._static_size = before._static_size  # a loop does not change how many elements there are
+        return packed
 
     def traced_cond(counter: Any, greatest: Any, *tensors: Any) -> Any:
         keep_going = convert_to_tensor(_call(cond, structured(tensors)))

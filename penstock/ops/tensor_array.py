@@ -11,6 +11,7 @@ from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
+from penstock.engine.static_value import constant_value
 from penstock.types import dtypes, errors
 from penstock.types.composite import CompositeTensor
 from penstock.types.dtypes import as_dtype
@@ -60,8 +61,13 @@ class TensorArray(CompositeTensor):
         self._dynamic_size = bool(dynamic_size)
         self._clear_after_read = clear_after_read
         self._read: set[int] = set()
+        self._static_size: int | None = (
+            None  # how many elements there are, where that is known and cannot change
+        )
         if flow is None:
             count = convert_to_tensor(0 if size is None else size, dtypes.int32)
+            known = None if dynamic_size else constant_value(count)
+            self._static_size = None if known is None else int(known)
             flow = execute(
                 "TensorListReserve",
                 (self._shape_operand(), count),
@@ -88,6 +94,7 @@ class TensorArray(CompositeTensor):
             element_shape=self._element_shape,
         )
         array._read = self._read
+        array._static_size = self._static_size
         return array
 
     @property
@@ -193,8 +200,12 @@ class TensorArray(CompositeTensor):
 
     def stack(self, name: str | None = None) -> Tensor:
         """The elements stacked along a new first dimension."""
+        count = -1 if self._static_size is None else self._static_size
         return execute(
-            "TensorListStack", (self._flow, self._shape_operand()), {"element_dtype": self._dtype}, name
+            "TensorListStack",
+            (self._flow, self._shape_operand()),
+            {"element_dtype": self._dtype, "num_elements": count},
+            name,
         )
 
     def gather(self, indices: Any, name: str | None = None) -> Tensor:
@@ -226,6 +237,7 @@ class TensorArray(CompositeTensor):
             "TensorListFromTensor", (value, self._shape_operand()), {"element_dtype": self._dtype}, name
         )
         array = self._with(flow)
+        array._static_size = None if self._dynamic_size or value.shape.rank is None else value.shape[0]
         if thread.graph is None and not isinstance(flow, SymbolicTensor):
             self._flow = flow
         return array
@@ -258,7 +270,9 @@ class TensorArray(CompositeTensor):
         flow = execute(
             "TensorListSplit", (value, self._shape_operand(), lengths), {"element_dtype": self._dtype}, name
         )
-        return self._with(flow)
+        array = self._with(flow)
+        array._static_size = None
+        return array
 
     def size(self, name: str | None = None) -> Tensor:
         """The number of elements (an int32 scalar)."""
