@@ -21,7 +21,9 @@ class _Process:
         self.default_graph: Any = None  # the v1 default graph, made on first use
         self.make_graph: Any = None  # set by penstock.graph: builds an empty Graph
         self.functions_run_eagerly = False
-        self.graph_observer: Any = None  # called with the graph of each function that runs (tf.summary.trace_on)
+        self.graph_observer: Any = (
+            None  # called with the graph of each function that runs (tf.summary.trace_on)
+        )
         self.numpy_prefers_float32 = False  # experimental_enable_numpy_behavior: Python floats are float32
         self.accelerator = False  # data lives on a GPU or TPU: eager ops on it run there
         # Set by penstock.runtime.devices: the JAX device that a `tf.device` name asks for, None for the default one.

@@ -128,7 +128,9 @@ def run_kernel(definition: OpDef, inputs: Sequence[Any], flat: Sequence[EagerTen
     if definition.signature.takes_resource and body is not None:
         if definition.signature.has_list_inputs:
             values = [
-                [each.device_value() for each in value] if isinstance(value, (list, tuple)) else value.device_value()
+                [each.device_value() for each in value]
+                if isinstance(value, (list, tuple))
+                else value.device_value()
                 for value in inputs
             ]
             return body(*values, **attrs)

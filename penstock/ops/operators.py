@@ -59,7 +59,9 @@ def _operator(function: Callable[[Tensor, Tensor], Any], name: str) -> tuple[Cal
         return NotImplemented if operands is None else _result(function, *operands)
 
     def reflected(self: Any, other: Any) -> Any:
-        return NotImplemented if _is_composite(other) else _result(function, *_reflected_operands(self, other))
+        return (
+            NotImplemented if _is_composite(other) else _result(function, *_reflected_operands(self, other))
+        )
 
     return forward, reflected
 

@@ -122,6 +122,7 @@ op(
 
 # Reading.
 
+
 def _read(handle: Any, *, dtype: Any) -> Any:
     value = handle.read()
     if isinstance(value, np.ndarray):

@@ -238,10 +238,8 @@ MODULES: dict[str, str] = {
     "python.training.basic_loops": "v1.train",
     "python.training.basic_session_run_hooks": "v1.train",
     "python.training.checkpoint_management": "v1.train tf.train",
-    "python.training.checkpoint_state_pb2": "penstock.standin.messages",
+    "python.training.checkpoint_state_pb2": "penstock.saving.checkpoint_state penstock.standin.messages",
     "python.training.checkpoint_utils": "tf.train v1.train",
-    "python.training.checkpoint_management": "v1.train",
-    "python.training.checkpoint_state_pb2": "penstock.saving.checkpoint_state",
     "python.training.coordinator": "tf.train v1.train",
     "python.training.device_setter": "v1.train",
     "python.training.ftrl": "v1.train",
@@ -252,10 +250,9 @@ MODULES: dict[str, str] = {
     "python.training.monitored_session": "v1.train penstock.train.monitored_session",
     "python.training.moving_averages": "v1.train tf.train penstock.train.moving_averages",
     "python.training.optimizer": "v1.train",
-    "python.training.py_checkpoint_reader": "v1.train penstock.saving.checkpoint_reader",
     "python.training.proximal_adagrad": "v1.train",
     "python.training.proximal_gradient_descent": "v1.train",
-    "python.training.py_checkpoint_reader": "v1.train",
+    "python.training.py_checkpoint_reader": "v1.train penstock.saving.checkpoint_reader",
     "python.training.queue_runner": "v1.train",
     "python.training.queue_runner_impl": "v1.train",
     "python.training.rmsprop": "v1.train",
@@ -267,19 +264,16 @@ MODULES: dict[str, str] = {
     "python.training.slot_creator": "penstock.train.slot_creator",
     "python.training.summary_io": "v1.train penstock.standin.summaries",
     "python.training.supervisor": "v1.train",
-    "python.training.tracking.base": "penstock.types.trackable",
     "python.training.sync_replicas_optimizer": "v1.train",
     "python.training.tracking.base": "penstock.types.trackable",
     "python.training.tracking.data_structures": "penstock.types.data_structures",
     "python.training.tracking.tracking": "penstock.types.trackable",
-    "python.training.tracking.util": "tf.train",
-    "python.training.tracking.python_state": "tf.train.experimental",
     "python.training.tracking.util": "v1.train tf.train",
+    "python.training.tracking.python_state": "tf.train.experimental",
     "python.training.training_ops": "tf.raw_ops",
     "python.training.warm_starting_util": "v1.train",
     "python.training.training": "v1.train tf.train",
     "python.training.training_util": "v1.train tf.io",
-    "python.training.warm_starting_util": "v1.train",
     "python.user_ops.user_ops": "v1.user_ops",
     # input pipelines, distribution, feature columns
     "python.data.experimental.ops.batching": "tf.data.experimental",
@@ -304,7 +298,9 @@ MODULES: dict[str, str] = {
     "python.util.tf_decorator": "tf.__internal__.decorator",
     "python.util.tf_inspect": "inspect",
     "python.compiler.xla.xla": "penstock.standin.xla_ops tf.xla.experimental",
+    "python.compiler.xla.experimental.xla_sharding": "tf.xla.experimental",
     "compiler.tf2xla.python.xla": "penstock.standin.xla_ops",
+    "compiler.xla.xla_data_pb2": "penstock.standin.xla_ops",
     "core.example.example_pb2": "tf.train",
     "core.example.feature_pb2": "tf.train",
     "core.protobuf.queue_runner_pb2": "penstock.standin.messages",
@@ -344,7 +340,8 @@ ROOTS = frozenset(name.partition(".")[0] for name in MODULES)
 PACKAGES = frozenset(
     ".".join(parts[:length])
     for parts in (
-        name.split(".") for name in [*MODULES, "core.framework.x", "core.profiler.x", "core.protobuf.x", "core.util.x"]
+        name.split(".")
+        for name in [*MODULES, "core.framework.x", "core.profiler.x", "core.protobuf.x", "core.util.x"]
     )
     for length in range(1, len(parts))
 )
