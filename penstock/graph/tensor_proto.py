@@ -95,7 +95,9 @@ def _strings_in(content: bytes, count: int) -> np.ndarray:
     except IndexError:
         raise ValueError(f"A tensor of {count} strings has the lengths of {len(lengths)}.") from None
     if at + sum(lengths) != len(content):
-        raise ValueError(f"A tensor of {count} strings has {sum(lengths)} bytes; the message has {len(content) - at}.")
+        raise ValueError(
+            f"A tensor of {count} strings has {sum(lengths)} bytes; the message has {len(content) - at}."
+        )
     out = np.empty(count, object)
     for index, length in enumerate(lengths):
         out[index] = content[at : at + length]

@@ -45,6 +45,7 @@ def accept_old_arguments(keras: ModuleType) -> None:
     wrap(keras.callbacks.TensorBoard, "__init__", functools.partial(_without, dropped=TENSORBOARD))
     wrap(keras.callbacks.ReduceLROnPlateau, "__init__", _plateau_arguments)
     _accept_leading_name(keras.layers.Layer)
+    _accept_metrics_in_third_place(keras.Model)
     _accept_batch_input_shape(keras)
 
 
@@ -112,6 +113,24 @@ def _accept_leading_name(layer: Any) -> None:
         return add_weight(self, *args, **kwargs)
 
     layer.add_weight = call
+
+
+def _accept_metrics_in_third_place(model: Any) -> None:
+    """Keras 2's `compile("adam", "mse", ["accuracy"])`, where Keras 3 has the weights of losses."""
+    owner = next(base for base in model.__mro__ if "compile" in vars(base))
+    compile_ = owner.compile
+
+    @functools.wraps(compile_)
+    def call(self: Any, *args: Any, **kwargs: Any) -> None:
+        third = args[2] if len(args) > 2 else None
+        if isinstance(third, list | tuple) and any(isinstance(each, str) or callable(each) for each in third):
+            names = ("optimizer", "loss", "metrics", "loss_weights")
+            kwargs.update(zip(names, args, strict=False))
+            args = ()
+        compile_(self, *args, **kwargs)
+
+    call.__signature__ = inspect.signature(compile_)  # type: ignore[attr-defined]
+    owner.compile = call
 
 
 def _embedding_arguments(arguments: Arguments) -> Arguments:

@@ -1,6 +1,6 @@
 """Attributes of Keras 2's layers and optimizers that Keras 3 lacks: `layer.output_shape`, `get_output_at`, `optimizer.lr`.
 
-`enable` adds the tables to Keras's classes.
+`enable` adds the tables to Keras's classes. Those of models are in `model_methods`.
 """
 
 from __future__ import annotations
@@ -52,6 +52,16 @@ def _one_or_all(tensors: Any) -> Any:
     return tensors[0] if len(tensors) == 1 else list(tensors)
 
 
+def _model_input(model: Any) -> Any:
+    """A Sequential model's own input, once it is known; Keras 3 asks for a call of the model first."""
+    return _one_or_all(model.inputs)
+
+
+def _model_output(model: Any) -> Any:
+    """A Sequential model's own output, as `_model_input`."""
+    return _one_or_all(model.outputs)
+
+
 def _set_learning_rate(optimizer: Any, value: Any) -> None:
     optimizer.learning_rate = value
 
@@ -62,6 +72,8 @@ LAYER_ATTRIBUTES: dict[str, Any] = {
     "get_input_at": get_input_at,
     "get_output_at": get_output_at,
 }
+SEQUENTIAL_ATTRIBUTES: dict[str, Any] = {"input": property(_model_input), "output": property(_model_output)}
+ITERATOR_ATTRIBUTES: dict[str, Any] = {"next": lambda iterator: iterator.__next__()}
 # What an input layer takes is what it gives; Keras 3 has it take nothing.
 INPUT_LAYER_ATTRIBUTES: dict[str, Any] = {"input": property(lambda layer: layer.output)}
 # The variable that holds the rate, or the schedule's value for this step.

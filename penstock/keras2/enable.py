@@ -8,7 +8,13 @@ import sys
 from types import FunctionType, ModuleType
 
 from penstock.keras2.arguments import OPTIMIZERS, accept_old_arguments
-from penstock.keras2.attributes import INPUT_LAYER_ATTRIBUTES, LAYER_ATTRIBUTES, OPTIMIZER_ATTRIBUTES
+from penstock.keras2.attributes import (
+    INPUT_LAYER_ATTRIBUTES,
+    ITERATOR_ATTRIBUTES,
+    LAYER_ATTRIBUTES,
+    OPTIMIZER_ATTRIBUTES,
+    SEQUENTIAL_ATTRIBUTES,
+)
 from penstock.keras2.backend import OPERATIONS
 from penstock.keras2.model_methods import METHODS, SEQUENTIAL_METHODS
 from penstock.keras2.modules import ADDED_NAMES, BACKEND, KERAS, MODULES, RENAMED, OldModule, source
@@ -90,7 +96,8 @@ def _take_keras_tensors(backend: ModuleType) -> None:
 def _add_methods(keras: ModuleType) -> None:
     for owner, attributes in (
         (keras.Model, METHODS),
-        (keras.Sequential, SEQUENTIAL_METHODS),
+        (keras.Sequential, {**SEQUENTIAL_METHODS, **SEQUENTIAL_ATTRIBUTES}),
+        (keras.preprocessing.image.Iterator, ITERATOR_ATTRIBUTES),
         (keras.layers.Layer, LAYER_ATTRIBUTES),
         (keras.layers.InputLayer, INPUT_LAYER_ATTRIBUTES),
         (keras.optimizers.Optimizer, OPTIMIZER_ATTRIBUTES),
