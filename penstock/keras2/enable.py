@@ -21,8 +21,10 @@ from penstock.keras2.modules import ADDED_NAMES, BACKEND, KERAS, MODULES, RENAME
 from penstock.keras2.saving import save_as_keras_2_did
 from penstock.keras2.symbolic import (
     NOT_OPERATIONS,
+    ON_VARIABLES,
     add_symbolic_losses,
     take_keras_tensors,
+    take_keras_variables,
     take_symbolic_gradients,
 )
 
@@ -89,6 +91,9 @@ def _take_keras_tensors(backend: ModuleType) -> None:
             function = getattr(module, name)
             if isinstance(function, FunctionType) and not hasattr(function, "__wrapped__"):
                 setattr(module, name, take_keras_tensors(function))
+    for name in ON_VARIABLES:
+        if not hasattr(getattr(backend, name), "__wrapped__"):
+            setattr(backend, name, take_keras_variables(getattr(backend, name)))
     if not hasattr(backend.gradients, "__wrapped__"):
         backend.gradients = take_symbolic_gradients(backend.gradients)  # type: ignore[attr-defined]
 

@@ -23,13 +23,33 @@ NOT_OPERATIONS = frozenset(
 )
 
 
+# Of these, the ones that fail on Keras 3's variables.
+ON_VARIABLES = frozenset({"batch_set_value", "dtype", "set_value"})
+
+
 def take_keras_tensors(function: Callable) -> Callable:
-    """A function that computes with Keras's symbolic tensors too, as a node of their model."""
+    """A function that computes with Keras's symbolic tensors too, as a node of their model, and with its variables."""
+    on_variables = take_keras_variables(function)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if _symbolic((args, kwargs)):
             return _operation()(function)(*args, **kwargs)
+        return on_variables(*args, **kwargs)
+
+    return call
+
+
+def take_keras_variables(function: Callable) -> Callable:
+    """A function of tensors and `tf.Variable`s that takes Keras's variables for those that they hold."""
+    import keras
+
+    def unwrapped(leaf: Any) -> Any:
+        return leaf.value if isinstance(leaf, keras.Variable) else leaf
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = keras.tree.map_structure(unwrapped, (args, kwargs))
         return function(*args, **kwargs)
 
     return call
@@ -138,8 +158,9 @@ def _operation() -> type:
         """A call of a backend function in a functional model."""
 
         def __init__(self, function: Callable):
-            super().__init__(name=f"{function.__name__}_{keras.backend.get_uid(function.__name__)}")
-            self._function = function
+            name = f"backend_{function.__name__}"  # Keras's own operations are called `square_1`, too
+            super().__init__(name=f"{name}_{keras.backend.get_uid(name)}")
+            self._function = take_keras_variables(function)
 
         def call(self, *args: Any, **kwargs: Any) -> Any:
             return self._function(*args, **kwargs)
