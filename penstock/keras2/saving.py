@@ -1,6 +1,6 @@
 """Saving as Keras 2 did: `model.save("dir")` is a SavedModel, weights go to any path, and callbacks name any file.
 
-A path with an extension that Keras 3 knows is saved by Keras 3. A directory is what `model.export` writes, with the model in
+A path with an extension is saved, or refused, by Keras 3. Any other is a directory: what `model.export` writes, with the model in
 Keras's own format inside it (`assets.extra` is the place for files that are no business of TensorFlow), so that `load_model`
 gives a model that trains on. Weights without an extension are a TensorFlow checkpoint, those in `.h5` Keras 2's HDF5.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
 import shutil
 from collections.abc import Callable
 from types import ModuleType
@@ -17,6 +18,7 @@ from typing import Any
 
 KERAS_FORMATS = (".keras", ".h5", ".hdf5")
 HDF5 = (".h5", ".hdf5")
+EXTENSION = re.compile(r"\.[A-Za-z]\w*$")  # not the end of `model-0.25`
 WEIGHTS = (".weights.h5", ".weights.json")
 # Short names of losses that a model in HDF5 may hold, and that Keras 3 does not find when it reads one.
 LOSS_NAMES = ("KLD", "MAE", "MAPE", "MSE", "MSLE", "kld", "logcosh", "mae", "mape", "mse", "msle")
@@ -47,13 +49,14 @@ def _saves(save: Callable) -> Callable:
 
     @functools.wraps(save)
     def call(model: Any, filepath: Any, *args: Any, **kwargs: Any) -> None:
-        path = os.fspath(filepath)
-        as_hdf5 = kwargs.get("save_format") == "h5" and not path.endswith(HDF5)
-        if path.endswith(KERAS_FORMATS) and not as_hdf5 or kwargs.get("zipped") is not None or "://" in path:
-            return save(model, filepath, *args, **_without(kwargs, "options", "save_traces", "signatures"))
-        if as_hdf5:
+        path, form = os.fspath(filepath), kwargs.get("save_format")
+        known = path.endswith(KERAS_FORMATS) or "://" in path or kwargs.get("zipped") is not None
+        if form == "h5" and not path.endswith(HDF5):
             return _save_hdf5(model, path, include_optimizer=kwargs.get("include_optimizer", True))
-        return _save_directory(model, path, overwrite=args[0] if args else kwargs.get("overwrite", True))
+        # Keras 3's error is a better answer to an extension that is none of its own than a directory of that name.
+        if form == "tf" and not known or form is None and not known and not EXTENSION.search(path):
+            return _save_directory(model, path, overwrite=args[0] if args else kwargs.get("overwrite", True))
+        return save(model, filepath, *args, **_without(kwargs, "options", "save_traces", "signatures"))
 
     return call
 

@@ -38,7 +38,7 @@ def test_a_directory_is_a_saved_model(model, tmp_path):
     np.testing.assert_allclose(output, model(X), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["model", "model.model", "model.keras", "model.h5", "model.hdf5"])
+@pytest.mark.parametrize("name", ["model", "model-0.25", "model.keras", "model.h5", "model.hdf5"])
 def test_a_loaded_model_computes_and_trains_on(model, tmp_path, name):
     save_model(model, str(tmp_path / name))
     loaded = load_model(str(tmp_path / name))
@@ -65,6 +65,13 @@ def test_weights_go_to_any_path(model, tmp_path, name):
     other = new_model()
     other.load_weights(str(tmp_path / name))
     np.testing.assert_allclose(other(X), model(X), rtol=1e-6)
+
+
+def test_an_unknown_extension_is_refused_unless_the_format_is_given(model, tmp_path):
+    with pytest.raises(ValueError, match="Invalid filepath extension"):
+        model.save(tmp_path / "model.bin")
+    model.save(tmp_path / "model.bin", save_format="tf")
+    assert (tmp_path / "model.bin" / "saved_model.pb").exists()
 
 
 def test_weights_of_hdf5_load_under_any_name(model, tmp_path):
