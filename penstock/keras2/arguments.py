@@ -44,7 +44,6 @@ def accept_old_arguments(keras: ModuleType) -> None:
     wrap(keras.layers.Embedding, "__init__", _embedding_arguments)
     wrap(keras.callbacks.TensorBoard, "__init__", functools.partial(_without, dropped=TENSORBOARD))
     wrap(keras.callbacks.ReduceLROnPlateau, "__init__", _plateau_arguments)
-    _accept_leading_name(keras.layers.Layer)
     _accept_metrics_in_third_place(keras.Model)
     _accept_batch_input_shape(keras)
 
@@ -99,20 +98,6 @@ def _plateau_arguments(arguments: Arguments) -> Arguments:
     if "epsilon" in arguments:
         arguments["min_delta"] = arguments.pop("epsilon")
     return arguments
-
-
-def _accept_leading_name(layer: Any) -> None:
-    """Keras 2's `add_weight("kernel", shape)`, where Keras 3 has the shape come first and the name as a keyword."""
-    add_weight = layer.add_weight
-
-    @functools.wraps(add_weight)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if args and isinstance(args[0], str):
-            kwargs.update(zip(("name", "shape", "dtype", "initializer"), args, strict=False))
-            args = ()
-        return add_weight(self, *args, **kwargs)
-
-    layer.add_weight = call
 
 
 def _accept_metrics_in_third_place(model: Any) -> None:

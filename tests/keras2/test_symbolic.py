@@ -93,19 +93,6 @@ def test_the_backend_takes_the_variables_of_layers():
     assert float(K.mean(layer.kernel)) == 2.0
 
 
-def test_add_weight_takes_its_name_first():
-    class Scale(keras.layers.Layer):
-        def build(self, input_shape):
-            self.scale = self.add_weight("scale", (input_shape[-1],), initializer="ones")
-
-        def call(self, x):
-            return x * self.scale
-
-    layer = Scale()
-    np.testing.assert_allclose(layer(X), X)
-    assert layer.scale.name == "scale"
-
-
 def test_compile_takes_metrics_in_third_place():
     model = Sequential([Dense(1, input_shape=(4,))])
     model.compile("sgd", "mse", ["mae"])
