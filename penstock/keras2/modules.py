@@ -38,7 +38,7 @@ MODULES: dict[str, str] = {
     "layers.embeddings": "layers",
     "layers.experimental": "layers",
     "layers.experimental.preprocessing": "layers",
-    "layers.local": "layers",
+    "layers.local": "layers penstock.keras2.local",
     "layers.merge": "layers",
     "layers.merging": "layers",
     "layers.noise": "layers",
@@ -75,7 +75,7 @@ MODULES: dict[str, str] = {
 # `tf.keras` has, so that the module itself, in that layout, is most often the source.)
 ADDED_NAMES: dict[str, str] = {
     "backend": f"backend {BACKEND}",
-    "layers": "layers",
+    "layers": "layers penstock.keras2.local",
     "losses": "losses",
     "metrics": "metrics losses",
     "preprocessing.image": "preprocessing.image",
