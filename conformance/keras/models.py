@@ -46,7 +46,7 @@ def _recurrent(layer: Any) -> keras.Model:
 def _attention() -> keras.Model:
     inputs = keras.Input((6, 8))
     x = layers.LayerNormalization()(inputs)
-    x = layers.MultiHeadAttention(2, 4)(x, x) + inputs
+    x = layers.Add()([layers.MultiHeadAttention(2, 4)(x, value=x), inputs])
     x = layers.GlobalAveragePooling1D()(x)
     return keras.Model(inputs, layers.Dense(4, activation="softmax")(x))
 
