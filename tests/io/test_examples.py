@@ -33,7 +33,7 @@ def feature(values):
 
 def example(**features):
     found = {key: feature(values) for key, values in features.items()}
-    return tf.train.Example(features=tf.train.Features(feature=found)).SerializeToString()
+    return tf.train.Example(features=tf.train.Features(feature=found)).SerializeToString(deterministic=True)
 
 
 def kind_of(values):
@@ -191,7 +191,7 @@ def test_damaged_sequence_examples_raise_value_errors_only(data):
     whole = tf.train.SequenceExample(
         context=tf.train.Features(feature={"i": feature([7])}),
         feature_lists=tf.train.FeatureLists(feature_list={"d": steps}),
-    ).SerializeToString()
+    ).SerializeToString(deterministic=True)
     damaged = bytearray(whole)
     damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     damaged = bytes(damaged[: data.draw(st.integers(0, len(damaged)))])

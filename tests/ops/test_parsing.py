@@ -29,7 +29,7 @@ def feature(values):
 
 def example(**features):
     found = {key: feature(values) for key, values in features.items()}
-    return train.Example(features=train.Features(feature=found)).SerializeToString()
+    return train.Example(features=train.Features(feature=found)).SerializeToString(deterministic=True)
 
 
 A = example(f=[1.0, 2.0, 3.0], i=[7], s=[b"x"], v=[1, -2, 300])

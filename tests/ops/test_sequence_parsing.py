@@ -29,7 +29,7 @@ def sequence(context, **lists):
     return train.SequenceExample(
         context=train.Features(feature={key: feature(each) for key, each in context.items()}),
         feature_lists=train.FeatureLists(feature_list=steps),
-    ).SerializeToString()
+    ).SerializeToString(deterministic=True)
 
 
 A = sequence({"n": [7], "t": [b"x", b"y"]}, d=[[1, 2], [3, 4], [5, 6]], r=[[1], [2, 3], []], e=[])
