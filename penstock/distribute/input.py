@@ -30,7 +30,7 @@ class DistributedDataset:
     @property
     def element_spec(self) -> Any:
         """The specs of an element."""
-        return nest.map_structure(PerReplicaSpec, *self._parts.element_spec)
+        return _regrouped_specs(self._parts.element_spec)
 
     @property
     def cardinality(self) -> Any:
@@ -85,7 +85,12 @@ def _rows(element: tuple, count: int) -> tuple:
 
 
 def _regroup(parts: tuple) -> Any:
-    return nest.map_structure(lambda *values: PerReplica(values), *parts)
+    """The element of all replicas; of a single one as it is."""
+    return parts[0] if len(parts) == 1 else nest.map_structure(lambda *values: PerReplica(values), *parts)
+
+
+def _regrouped_specs(specs: tuple) -> Any:
+    return specs[0] if len(specs) == 1 else nest.map_structure(PerReplicaSpec, *specs)
 
 
 @export("distribute.DistributedIterator")
@@ -98,7 +103,7 @@ class DistributedIterator(IteratorBase):
     @property
     def element_spec(self) -> Any:
         """The specs of an element."""
-        return nest.map_structure(lambda *specs: PerReplicaSpec(*specs), *self._iterator.element_spec)
+        return _regrouped_specs(self._iterator.element_spec)
 
     @property
     def _type_spec(self) -> DistributedIteratorSpec:

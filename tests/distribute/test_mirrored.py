@@ -220,6 +220,16 @@ def test_datasets_from_a_function_give_an_element_to_each_replica(strategy):
     assert parts == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
 
 
+def test_one_replica_gets_plain_elements():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    for data in (
+        strategy.experimental_distribute_dataset(tf.data.Dataset.range(4).batch(2)),
+        strategy.distribute_datasets_from_function(lambda context: tf.data.Dataset.range(4).batch(2)),
+    ):
+        assert data.element_spec == tf.TensorSpec([None], tf.int64)
+        assert [batch.numpy().tolist() for batch in data] == [[0, 1], [2, 3]]
+
+
 def test_reduce_and_gather_of_results(strategy):
     values = per_replica(strategy, lambda i: tf.constant([1.0, 2.0, 3.0][: i + 2]))
     assert strategy.reduce("SUM", values, axis=0).numpy() == 9.0
