@@ -240,20 +240,24 @@ class _Writer:
         return found
 
     def _add_gradients(self, library: Any) -> None:
-        """Saves the gradients that users gave; one that cannot be saved gets a name that nobody knows."""
+        """Saves the gradients that users gave; one that cannot be saved gets a name that nobody knows.
+
+        Gradients may have gradients without end (those of `jax2tf` do): the second ones are the last that are saved.
+        """
         done: set[str] = set()
+        order: dict[str, int] = {}  # function -> of which order it is a gradient; 0 for those of the program
         while len(done) < len(self._concrete):
             name = next(each for each in self._concrete if each not in done)
             done.add(name)
             for operation, is_nested in operations_with_gradients(self._concrete[name][0].graph):
                 kind = f"CustomGradient-{len(self._library.custom_gradients)}"
                 self._library.custom_gradients[id(operation)] = kind
-                if is_nested or not self._options.experimental_custom_gradients:
+                last = order.get(name, 0) == 2
+                if last or is_nested or not self._options.experimental_custom_gradients:
                     continue
-                function = gradient_function(operation)
-                library.registered_gradients.add(
-                    registered_op_type=kind, gradient_func=self._add_concrete(function)
-                )
+                gradient = self._add_concrete(gradient_function(operation))
+                order[gradient] = order.get(name, 0) + 1
+                library.registered_gradients.add(registered_op_type=kind, gradient_func=gradient)
 
     # The graph.
 

@@ -389,3 +389,18 @@ def test_lines_of_nodes_are_saved_on_demand(tmp_path):
     message = graph_debug_info_pb2.GraphDebugInfo.FromString(data)
     assert list(message.files) == [__file__]
     assert any(name.startswith("PrintV2@") for name in message.traces)
+
+
+def test_gradients_that_have_gradients_without_end_are_saved_up_to_the_second(tmp_path):
+    @tf.custom_gradient
+    def triple(z):
+        return z * 3.0, lambda dy: triple(dy)
+
+    module = tf.Module()
+    module.f = tf.function(triple, input_signature=[tf.TensorSpec([])])
+    tf.saved_model.save(module, str(tmp_path))
+    loaded, x = tf.saved_model.load(str(tmp_path)), tf.constant(2.0)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = loaded.f(x)
+    assert (y.numpy(), tape.gradient(y, x).numpy()) == (6.0, 3.0)
