@@ -293,7 +293,7 @@ MODULES: dict[str, str] = {
     "python.compat.v2_compat": "v1",
     "python.tf2": "tf.__internal__.tf2",
     "python.util.compat": "tf.compat penstock.ops.text_compatibility",
-    "python.util.deprecation": "v1",
+    "python.util.deprecation": "penstock.standin.deprecation v1",
     "python.util.nest": "tf.nest tf.__internal__.nest",
     "python.util.tf_decorator": "tf.__internal__.decorator",
     "python.util.tf_inspect": "inspect",

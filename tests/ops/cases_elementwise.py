@@ -151,8 +151,8 @@ def _complex_cases():
 
 
 def _identity_cases():
-    for op_type in ("Identity", "StopGradient", "PreventGradient"):
-        yield Case(op_type, [floats(2, 3)], grad=op_type == "Identity")
+    for op_type in ("Identity", "CheckPinned", "StopGradient", "PreventGradient"):
+        yield Case(op_type, [floats(2, 3)], grad=op_type in ("Identity", "CheckPinned"))
         yield Case(op_type, [integers(0, 2)])
     yield Case("IdentityN", [[floats(2), integers(3)]], grad=[0])
 

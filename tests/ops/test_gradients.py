@@ -188,8 +188,9 @@ ROUNDING = {
 RANDOM = {"StatelessRandomGammaV2", "StatelessRandomGammaV3", "StatelessParameterizedTruncatedNormal"}
 
 
-# `make oracle` runs all cases against TensorFlow, which cannot run these: tested in test_nn_ctc and test_custom_gradient.
-ELSEWHERE = {"CTCLossDense", "CTCLossV2", "XlaOptimizationBarrier"}
+# `make oracle` runs all cases against TensorFlow, which cannot run these: tested in test_nn_ctc,
+# test_custom_gradient and test_recurrent_cells.
+ELSEWHERE = {"CTCLossDense", "CTCLossV2", "GruSequenceGrad", "LstmSequenceGrad", "XlaOptimizationBarrier"}
 
 
 # Reached by the second derivatives of the ops they belong to, which have cases.
