@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 PREFIX = "keras.src."
+_ADDRESS = re.compile(r" ?at ?0x[0-9a-f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ def test_name(classname: str, name: str) -> str:
     """The name of a test, short and the same in every environment."""
     if not classname:  # a file that could not be imported
         return name.removeprefix(PREFIX)
+    name = _ADDRESS.sub("", name)
     module, _, last = classname.removeprefix(PREFIX).rpartition(".")
     return (
         f"{classname.removeprefix(PREFIX)}::{name}" if last.endswith("_test") else f"{module}::{last}::{name}"
