@@ -44,15 +44,8 @@ def main() -> int:
     selection = (HERE / "fast.txt").read_text().split() if options.fast else options.paths
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        junit = options.junit
-        if junit is None:
-            junit = Path(folder, "junit.xml")
-            _run([each for each in selection if each not in ALONE], source, junit, options)
-        found = outcomes.read_junit(junit)
-        if options.junit is None and (not selection or set(selection) & set(ALONE)):
-            alone = Path(folder, "alone.xml")
-            _run(list(ALONE), source, alone, options, jobs="0")
-            found |= outcomes.read_junit(alone)
+        files = [options.junit] if options.junit else _run_all(selection, source, Path(folder), options)
+        found = {name: each for file in files for name, each in outcomes.read_junit(file).items()}
     minutes = (time.monotonic() - started) / 60
     if options.tensorflow_python:
         outcomes.save(found, BASELINE)
@@ -78,9 +71,19 @@ def main() -> int:
     return 1 if bad or not found else 0
 
 
-def _run(
-    selection: list[str], source: Path, junit: Path, options: argparse.Namespace, jobs: str | None = None
-) -> None:
+def _run_all(selection: list[str], source: Path, folder: Path, options: argparse.Namespace) -> list[Path]:
+    """Runs the selection, or everything; returns the JUnit files."""
+    together = [each for each in selection if each not in ALONE]
+    alone = [each for each in ALONE if not selection or each in selection]
+    files = []
+    for paths, jobs in ((together, options.jobs), (alone, "0")):
+        if paths or not selection:
+            files.append(folder / f"{len(files)}.xml")
+            _run(paths, source, files[-1], options, jobs)
+    return files
+
+
+def _run(selection: list[str], source: Path, junit: Path, options: argparse.Namespace, jobs: str) -> None:
     """Runs pytest over the selection, in a process of its own, in a folder of its own."""
     if options.tensorflow_python:
         command = [options.tensorflow_python, "-m", "pytest"]
@@ -108,7 +111,7 @@ def _run(
     ]
     command += [
         "-n",
-        jobs or options.jobs,
+        jobs,
         "--dist=loadfile",
         f"--rootdir={source.parent.parent}",
         f"--junitxml={junit}",
