@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 KERAS_READY := $(VENV)/.keras-ready
 # What Keras's tests use beside Keras: both engines get the same.
-KERAS_PACKAGES := pytest pytest-xdist pytest-timeout jax scikit-learn pandas requests torch grain orbax-checkpoint
+KERAS_PACKAGES := tensorboard pytest pytest-xdist pytest-timeout jax scikit-learn pandas requests torch grain orbax-checkpoint
 ORACLE_READY := $(ORACLE_VENV)/.ready
 TORCH_VENV := .venv-torch
 TORCH_READY := $(TORCH_VENV)/.ready
