@@ -8,12 +8,13 @@ from pathlib import Path
 from penstock.engine.export import export
 from penstock.release import TENSORFLOW_VERSION, __version__
 
-# The version of graphs that TensorFlow 2.21 writes; it still reads graphs of every older one.
+GRAPH_DEF_VERSION = 2474  # of graphs that TensorFlow 2.21 writes; it still reads those of every older one
+
 _VERSION = {
     "VERSION": TENSORFLOW_VERSION,
     "GIT_VERSION": f"penstock-{__version__}",
     "COMPILER_VERSION": platform.python_compiler(),
-    "GRAPH_DEF_VERSION": 2474,
+    "GRAPH_DEF_VERSION": GRAPH_DEF_VERSION,
     "GRAPH_DEF_VERSION_MIN_CONSUMER": 0,
     "GRAPH_DEF_VERSION_MIN_PRODUCER": 0,
 }

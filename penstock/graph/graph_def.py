@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine.build_information import GRAPH_DEF_VERSION
 from penstock.graph.func_graph import FuncGraph
 from penstock.graph.graph import Graph
 from penstock.graph.operation import Operation
@@ -20,8 +21,7 @@ from penstock.types.dtypes import DType, dtype_of_array
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import SymbolicTensor
 
-PRODUCER = 2434  # the GraphDef version that TensorFlow 2.21 writes
-MIN_CONSUMER = 12  # and the oldest reader that it is meant for
+MIN_CONSUMER = 12  # the oldest reader that written graphs are meant for
 
 # Ops of ours -> (TensorFlow's op, attribute names there) where that is the same op under other names.
 TRANSLATED_OPS: dict[str, tuple[str, dict[str, str]]] = {
@@ -44,7 +44,7 @@ def graph_def(graph: Graph, from_version: int | None = None, add_shapes: bool = 
     from tensorboard.compat.proto import graph_pb2
 
     message = graph_pb2.GraphDef()
-    message.versions.producer, message.versions.min_consumer = PRODUCER, MIN_CONSUMER
+    message.versions.producer, message.versions.min_consumer = GRAPH_DEF_VERSION, MIN_CONSUMER
     library = FunctionLibrary(expand=True)
     for operation in graph.get_operations()[from_version or 0 :]:
         node = message.node.add()
