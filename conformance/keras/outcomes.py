@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 PREFIX = "keras.src."
+_FOLDER = re.compile(r"/[^ ]*/site-packages/|/tmp/[^ /]*/")  # folders of the machine
 _ADDRESS = re.compile(r" ?at ?0x[0-9a-f]+")
 
 
@@ -78,4 +79,4 @@ def save(outcomes: dict[str, Outcome], path: Path) -> None:
 def _cause(problem: ElementTree.Element) -> str:
     lines = [line[1:].strip() for line in (problem.text or "").splitlines() if line.startswith("E  ")]
     text = next((line for line in lines if line), problem.get("message") or "")
-    return " ".join(text.split())[:240]
+    return _FOLDER.sub("", " ".join(text.split()))[:240]
