@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import platform
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -60,7 +61,7 @@ def main() -> int:
     if not selection:
         facts = {
             "keras": importlib.metadata.version("keras"),
-            "penstock": (ROOT / "penstock" / "release.py").read_text().split('"')[-2],
+            "penstock": runpy.run_path(str(ROOT / "penstock" / "release.py"))["__version__"],
             "tensorflow": "2.21",
             "machine": f"Python {platform.python_version()}, {os.cpu_count()} cores, {options.jobs} processes",
             "minutes": minutes,
