@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).parents[1] / "penstock"
 LAYERS = [
     "types",
     "engine",
-    "io",
+    ("io", "cluster"),
     "graph",
     "ops",
     "numpy_api",

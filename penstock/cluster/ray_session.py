@@ -1,0 +1,166 @@
+"""Attaches this process to a Ray cluster, or starts one on this machine.
+
+Everything that runs on Ray asks here, so that a program has one cluster however many parts of it need one. Ray is an
+optional dependency and is imported on first use. A cluster that was started here ends with this process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import pathlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from penstock.types import errors
+
+NAMESPACE = "penstock"  # of the names of actors: all programs of one cluster see each other's
+OBJECT_STORE_BYTES = 512 << 20  # of a cluster that is started here; arrays travel through it, none stay
+
+_lock = threading.Lock()
+
+
+def ray() -> Any:
+    """The module `ray`.
+
+    Raises:
+      ImportError: it is not installed.
+    """
+    try:
+        import ray as module
+    except ImportError as missing:
+        raise ImportError(
+            "parameter servers and distributed input pipelines run on Ray, which is not installed: "
+            'pip install "penstock[distributed]"'
+        ) from missing
+    return module
+
+
+def connect(address: str | None = None) -> str:
+    """Makes this process part of a Ray cluster, once.
+
+    Args:
+      address: `host:port` of the cluster. By default that of the environment variable `RAY_ADDRESS`; without one, a
+        cluster is started on this machine, with the environment of this process, and ends with it.
+
+    Returns:
+      The cluster's address, with which other processes can attach.
+
+    Raises:
+      ImportError: Ray is not installed. UnavailableError: there is no cluster at the address.
+    """
+    module = ray()
+    with _lock:
+        if not module.is_initialized():
+            address = address or os.environ.get("RAY_ADDRESS")
+            if address:
+                _attach(module, address)
+            else:
+                _start(module)
+            atexit.register(disconnect)
+    return module.get_runtime_context().gcs_address
+
+
+def disconnect() -> None:
+    """Leaves the cluster; one that was started here ends."""
+    module = ray()
+    if module.is_initialized():
+        module.shutdown()
+
+
+def _attach(module: Any, address: str) -> None:
+    environment = {"PYTHONPATH": _python_path()}
+    try:
+        module.init(
+            address=address,
+            namespace=NAMESPACE,
+            runtime_env={"env_vars": environment},
+            logging_level="ERROR",
+        )
+    except ConnectionError as problem:
+        raise errors.UnavailableError(
+            None, None, f"there is no Ray cluster at {address!r}: {problem}"
+        ) from None
+
+
+def _start(module: Any) -> None:
+    with _environment(PYTHONPATH=_python_path(), RAY_DEDUP_LOGS="0", RAY_USAGE_STATS_ENABLED="0"):
+        module.init(
+            num_cpus=max(os.cpu_count() or 1, 8),  # actors wait more than they compute
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            namespace=NAMESPACE,
+            logging_level="ERROR",
+        )
+
+
+def _python_path() -> str:
+    """What processes of the cluster need to import this package, wherever it lies."""
+    root = str(pathlib.Path(__file__).parents[2])
+    rest = os.environ.get("PYTHONPATH", "")
+    return rest if root in rest.split(os.pathsep) else os.pathsep.join(filter(None, [root, rest]))
+
+
+@contextlib.contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+# Actors.
+
+
+def actor(cls: type, name: str, *args: Any, **options: Any) -> Any:
+    """Starts an actor under a name, or finds the one that another process started under it.
+
+    It reserves no CPU: whoever starts actors decides how many there are. It ends with the process that started it.
+
+    Args:
+      cls: its class. name: its name in the cluster. args: of the class.
+      options: further ones of Ray.
+    """
+    options = {"num_cpus": 0, "max_restarts": 0, "get_if_exists": True, **options}
+    return ray().remote(cls).options(name=name, namespace=NAMESPACE, **options).remote(*args)
+
+
+def find_actor(name: str) -> Any | None:
+    """The actor of that name; None where there is none (any more)."""
+    try:
+        return ray().get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        return None
+
+
+def wait_for(found: Callable[[], Any], seconds: float, what: str) -> Any:
+    """What `found()` returns as soon as that is not None.
+
+    Raises:
+      DeadlineExceededError: it stays None for that long; the message names `what`.
+    """
+    until = time.monotonic() + seconds
+    while (value := found()) is None:
+        if time.monotonic() > until:
+            raise errors.DeadlineExceededError(None, None, f"waited {seconds:g} s for {what}")
+        time.sleep(0.05)
+    return value
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error of a call means that the actor, or its node, is gone."""
+    found = ray().exceptions
+    return isinstance(
+        error,
+        (found.RayActorError, found.ActorUnavailableError, found.NodeDiedError, found.OwnerDiedError,
+         found.WorkerCrashedError),
+    )  # fmt: skip
