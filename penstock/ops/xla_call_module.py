@@ -1,13 +1,14 @@
 """`XlaCallModule`: a serialized StableHLO program as an op.
 
 It is what `jax2tf` makes of a JAX function, and so what SavedModels hold that were exported from JAX or from Keras on
-JAX. The program becomes part of the XLA program around it.
+JAX. The program becomes part of the XLA program around it. Dimensions that it leaves open get the sizes of the arguments
+first, as in TensorFlow: StableHLO's own shape refinement finds all other sizes from these.
 """
 
 from __future__ import annotations
 
 import functools
-import re
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,48 +18,108 @@ from penstock.engine.xla import jax, jnp
 # The newest calling convention of StableHLO modules that `jax.export` documents and this op follows.
 NEWEST_VERSION = 10
 
-_ARGUMENT = re.compile(r"%arg\d+: tensor<([^>]*)>")
+# What `disabled_checks` may name: to compare the arguments' shapes, and the machine, with what a module was made for.
+_SHAPES, _PLATFORM = "shape_assertions", "platform"
 
-
-@functools.lru_cache(maxsize=256)
-def _dynamic_dims(module: bytes) -> list[list[bool]]:
-    """For each argument of the module's main function, which of its dimensions are only known when it is called."""
-    text = _exported(module, NEWEST_VERSION, (), (), ()).mlir_module()
-    main = text[text.index("@main(") :]
-    signature = main[: main.index("{\n")]
-    return [["?" in dim for dim in kind.split("x")[:-1]] for kind in _ARGUMENT.findall(signature)]
+Shape = tuple[int, ...]
 
 
 def _call(
-    args: Sequence[Any], *, version: int, module: bytes, Sout: Any, Tout: Any, platforms: Any, **_: Any
+    args: Sequence[Any],
+    *,
+    version: int,
+    module: bytes,
+    Tout: Any,
+    platforms: Any,
+    disabled_checks: Any,
+    use_shardy_partitioner: bool,
+    **_: Any,
 ) -> list[Any]:
     if version > NEWEST_VERSION:
         raise ValueError(
             f"version {version} of the calling convention: at most {NEWEST_VERSION} was expected"
         )
     args = [jnp.asarray(each) for each in args]
-    dynamic = _dynamic_dims(module)
-    dynamic = dynamic[len(dynamic) - len(args) :]  # the platform's number may come first
-    sizes = {n for arg, dims in zip(args, dynamic) for n, varies in zip(arg.shape, dims) if varies}
-    if len(sizes) > 1:
-        raise ValueError(
-            f"the dimensions of the arguments that the module leaves open have the sizes {sorted(sizes)}: one was expected"
-        )
-    # A dimension that the module leaves open needs a symbol, so that XLA refines it.
-    (symbol,) = jax.export.symbolic_shape("n") if sizes else (None,)
-    arguments = [
-        (tuple(symbol if varies else n for n, varies in zip(arg.shape, dims)), arg.dtype)
-        for arg, dims in zip(args, dynamic)
+    static, shapes = _refined(
+        module,
+        tuple(each.shape for each in args),
+        _SHAPES not in disabled_checks,
+        bool(use_shardy_partitioner),
+    )
+    arguments = [(each.shape, each.dtype) for each in args]
+    results = [(shape, dtype.as_numpy_dtype) for shape, dtype in zip(shapes, Tout)]
+    program = _exported(static, version, arguments, results, platforms, _PLATFORM not in disabled_checks)
+    return list(program.call(*args))
+
+
+@functools.lru_cache(maxsize=256)
+def _refined(
+    module: bytes, shapes: tuple[Shape, ...], asserts: bool, shardy: bool
+) -> tuple[bytes, list[Shape]]:
+    """The module for arguments of these shapes, all of its sizes known, and the shapes of its results."""
+    from jax.extend import mlir
+    from jax.extend.mlir import ir
+    from jax.extend.mlir.dialects import chlo, sdy, stablehlo
+
+    with ir.Context() as context, ir.Location.unknown():
+        for dialect in (stablehlo, chlo, sdy):
+            dialect.register_dialect(context)
+        context.allow_unregistered_dialects = True  # attributes of a module may come from any
+        tree = stablehlo.deserialize_portable_artifact(context, module)
+        main = ir.SymbolTable(tree.operation)["main"]
+        if all(kind.has_static_shape for kind in (*main.type.inputs, *main.type.results)):
+            return module, [tuple(kind.shape) for kind in main.type.results]
+        _add_static_main(tree, main, shapes)
+        code = io.BytesIO()
+        tree.operation.write_bytecode(code)
+        try:
+            refined = mlir.refine_polymorphic_shapes(
+                code.getvalue(),
+                enable_shape_assertions=asserts,
+                validate_static_shapes=True,
+                enable_shardy=shardy,
+            )
+        except jax.errors.JaxRuntimeError as error:
+            raise ValueError(f"arguments of shapes {[*map(list, shapes)]} do not fit the module: {error}")
+        tree = ir.Module.parse(refined)
+        main = ir.SymbolTable(tree.operation)["main"]
+        results = [tuple(kind.shape) for kind in main.type.results]  # first: what follows rewrites the tree
+        return stablehlo.serialize_portable_artifact(tree, stablehlo.get_current_version()), results
+
+
+def _add_static_main(tree: Any, main: Any, shapes: tuple[Shape, ...]) -> None:
+    """Puts a main function in front of a module's own one, whose arguments have these shapes."""
+    from jax.extend.mlir import ir
+    from jax.extend.mlir.dialects import func, stablehlo
+
+    table = ir.SymbolTable(tree.operation)
+    table.set_symbol_name(main, "main_of_open_shapes")
+    main.attributes["sym_visibility"] = ir.StringAttr.get("private")
+    kinds, results = main.type.inputs, main.type.results
+    first = len(kinds) - len(shapes)  # the platform's number may come before the arguments
+    static = [
+        *kinds[:first],
+        *(ir.RankedTensorType.get(shape, kind.element_type) for shape, kind in zip(shapes, kinds[first:])),
     ]
-    results = [
-        (tuple(symbol if n is None else n for n in shape.as_list()), dtype.as_numpy_dtype)
-        for shape, dtype in zip(Sout, Tout)
-    ]
-    return list(_exported(module, version, arguments, results, platforms).call(*args))
+    with ir.InsertionPoint(tree.body):
+        outer = func.FuncOp("main", (static, results), visibility="public")
+    outer.arg_attrs = main.arg_attrs
+    with ir.InsertionPoint(outer.add_entry_block()):
+        inputs = [
+            each if each.type == kind else stablehlo.convert(kind, each)
+            for each, kind in zip(outer.arguments, kinds)
+        ]
+        called = func.CallOp(results, ir.FlatSymbolRefAttr.get("main_of_open_shapes"), inputs)
+        func.ReturnOp(called.results)
 
 
 def _exported(
-    module: bytes, version: int, arguments: Sequence[Any], results: Sequence[Any], platforms: Sequence[str]
+    module: bytes,
+    version: int,
+    arguments: Sequence[Any],
+    results: Sequence[Any],
+    platforms: Sequence[str],
+    checks_platform: bool,
 ) -> Any:
     """The module as `jax.export` describes one, for arguments and results of these shapes and dtypes."""
     avals = [
@@ -80,7 +141,7 @@ def _exported(
         platforms=tuple("cuda" if each == "gpu" else each for each in names),
         ordered_effects=(),
         unordered_effects=(),
-        disabled_safety_checks=(),
+        disabled_safety_checks=() if checks_platform else (jax.export.DisabledSafetyCheck.platform(),),
         mlir_module_serialized=module,
         calling_convention_version=version,
         module_kept_var_idx=tuple(range(len(arguments))),
