@@ -6,7 +6,10 @@ methods in its place, whose value is traced; so one kernel serves eager, host an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from penstock.types import errors
 from penstock.types.dtypes import DType
@@ -30,6 +33,9 @@ class State:
 
     __slots__ = ("value", "name", "handle_data", "__weakref__")
 
+    # `elsewhere(op_type, inputs, attrs)` runs an op where the value is; None where that is here.
+    elsewhere: Callable[[str, tuple, dict], Any] | None = None
+
     def __init__(self, value: Any, name: str, shape: TensorShape, dtype: DType):
         self.value, self.name = value, name
         self.handle_data = HandleData(shape, dtype)
@@ -49,6 +55,10 @@ class State:
         """Replaces the value."""
         self.value = value
 
+    def writable(self) -> Any:
+        """The value as a NumPy array that may be changed and then assigned: a copy, since others may hold the value."""
+        return np.array(self.read())
+
     @property
     def is_initialized(self) -> bool:
         """Whether there is a value."""
@@ -57,6 +67,18 @@ class State:
     def __repr__(self) -> str:
         shape, dtype = self.handle_data
         return f"<state {self.name!r} shape={shape} dtype={dtype.name}>"
+
+
+class OwnedState(State):
+    """A state whose arrays nobody else holds, so that rows are changed in place, however large the whole is."""
+
+    __slots__ = ()
+
+    def writable(self) -> Any:
+        """The value as a NumPy array that may be changed and then assigned."""
+        value = self.read()
+        is_own = isinstance(value, np.ndarray) and value.flags.writeable and value.flags.owndata
+        return value if is_own else np.array(value)
 
 
 def uninitialized(name: str) -> errors.FailedPreconditionError:

@@ -1,7 +1,7 @@
 """Ops that update rows, elements and slices of variables.
 
-A state's value is replaced, never written into: NumPy bodies update a copy, and XLA updates in place when the
-buffer is donated.
+NumPy bodies update what the state says is `writable()`: a copy, but for states that nobody else reads. XLA updates in
+place when the buffer is donated.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ _COMBINE: dict[str, tuple[Any, str]] = {
 
 
 def combine_at(xp: Any, value: Any, index: Any, updates: Any, how: str) -> Any:
-    """`value` with `updates` combined into `value[index]`; an index that comes several times combines each time."""
+    """`value` with `updates` combined into `value[index]`; an index that comes several times combines each time.
+
+    An array of NumPy is changed in place.
+    """
     function, method = _COMBINE[how]
     if xp is not np:
         # As in TensorFlow's own XLA kernels, updates outside the array are dropped.
         return getattr(value.at[index], method)(updates, mode="drop", wrap_negative_indices=False)
-    value = value.copy()
     if function is None:
         value[index] = updates
     elif function is np.divide and value.dtype.kind in "iu":
@@ -60,7 +62,7 @@ def _scatter(how: str) -> None:
             )
         if xp is np:
             check_places(np.shape(value), np.asarray(indices)[..., None])
-        handle.assign(combine_at(xp, value, indices, updates, how))
+        handle.assign(combine_at(xp, handle.writable() if xp is np else value, indices, updates, how))
 
 
 for _how in _COMBINE:
@@ -87,7 +89,7 @@ def _scatter_nd(how: str) -> None:
         if xp is np:
             check_places(np.shape(value), indices)
         columns = tuple(indices[..., axis] for axis in range(depth))
-        handle.assign(combine_at(xp, value, columns, updates, how))
+        handle.assign(combine_at(xp, handle.writable() if xp is np else value, columns, updates, how))
 
 
 for _how in ("Update", "Add", "Sub", "Min", "Max"):

@@ -70,6 +70,8 @@ def on_state(definition: OpDef) -> Callable[[Callable], OpDef]:
 
     def attach(body: Callable) -> OpDef:
         def eager(handle: Any, *inputs: Any, **attrs: Any) -> Any:
+            if handle.elsewhere is not None:
+                return handle.elsewhere(definition.type, (handle, *inputs), attrs)
             with process.state_lock:
                 value = in_place(handle.read())
                 xp = np if isinstance(value, np.ndarray) else jnp

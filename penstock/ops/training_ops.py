@@ -224,7 +224,7 @@ def _apply_sparse(
     for handle, whole, new in zip(handles, state, rule(xp, old, a)):
         new = new.astype(whole.dtype)
         if xp is np:
-            whole = whole.copy()
+            whole = handle.writable()
             whole[indices] = new
             handle.assign(whole)
         else:
@@ -243,6 +243,9 @@ class _Reader:
     def assign(self, value: Any) -> None:
         self.handle.assign(value)
 
+    def writable(self) -> Any:
+        return self.handle.writable()
+
 
 def _define(
     op_type: str, slots: list[str], names: list[str], attrs: str, rule: Callable, apply: Callable
@@ -255,6 +258,9 @@ def _define(
     ]  # the rules know one name for the gradient
 
     def eager(*inputs: Any, **attrs: Any) -> None:
+        if inputs[0].elsewhere is not None:
+            inputs[0].elsewhere(op_type, inputs, attrs)
+            return
         states = [_Reader(each) for each in inputs[:count]]
         on_host = isinstance(states[0].read(), np.ndarray)
         values = [in_place(each) for each in inputs[count:]]
