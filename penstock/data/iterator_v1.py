@@ -245,6 +245,8 @@ def make_one_shot_iterator(dataset: Dataset) -> Any:
     Raises:
       ValueError: the dataset depends on placeholders: make an initializable iterator.
     """
+    if not isinstance(dataset, Dataset):  # a distributed dataset wraps the iterator that it asks for here
+        return dataset.make_one_shot_iterator()
     if (
         thread.graph is None
         and not dataset._needs
@@ -271,6 +273,8 @@ def make_one_shot_iterator(dataset: Dataset) -> Any:
 @export(v1=["data.make_initializable_iterator"])
 def make_initializable_iterator(dataset: Dataset, shared_name: str | None = None) -> Iterator:
     """An iterator whose `initializer` begins with the first element; placeholders of the dataset are fed to it."""
+    if not isinstance(dataset, Dataset):
+        return dataset.make_initializable_iterator(shared_name)
     graph = dataset._needs[0].graph if dataset._needs else _graph()
     with context.building(graph):
         handle = _handle(dataset.element_spec, shared_name)

@@ -292,7 +292,11 @@ def full_device_name(device: Any) -> str:
     name = device if isinstance(device, str) else device.to_string()
     if name.startswith("/job"):
         return name
-    kind, _, number = name.rpartition("device:")[2].partition(":")
+    kind, _, number = name.rpartition("device:")[2].lstrip("/").partition(":")
+    if kind.upper() not in ("CPU", "GPU", "TPU"):
+        raise ValueError(
+            f"Unknown attribute {kind!r} is encountered while parsing the device spec: {name!r}."
+        )
     return f"{JOB}{kind.upper()}:{number or 0}"
 
 

@@ -7,17 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from penstock.distribute import replicated_call as _replicated_call  # noqa: F401 - defines the op
-from penstock.distribute.input import DistributedDataset, distribute
+from penstock.distribute.cross_device import check_cross_device_ops
+from penstock.distribute.current import context_of
+from penstock.distribute.extended import StrategyExtended
+from penstock.distribute.input import DistributedDataset, distribute, distribute_function
 from penstock.distribute.layout import full_device_name
+from penstock.distribute.reduction import ReduceOp, check_addable, reduction
+from penstock.distribute.replica_context import InputContext
 from penstock.distribute.replica_threads import run_replicas
-from penstock.distribute.strategy import (
-    InputContext,
-    ReduceOp,
-    Strategy,
-    StrategyExtended,
-    context_of,
-    reduction,
-)
+from penstock.distribute.strategy import Strategy
 from penstock.distribute.values import PerReplica, regroup, select
 from penstock.engine import context
 from penstock.engine.context import thread
@@ -31,14 +29,6 @@ from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
 
 
-class _MirroredExtended(StrategyExtended):
-    def update(
-        self, var: Any, fn: Callable, args: tuple = (), kwargs: dict | None = None, group: bool = True
-    ) -> Any:
-        """Calls `fn(var, *args, **kwargs)` once. Of distributed values, which replicas have agreed on, it takes the first."""
-        return super().update(var, fn, select(0, args), select(0, kwargs or {}), group)
-
-
 @export("distribute.MirroredStrategy")
 class MirroredStrategy(Strategy):
     """Copies of a model on several devices of this machine, kept equal.
@@ -48,7 +38,12 @@ class MirroredStrategy(Strategy):
 
     Args:
       devices: their names; by default all GPUs, else all logical CPUs.
-      cross_device_ops: accepted; XLA chooses how to reduce.
+      cross_device_ops: a `NcclAllReduce`, `HierarchicalCopyAllReduce` or `ReductionToOneDevice`. A hint: XLA chooses
+        how to reduce.
+
+    Raises:
+      AssertionError: a device is named twice.
+      ValueError: a name is no device's, or `cross_device_ops` is of another kind.
 
     Example:
       >>> import penstock as tf
@@ -67,26 +62,16 @@ class MirroredStrategy(Strategy):
     def __init__(self, devices: Sequence[str] | str | None = None, cross_device_ops: Any = None):
         from penstock.runtime.devices import list_logical_devices
 
-        if devices is None:
+        check_cross_device_ops(cross_device_ops)
+        if not devices:
             devices = [each.name for each in list_logical_devices("GPU") or list_logical_devices("CPU")]
         names = [full_device_name(each) for each in ([devices] if isinstance(devices, str) else devices)]
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"MirroredStrategy: expected different devices, got {names}")
-        self.extended = _MirroredExtended(self, names)
+        if len(set(names)) < len(names):
+            raise AssertionError(f"No duplicates allowed in `devices` argument: {tuple(names)}")
+        self.extended = StrategyExtended(self, names)
         self._functions: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
-    def run(self, fn: Callable, args: tuple = (), kwargs: dict | None = None, options: Any = None) -> Any:
-        """Calls `fn` on every replica.
-
-        Args:
-          fn: a function, or a `tf.function`.
-          args, kwargs: structures in which each `PerReplica` (an element of a distributed dataset) gives every replica
-            its own part; all else is the same for all.
-
-        Returns:
-          What `fn` returns, with a `PerReplica` for each tensor.
-        """
-        kwargs = kwargs or {}
+    def _run(self, fn: Callable, args: tuple, kwargs: dict) -> Any:
         if thread.graph is not None:
             return self._trace(getattr(fn, "python_function", fn), args, kwargs)
         if hasattr(fn, "python_function"):
@@ -174,7 +159,7 @@ class MirroredStrategy(Strategy):
         result = replica.exchange("merge_call", replica.id, (args, kwargs), merge)
         return select(replica.id, result)
 
-    def reduce(self, reduce_op: Any, value: Any, axis: int | None = None) -> Any:
+    def reduce(self, reduce_op: Any, value: Any, axis: Any) -> Any:
         """As `Strategy.reduce`; in a merge call of a traced step, an all-reduce."""
         if thread.replica is not None and thread.replica.body is not None:
             return self._reduce_in_trace(reduction(reduce_op), value, axis)
@@ -184,21 +169,24 @@ class MirroredStrategy(Strategy):
         if axis is not None:
             raise ValueError("strategy.reduce inside a merge call takes no axis")
         flat = [convert_to_tensor(each) for each in nest.flatten(value)]
+        check_addable(flat)
         return nest.pack_sequence_as(
             value, list(execute("ReplicaReduce", (flat,), {"reduce_op": kind.value}))
         )
 
     def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> DistributedDataset:
         """The dataset with each batch split over the replicas: `ceil(n / replicas)` rows for each, the last less."""
-        return distribute(dataset, self.num_replicas_in_sync)
+        return distribute(dataset, self.num_replicas_in_sync, options)
 
     def distribute_datasets_from_function(
         self, dataset_fn: Callable, options: Any = None
     ) -> DistributedDataset:
-        """The dataset that `dataset_fn(input_context)` makes, whose elements go to one replica after the other."""
+        """The dataset that `dataset_fn(input_context)` makes, whose elements go to one replica after the other.
+
+        With `tf.distribute.InputOptions` that replicate the input, each replica has a dataset of its own.
+        """
         count = self.num_replicas_in_sync
-        dataset = dataset_fn(InputContext(num_replicas_in_sync=count))
-        return DistributedDataset(dataset.batch(count, drop_remainder=True), count, stacked=True)
+        return distribute_function(dataset_fn, InputContext(num_replicas_in_sync=count), count, options)
 
     experimental_distribute_datasets_from_function = distribute_datasets_from_function
 

@@ -44,20 +44,3 @@ class MultiWorkerMirroredStrategy(Strategy):
                 f"MultiWorkerMirroredStrategy: TF_CONFIG describes {workers} tasks, and one is supported."
             )
         super().__init__(_first_device())
-
-
-@export("distribute.TPUStrategy", "distribute.experimental.TPUStrategy")
-class TPUStrategy(Strategy):
-    """A model on one TPU core.
-
-    Raises:
-      ValueError: the machine has no TPU.
-    """
-
-    def __init__(self, tpu_cluster_resolver: Any = None, experimental_device_assignment: Any = None):
-        from penstock.runtime.devices import list_logical_devices
-
-        devices = list_logical_devices("TPU")
-        if not devices:
-            raise ValueError("TPUStrategy: this machine has no TPU.")
-        super().__init__(devices[0].name)

@@ -34,6 +34,7 @@ from penstock.runtime.lowering import (
     pruned,
     streams,
 )  # fmt: skip
+from penstock.types import dtypes
 
 _APART = np.uint64(1 << 48)  # blocks of random numbers between where two replicas draw theirs
 
@@ -62,6 +63,8 @@ def _rows(operation: Any, inputs: Sequence[Any]) -> tuple[list[list[Any]], list[
 
 
 def _lower(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> Sequence[Any]:
+    if any(each.dtype is dtypes.string for each in operation.outputs):
+        raise NotCompilableError(operation, "returns strings")
     rows, captured = _rows(operation, inputs)
     shapes = [[np.shape(each) for each in row] for row in rows]
     outer, thread.replica = thread.replica, Replica(len(rows))

@@ -22,6 +22,11 @@ class DistributedValues:
         raise AttributeError("a kind of DistributedValues says what its values are")
 
 
+def _lines(kind: str, values: Sequence[Any]) -> str:
+    """How a distributed value is written: a line for each replica."""
+    return f"{kind}:{{\n" + ",\n".join(f"  {i}: {each!r}" for i, each in enumerate(values)) + "\n}"
+
+
 @export("types.experimental.distributed.PerReplica")
 class PerReplica(DistributedValues, CompositeTensor):
     """A tensor or composite for each replica.
@@ -46,8 +51,49 @@ class PerReplica(DistributedValues, CompositeTensor):
         return PerReplicaSpec(*(type_spec_from_value(each) for each in self._values))
 
     def __repr__(self) -> str:
-        lines = [f"  {index}: {value!r}" for index, value in enumerate(self._values)]
-        return "PerReplica:{\n" + ",\n".join(lines) + "\n}"
+        return _lines("PerReplica", self._values)
+
+
+@export("types.experimental.distributed.Mirrored")
+class Mirrored(DistributedValues):
+    """A value that all replicas have: a mirrored variable, or what a reduction left on several devices."""
+
+
+class MirroredValue(Mirrored):
+    """One tensor that all replicas have. It behaves as the tensor."""
+
+    def __init__(self, value: Any, count: int):
+        self._value, self._count = value, count
+
+    @property
+    def values(self) -> tuple:
+        """The value of each replica."""
+        return (self._value,) * self._count
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._value, name)
+
+    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
+        from penstock.engine.convert import convert_to_tensor
+
+        return convert_to_tensor(self._value, dtype)
+
+    def __repr__(self) -> str:
+        return _lines("Mirrored", self.values)
+
+
+def _operator(name: str) -> Any:
+    return lambda self, *others: getattr(self._value, name)(*others)
+
+
+for _name in (
+    "add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "floordiv", "rfloordiv", "mod", "rmod",
+    "pow", "rpow", "matmul", "rmatmul", "neg", "abs", "invert", "and", "or", "xor", "lt", "le", "gt", "ge",
+    "getitem", "float", "int", "bool", "array",
+):  # fmt: skip
+    setattr(MirroredValue, f"__{_name}__", _operator(f"__{_name}__"))
 
 
 class PerReplicaSpec(TypeSpec):
@@ -79,8 +125,14 @@ class PerReplicaSpec(TypeSpec):
 def select(replica: int, structure: Any) -> Any:
     """What one replica sees of a structure that may hold distributed values."""
     return nest.map_structure(
-        lambda each: each.values[replica] if isinstance(each, PerReplica) else each, structure
+        lambda each: each.values[replica] if isinstance(each, (PerReplica, MirroredValue)) else each,
+        structure,
     )
+
+
+def is_distributed(value: Any) -> bool:
+    """Whether a value has parts for the replicas: a `PerReplica`, `Mirrored`, or a distributed variable."""
+    return isinstance(value, DistributedValues)
 
 
 def regroup(structures: Sequence[Any]) -> Any:

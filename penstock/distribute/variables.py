@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from penstock.distribute.values import DistributedValues
+from penstock.distribute.reduction import ReduceOp
+from penstock.distribute.values import DistributedValues, Mirrored
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
@@ -34,10 +35,28 @@ def _is_traced() -> bool:
     return thread.graph is not None and thread.replica.body is not None
 
 
-class MirroredVariable(DistributedValues, Variable):
+def _text(variable: Any, kind: str, values: Any) -> str:
+    """How a distributed variable is written: a line for each replica."""
+    name, _, index = variable.name.rpartition(":")
+    lines = []
+    for i, value in enumerate(values):
+        own = f"{name}/replica_{i}:{index}" if i else variable.name
+        lines.append(
+            f"  {i}: <tf.Variable {own!r} shape={variable.shape} dtype={variable.dtype.name}, numpy={value}>"
+        )
+    return f"{kind}:{{\n" + ",\n".join(lines) + "\n}"
+
+
+class MirroredVariable(Mirrored, Variable):
     """A variable that has the same value on all replicas."""
 
     _strategy: Any = None
+
+    def __repr__(self) -> str:
+        if self._in_graph_mode or thread.graph is not None or thread.replica is not None:
+            return Variable.__repr__(self)
+        value = repr(self._plain_value()).partition("numpy=")[2].removesuffix(">")
+        return _text(self, "MirroredVariable", (value,) * self._strategy.num_replicas_in_sync)
 
     @property
     def values(self) -> tuple:
@@ -70,6 +89,11 @@ class MirroredVariable(DistributedValues, Variable):
     def _agree(self, method: Callable, value: Any, arguments: tuple) -> Any:
         if not _in_replica():
             return method(value, *arguments)
+        if self._aggregation is VariableAggregation.SUM and not isinstance(value, (Tensor, Variable)):
+            raise ValueError(
+                f"A non-DistributedValues value {value} cannot be reduced with the given reduce op ReduceOp.SUM: assign a "
+                f"tensor of each replica to {self.name}"
+            )
         value = convert_to_tensor(value, self._dtype)
         if _is_traced():
             return method(aggregated(value, self._aggregation), *arguments)
@@ -84,6 +108,16 @@ class MirroredVariable(DistributedValues, Variable):
     def _scatter(self, op_type: str, sparse_delta: Any, name: str | None) -> Any:
         if not _in_replica() or not isinstance(sparse_delta, IndexedSlices):
             return super()._scatter(op_type, sparse_delta, name)
+        kind = op_type.removeprefix("ResourceScatter").lower()
+        if kind not in ("add", "sub") and self._aggregation in (
+            VariableAggregation.SUM,
+            VariableAggregation.MEAN,
+        ):
+            raise NotImplementedError(
+                f"scatter_{kind} is only supported for mirrored variable (variable created within certain "
+                "`tf.distribute.Strategy` scope) with NONE or `ONLY_FIRST_REPLICA` aggregation, got: "
+                f"{self._aggregation}"
+            )
         values = convert_to_tensor(sparse_delta.values, self._dtype)
         both = aggregated_slices(IndexedSlices(values, sparse_delta.indices), self._aggregation)
         if _is_traced():
@@ -142,6 +176,11 @@ class SyncOnReadVariable(DistributedValues, Variable):
 
     _strategy: Any = None
 
+    def __repr__(self) -> str:
+        if self._in_graph_mode or thread.graph is not None or thread.replica is not None:
+            return Variable.__repr__(self)
+        return _text(self, "SyncOnReadVariable", [each.numpy() for each in self.values])
+
     def _create_eagerly(self, initial_value: Any, name: str, dtype: Any, shape: TensorShape | None) -> None:
         super()._create_eagerly(initial_value, name, dtype, shape)
         count = self._strategy.num_replicas_in_sync
@@ -190,10 +229,13 @@ class SyncOnReadVariable(DistributedValues, Variable):
         if _in_replica():
             return super()._read() if _is_traced() else self._rows()[thread.replica.id]
         rows = self._rows()
-        if self._aggregation in (VariableAggregation.SUM, VariableAggregation.MEAN):
-            kind = self._aggregation.name.capitalize()
-            return execute(kind, (rows, convert_to_tensor(0)), None)
-        return rows[0]
+        if (
+            self._aggregation is VariableAggregation.ONLY_FIRST_REPLICA
+            or self._strategy.num_replicas_in_sync == 1
+        ):
+            return rows[0]
+        kind = ReduceOp.from_variable_aggregation(self._aggregation)  # raises where there is none
+        return execute(kind.name.capitalize(), (rows, convert_to_tensor(0)), None)
 
     _read_variable_op = _read
 
@@ -255,6 +297,12 @@ class SyncOnReadVariable(DistributedValues, Variable):
             current + delta if method == "assign_add" else current - delta, use_locking, name, read_value
         )
 
+    def _scatter(self, op_type: str, sparse_delta: Any, name: str | None) -> Any:
+        kind = op_type.removeprefix("ResourceScatter").lower()
+        raise NotImplementedError(
+            f"Variables with `synchronization=ON_READ` doesn't support `scatter_{kind}`"
+        )
+
     def _assigned(self, operation: Any, read_value: bool = True) -> Any:
         if operation is not None and operation.graph.building_function:
             operation.graph.watch_variable(self)
@@ -291,6 +339,11 @@ def make_variable(strategy: Any, arguments: dict[str, Any]) -> Any:
 def _make(strategy: Any, arguments: dict[str, Any]) -> Any:
     synchronization = arguments.get("synchronization") or VariableSynchronization.AUTO
     on_read = synchronization is VariableSynchronization.ON_READ
+    if synchronization is VariableSynchronization.NONE:
+        raise ValueError(
+            "`NONE` variable synchronization mode is not supported with tf.distribute strategy. Please change the "
+            f"`synchronization` for variable: {arguments.get('name')}"
+        )
     cls = SyncOnReadVariable if on_read else MirroredVariable
     if on_read:
         arguments = {**arguments, "trainable": False}  # replicas train only what they agree on
@@ -299,4 +352,11 @@ def _make(strategy: Any, arguments: dict[str, Any]) -> Any:
     variable = cls.__new__(cls)
     variable._strategy = strategy
     variable._create(**arguments)
+    if variable.aggregation is VariableAggregation.MEAN and not (
+        variable.dtype.is_floating or variable.dtype.is_complex
+    ):
+        raise ValueError(
+            "creating distributed tf.Variable with aggregation=MEAN and a non-floating dtype is not supported, please use "
+            "a different aggregation or dtype"
+        )
     return variable
