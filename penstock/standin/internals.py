@@ -295,7 +295,7 @@ MODULES: dict[str, str] = {
     "python.util.compat": "tf.compat penstock.ops.text_compatibility",
     "python.util.deprecation": "penstock.standin.deprecation v1",
     "python.util.nest": "tf.nest tf.__internal__.nest",
-    "python.util.tf_decorator": "tf.__internal__.decorator",
+    "python.util.tf_decorator": "penstock.engine.wrappers",
     "python.util.tf_inspect": "inspect",
     "python.compiler.xla.xla": "penstock.standin.xla_ops tf.xla.experimental",
     "python.compiler.xla.experimental.xla_sharding": "tf.xla.experimental",
