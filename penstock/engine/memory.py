@@ -1,7 +1,9 @@
 """How malloc treats large blocks: what XLA's temporary buffers need on a CPU.
 
-glibc maps each large block afresh and unmaps it when it is freed. XLA allocates its buffers at each call, so that a
-training step spent more time in page faults than in arithmetic. Freed blocks are kept and used again instead.
+glibc maps each large block afresh and unmaps it when it is freed, and the heap that a thread gets for itself goes back
+whole as soon as nothing in it is in use. XLA allocates its buffers at each call, from several threads, so that a
+training step spent more time in page faults than in arithmetic. Instead there is one heap, and what is freed in it is
+kept and used again.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ import os
 import sys
 
 # From glibc's malloc.h.
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 
 _SETTINGS = (
     (_M_MMAP_MAX, 0),  # no block gets a mapping of its own
     (_M_TRIM_THRESHOLD, 2**31 - 1),  # what is free at the end of the heap goes back from 2 GB on
     (_M_TOP_PAD, 64 * 2**20),  # the heap grows by large steps
+    (_M_ARENA_MAX, 1),  # no thread gets a heap of its own, but for those that already have one
 )
 
 

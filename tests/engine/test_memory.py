@@ -8,7 +8,7 @@ import pytest
 from penstock.engine import memory
 
 PROGRAM = """
-import resource, numpy as np
+import resource, threading, numpy as np
 from penstock.engine.memory import keep_freed_memory
 print(keep_freed_memory())
 np.ones(10_000_000)
@@ -16,6 +16,18 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(5):
     np.ones(10_000_000)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 5_000)
+
+def make_blocks():
+    global first
+    [np.ones(5_000_000) for _ in range(5)]
+    first = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        [np.ones(5_000_000) for _ in range(5)]
+
+thread = threading.Thread(target=make_blocks)
+thread.start()
+thread.join()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - first < 25_000)
 """
 
 
@@ -26,7 +38,9 @@ def test_large_blocks_are_used_again(monkeypatch):
     printed = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     ).stdout
-    assert printed.split() == ["True", "True"]
+    assert (
+        printed.split() == ["True"] * 3
+    )  # it did, and neither the main thread nor another gets fresh memory
 
 
 def test_the_users_choice_stays(monkeypatch):
