@@ -119,15 +119,14 @@ class StrategyExtended:
         Raises:
           ValueError: `destinations` are none, or a value that is the same on all replicas should be summed.
         """
-        check_communication(options)
-        return at_destinations(self._reduced(reduction(reduce_op), value), destinations)
-
-    def _reduced(self, kind: ReduceOp, value: Any) -> Any:
-        return reduced(kind, value, len(self._devices) or 1)
+        return self.batch_reduce_to(reduce_op, [(value, destinations)], options)[0]
 
     def batch_reduce_to(self, reduce_op: Any, value_destination_pairs: Any, options: Any = None) -> list[Any]:
-        """`reduce_to` for several (value, destinations)."""
-        return [self.reduce_to(reduce_op, value, where, options) for value, where in value_destination_pairs]
+        """`reduce_to` for several (value, destinations), which travel together."""
+        check_communication(options)
+        pairs = list(value_destination_pairs)
+        totals = self._strategy._reduce_all(reduction(reduce_op), [value for value, _ in pairs])
+        return [at_destinations(each, where) for each, (_, where) in zip(totals, pairs)]
 
     def broadcast_to(self, tensor: Any, destinations: Any) -> Any:
         """The tensor where `destinations` are."""

@@ -12,8 +12,8 @@ from penstock.distribute.current import context_of
 from penstock.distribute.extended import StrategyExtended
 from penstock.distribute.input import DistributedDataset, distribute, distribute_function
 from penstock.distribute.layout import full_device_name
-from penstock.distribute.reduction import ReduceOp, check_addable, reduction
-from penstock.distribute.replica_context import InputContext
+from penstock.distribute.reduction import ReduceOp
+from penstock.distribute.replica_context import InputContext, reduced_over_replicas
 from penstock.distribute.replica_threads import run_replicas
 from penstock.distribute.strategy import Strategy
 from penstock.distribute.values import PerReplica, regroup, select
@@ -23,6 +23,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.graph.func_graph import FuncGraph, set_outputs
+from penstock.graph.graph import Operation
 from penstock.ops.collectives import Replica
 from penstock.types import nest
 from penstock.types.shapes import TensorShape
@@ -107,6 +108,7 @@ class MirroredStrategy(Strategy):
         with context.building(body), _replica(replica), context_of(self, "replica"):
             result = tf_convert(fn, control_status_ctx())(*given[0], **given[1])
             set_outputs(body, result)
+        effects = [isinstance(each, Operation) for each in nest.flatten(result, expand_composites=True)]
         captured = body.external_captures
         outputs = execute(
             "ReplicatedCall",
@@ -119,11 +121,17 @@ class MirroredStrategy(Strategy):
                 "Tout": [each.dtype for each in body.outputs] * count,
             },
         )
+        # In the graph of a session, what stands for an operation of the replicas is the call.
+        call = None if thread.graph.building_function else thread.graph.get_operations()[-1]
         width = len(body.outputs)
         rows = [
             nest.pack_sequence_as(
                 body.structured_outputs,
-                _filled(body, outputs[each * width : (each + 1) * width]),
+                _filled(
+                    body,
+                    outputs[each * width : (each + 1) * width],
+                    [call if is_effect else None for is_effect in effects],
+                ),
                 expand_composites=True,
             )
             for each in range(count)
@@ -160,19 +168,19 @@ class MirroredStrategy(Strategy):
         return select(replica.id, result)
 
     def reduce(self, reduce_op: Any, value: Any, axis: Any) -> Any:
-        """As `Strategy.reduce`; in a merge call of a traced step, an all-reduce."""
-        if thread.replica is not None and thread.replica.body is not None:
-            return self._reduce_in_trace(reduction(reduce_op), value, axis)
+        """As `Strategy.reduce`; in a merge call of a traced step, an all-reduce.
+
+        Raises:
+          ValueError: in a traced step, and an axis is given.
+        """
+        if axis is not None and _is_traced():
+            raise ValueError("strategy.reduce inside a merge call takes no axis")
         return super().reduce(reduce_op, value, axis)
 
-    def _reduce_in_trace(self, kind: ReduceOp, value: Any, axis: int | None) -> Any:
-        if axis is not None:
-            raise ValueError("strategy.reduce inside a merge call takes no axis")
-        flat = [convert_to_tensor(each) for each in nest.flatten(value)]
-        check_addable(flat)
-        return nest.pack_sequence_as(
-            value, list(execute("ReplicaReduce", (flat,), {"reduce_op": kind.value}))
-        )
+    def _reduce_all(self, kind: ReduceOp, values: list[Any]) -> list[Any]:
+        if not _is_traced():
+            return super()._reduce_all(kind, values)
+        return reduced_over_replicas(kind, values)
 
     def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> DistributedDataset:
         """The dataset with each batch split over the replicas: `ceil(n / replicas)` rows for each, the last less."""
@@ -189,6 +197,11 @@ class MirroredStrategy(Strategy):
         return distribute_function(dataset_fn, InputContext(num_replicas_in_sync=count), count, options)
 
     experimental_distribute_datasets_from_function = distribute_datasets_from_function
+
+
+def _is_traced() -> bool:
+    """Whether the code that runs is a trace that stands for all replicas."""
+    return thread.replica is not None and thread.replica.body is not None
 
 
 class _replica:  # noqa: N801 - a context manager
@@ -227,10 +240,12 @@ def _common(shapes: list[TensorShape]) -> TensorShape:
     return found
 
 
-def _filled(body: FuncGraph, outputs: Sequence[Tensor]) -> list[Any]:
-    """The outputs of one replica, with None where the function returned none."""
+def _filled(body: FuncGraph, outputs: Sequence[Tensor], instead: Sequence[Any]) -> list[Any]:
+    """The outputs of one replica; where the function returned no tensor, what stands there instead."""
     rest = iter(outputs)
     return [
-        None if each is None else next(rest)
-        for each in nest.flatten(body.structured_outputs, expand_composites=True)
+        other if each is None else next(rest)
+        for each, other in zip(
+            nest.flatten(body.structured_outputs, expand_composites=True), instead, strict=True
+        )
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.distribute.current import default_strategy
 from penstock.distribute.options import check_communication
-from penstock.distribute.reduction import check_addable, check_gather, reduction
+from penstock.distribute.reduction import ReduceOp, check_addable, check_gather, reduction
 from penstock.distribute.variables import aggregated_slices
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
@@ -121,20 +121,11 @@ class ReplicaContext:
         flat = nest.flatten(value)
         if thread.replica is None:
             return nest.map_structure(lambda each: each, value)
-        results: list[Any] = list(flat)
         common = _from_outside(flat)
-        dense = [
-            i for i, each in enumerate(flat) if not isinstance(each, IndexedSlices) and id(each) not in common
-        ]
-        if dense:
-            tensors = [convert_to_tensor(flat[i]) for i in dense]
-            check_addable(tensors)
-            for i, each in zip(dense, execute("ReplicaReduce", (tensors,), {"reduce_op": kind.value})):
-                results[i] = each
-        for i, each in enumerate(flat):
-            if isinstance(each, IndexedSlices):
-                both = aggregated_slices(each, VariableAggregation[kind.value])
-                results[i] = IndexedSlices(both.values, both.indices, each.dense_shape)
+        own = [i for i, each in enumerate(flat) if id(each) not in common]
+        results: list[Any] = list(flat)
+        for i, each in zip(own, reduced_over_replicas(kind, [flat[i] for i in own])):
+            results[i] = each
         return nest.pack_sequence_as(value, results)
 
     def all_gather(self, value: Any, axis: int, options: Any = None) -> Any:
@@ -163,6 +154,26 @@ class ReplicaContext:
 
     def __exit__(self, *problem: Any) -> None:
         thread.strategies.pop()
+
+
+def reduced_over_replicas(kind: ReduceOp, values: list[Any]) -> list[Any]:
+    """The values of this replica combined with those of the others: one all-reduce for all tensors, rows of slices joined.
+
+    Raises:
+      InvalidArgumentError: they cannot be added.
+    """
+    results: list[Any] = list(values)
+    dense = [i for i, each in enumerate(values) if not isinstance(each, IndexedSlices)]
+    if dense:
+        tensors = [convert_to_tensor(values[i]) for i in dense]
+        check_addable(tensors)
+        for i, each in zip(dense, execute("ReplicaReduce", (tensors,), {"reduce_op": kind.value})):
+            results[i] = each
+    for i, each in enumerate(values):
+        if isinstance(each, IndexedSlices):
+            both = aggregated_slices(each, VariableAggregation[kind.value])
+            results[i] = IndexedSlices(both.values, both.indices, each.dense_shape)
+    return results
 
 
 def _from_outside(values: list[Any]) -> set[int]:

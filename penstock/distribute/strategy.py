@@ -138,15 +138,19 @@ class Strategy(StrategyV1Methods):
         """
         kind = reduction(reduce_op)
 
+        if axis is None:
+            return nest.pack_sequence_as(value, self._reduce_all(kind, nest.flatten(value)))
+
         def combine(each: Any) -> Any:
-            if axis is None:
-                return reduced(kind, each, self.num_replicas_in_sync)
             parts = [as_value(part) for part in self.experimental_local_results(each)]
             if not is_distributed(each):  # each replica has the value
                 parts *= self.num_replicas_in_sync
             return total_along(parts, kind, axis)
 
         return nest.map_structure(combine, value)
+
+    def _reduce_all(self, kind: ReduceOp, values: list[Any]) -> list[Any]:
+        return [reduced(kind, each, self.num_replicas_in_sync) for each in values]
 
     def gather(self, value: Any, axis: int) -> Any:
         """The values of all replicas joined along an axis, along which their sizes may differ.

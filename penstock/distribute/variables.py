@@ -189,6 +189,21 @@ class SyncOnReadVariable(DistributedValues, Variable):
         self._state = State(value, self._shared_name, whole, self._dtype)
         self._handle = EagerTensor(self._state, dtypes.resource)
 
+    def _create_in_graph(
+        self, initial_value: Any, name: str, dtype: Any, shape: TensorShape | None, validate_shape: bool
+    ) -> None:
+        count = self._strategy.num_replicas_in_sync
+
+        def rows() -> Tensor:
+            value = convert_to_tensor(initial_value() if callable(initial_value) else initial_value, dtype)
+            return execute("Pack", ([value] * count,), {"axis": 0})
+
+        whole = None if shape is None else TensorShape([count]).concatenate(shape)
+        super()._create_in_graph(rows, name, dtype, whole, validate_shape)
+        self._shape = self._shape[1:]
+        if self._aggregation is not VariableAggregation.NONE:
+            self._graph_element = self._read()
+
     # The handle of the state of all replicas; in a trace of a replica, the state of that replica.
 
     @property

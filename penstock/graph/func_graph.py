@@ -11,7 +11,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import REGISTRY
 from penstock.engine.export import export
 from penstock.graph.graph import Graph, record_capture
-from penstock.types import dtypes, nest
+from penstock.types import dtypes, nest, upcalls
 from penstock.types.errors import InaccessibleTensorError
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
@@ -203,7 +203,11 @@ def set_outputs(graph: FuncGraph, result: Any) -> None:
     """Makes what a traced function returned the graph's outputs: tensors, composites, variables, numbers, None."""
 
     def as_output(value: Any) -> Any:
-        if value is None or hasattr(value, "graph") and not isinstance(value, Tensor):
+        if (
+            value is None
+            or hasattr(value, "graph")
+            and not isinstance(value, (Tensor, upcalls.variable_class))
+        ):
             return None  # an Operation: kept for its effect
         tensor = convert_to_tensor(value)
         tensor = graph.as_input(tensor)

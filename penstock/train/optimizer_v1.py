@@ -146,6 +146,9 @@ class Optimizer(Trackable):
         if not pairs:
             names = [variable.name for _, variable in given]
             raise ValueError(f"No gradients provided for any variable: {names}.")
+        if thread.replica is not None and thread.strategies[-1][1] == "replica":
+            merge = thread.strategies[-1][0]._merge_call
+            return merge(self._apply_of_all_replicas, (pairs, global_step, name), {})
         graph = thread.graph  # a branch's own, where the step is conditional
         if graph is None:
             graph = next((found.graph for found, _ in pairs if isinstance(found, SymbolicTensor)), None)
@@ -171,6 +174,12 @@ class Optimizer(Trackable):
                         train = global_step.assign_add(one, name=scope, read_value=False)
                 graph.add_to_collection("train_op", train)
                 return train
+
+    def _apply_of_all_replicas(self, strategy: Any, pairs: Any, global_step: Any, name: str | None) -> Any:
+        """Updates variables by the sums of the gradients of a strategy's replicas."""
+        gradients, variables = zip(*pairs)
+        totals = strategy.reduce("SUM", list(gradients), axis=None)
+        return self.apply_gradients(zip(totals, variables), global_step, name)
 
     def _update(self, gradient: Any, variable: Any) -> Any:
         """Updates one variable, and applies its constraint."""
