@@ -28,6 +28,8 @@ class _Process:
         self.accelerator = False  # data lives on a GPU or TPU: eager ops on it run there
         # Set by penstock.runtime.devices: the JAX device that a `tf.device` name asks for, None for the default one.
         self.device_of: Any = None
+        # cluster.workers.Workers, while programs of this process are shared with those of other machines.
+        self.workers: Any = None
         self.global_seed: int | None = None
         self.lock = threading.RLock()
         # Held while a program that reads or assigns states is started, and while eager code reads or assigns one: a
@@ -53,6 +55,7 @@ class _Thread(threading.local):
         self.sessions: list = []  # v1 default-session stack
         self.strategies: list = []  # tf.distribute scope stack
         self.replica: Any = None  # ops.collectives.Replica: which copy of a distributed program runs here
+        self.shard: int | None = None  # number of the shard of sharded variables that an update is traced for
         self.resources: dict[str, Any] | None = None  # name -> State of the session that runs; None: eager
         self.random_states: dict[str, Any] | None = (
             None  # where the dataset iterator that runs keeps random streams

@@ -8,7 +8,7 @@ usual training step is one host op (`IteratorGetNext`) and one compiled piece.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -203,6 +203,12 @@ class Executor:
                 *keys,
             ):
                 latest[key] = min(latest.get(key, level), level)
+
+    def keep_on_host(self, operations: Iterable[Any]) -> None:
+        """Runs these operations on the host from now on, by their NumPy bodies."""
+        with self._lock:
+            self._host.update(id(each) for each in operations)
+            self._steps = self._split(self._operations)
 
     # Running.
 
@@ -412,6 +418,9 @@ class CompiledPiece:
     def _bind(self, objects: list) -> _Binding:
         """The program for the states that the resource inputs hold (equal ones are one state), compiled on its call."""
         for tensor, each in zip(self._resources, objects):
+            if getattr(each, "elsewhere", None) is not None:
+                user = next(op for op in self.operations if any(x is tensor for x in op.inputs))
+                raise NotCompilableError(user, "has a state that lives elsewhere")
             if not isinstance(each, State):
                 raise errors.InvalidArgumentError(
                     None, tensor.op, f"{tensor.name}: expected a variable, got {each!r}"
