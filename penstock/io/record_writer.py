@@ -6,7 +6,9 @@ the file ends with a whole record unless the machine itself stops; the reader th
 
 from __future__ import annotations
 
+import atexit
 import os
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +20,7 @@ from penstock.io.records import FOOTER, LENGTH, OVERHEAD, read_records
 from penstock.types import errors
 
 _BUFFER_SIZE = 256 * 1024
+_open: weakref.WeakSet[TFRecordWriter] = weakref.WeakSet()
 
 
 @export("io.TFRecordCompressionType", v1=["io.TFRecordCompressionType", "python_io.TFRecordCompressionType"])
@@ -171,6 +174,7 @@ class TFRecordWriter:
         with os_errors(self._path):
             file: Any = _WholeRecords(path)
             self._file = Compressed(file, kind, options._levels()) if kind else file
+        _open.add(self)
 
     def __enter__(self) -> TFRecordWriter:
         return self
@@ -235,6 +239,13 @@ class TFRecordWriter:
     def __del__(self) -> None:
         if getattr(self, "_file", None) is not None:
             self.close()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Writers that a program leaves open are closed while Python can still write: `__del__` may come too late."""
+    for writer in list(_open):
+        writer.close()
 
 
 @export(v1=["io.tf_record_iterator", "python_io.tf_record_iterator"])

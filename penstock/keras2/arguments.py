@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 Arguments = dict[str, Any]
@@ -39,11 +40,15 @@ def accept_old_arguments(keras: ModuleType) -> None:
     """
     for name in OPTIMIZERS:
         wrap(getattr(keras.optimizers, name), "__init__", _optimizer_arguments)
+        _accept_decay(getattr(keras.optimizers, name))
+    _decay_learning_rates(keras.optimizers.Optimizer)
     for name, dropped in DROPPED.items():
         wrap(keras.Model, name, functools.partial(_method_arguments, dropped=dropped))
     wrap(keras.layers.Embedding, "__init__", _embedding_arguments)
     wrap(keras.callbacks.TensorBoard, "__init__", functools.partial(_without, dropped=TENSORBOARD))
     wrap(keras.callbacks.ReduceLROnPlateau, "__init__", _plateau_arguments)
+    _accept_leading_name(keras.layers.Layer)
+    _accept_positions(keras.layers.Layer)
     _accept_metrics_in_third_place(keras.Model)
     _accept_batch_input_shape(keras)
 
@@ -66,22 +71,52 @@ def wrap(owner: type, name: str, translate: Callable[[Arguments], Arguments]) ->
 
 
 def _optimizer_arguments(arguments: Arguments) -> Arguments:
-    """`lr` is `learning_rate`; `decay` divides it by `1 + decay * iterations`; an `epsilon` of None is the default."""
+    """`lr` is `learning_rate`; an `epsilon` of None is the default."""
     if "lr" in arguments:
         arguments["learning_rate"] = arguments.pop("lr")
     if arguments.get("epsilon", 0) is None:
         del arguments["epsilon"]
-    decay = arguments.pop("decay", None)
     arguments.pop("schedule_decay", None)  # Nadam's, fixed at its default in Keras 3
-    rate = arguments.get("learning_rate")
-    if isinstance(rate, int):
-        rate = arguments["learning_rate"] = float(rate)
-    if decay:
-        from keras.optimizers.schedules import InverseTimeDecay
-
-        rate = 0.001 if rate is None else rate
-        arguments["learning_rate"] = InverseTimeDecay(rate, decay_steps=1, decay_rate=decay)
+    if isinstance(arguments.get("learning_rate"), int):
+        arguments["learning_rate"] = float(arguments["learning_rate"])
     return arguments
+
+
+def _accept_decay(optimizer: Any) -> None:
+    """`SGD(decay=...)`: kept beside the learning rate, which callbacks and programs may go on to set."""
+    init = optimizer.__init__
+
+    @functools.wraps(init)
+    def call(self: Any, *args: Any, **kwargs: Any) -> None:
+        decay = kwargs.pop("decay", None)
+        init(self, *args, **kwargs)
+        if decay:
+            self.decay = float(decay)
+
+    call.__signature__ = inspect.signature(init)  # type: ignore[attr-defined]
+    optimizer.__init__ = call
+
+
+def _decay_learning_rates(optimizer: Any) -> None:
+    """Has each step of an optimizer with a `decay` divide its learning rate by `1 + decay * iterations`."""
+    owner = next(base for base in optimizer.__mro__ if "_backend_update_step" in vars(base))
+    update, get_config = owner._backend_update_step, optimizer.get_config
+
+    @functools.wraps(update)
+    def decayed(self: Any, grads: Any, variables: Any, learning_rate: Any) -> None:
+        if getattr(self, "decay", None):
+            from keras import ops
+
+            learning_rate = learning_rate / (1.0 + self.decay * ops.cast(self.iterations, "float32"))
+        update(self, grads, variables, learning_rate)
+
+    @functools.wraps(get_config)
+    def with_decay(self: Any) -> Arguments:
+        decay = getattr(self, "decay", None)
+        return {**get_config(self), "decay": decay} if decay else get_config(self)
+
+    owner._backend_update_step = decayed
+    next(base for base in optimizer.__mro__ if "get_config" in vars(base)).get_config = with_decay
 
 
 def _method_arguments(arguments: Arguments, dropped: tuple[str, ...]) -> Arguments:
@@ -98,6 +133,49 @@ def _plateau_arguments(arguments: Arguments) -> Arguments:
     if "epsilon" in arguments:
         arguments["min_delta"] = arguments.pop("epsilon")
     return arguments
+
+
+def _is_keras(caller: FrameType) -> bool:
+    """Whether a call comes from Keras itself, or from its own tests, which mean Keras 3 and hold what it refuses."""
+    return str(caller.f_globals.get("__name__", "")).startswith("keras.src.")
+
+
+def _accept_leading_name(layer: Any) -> None:
+    """Keras 2's `add_weight("kernel", shape)`, where Keras 3 has the shape come first and the name as a keyword."""
+    add_weight = layer.add_weight
+
+    @functools.wraps(add_weight)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], str) and not _is_keras(sys._getframe(1)):
+            kwargs.update(zip(("name", "shape", "dtype", "initializer"), args, strict=False))
+            args = ()
+        return add_weight(self, *args, **kwargs)
+
+    layer.add_weight = call
+
+
+def _accept_positions(layer: Any) -> None:
+    """Keras 2's `model(x, True, mask)`, where Keras 3 has all but tensors come as keywords."""
+    layer_call = layer.__call__
+
+    @functools.wraps(layer_call)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        first = next(
+            (i for i, each in enumerate(args) if i and isinstance(each, bool | int | float | str)), None
+        )
+        if first is not None and not _is_keras(sys._getframe(1)):
+            names = _positional_names(self.call)
+            if len(names) >= len(args):
+                kwargs.update(zip(names[first:], args[first:], strict=False))
+                args = args[:first]
+        return layer_call(self, *args, **kwargs)
+
+    layer.__call__ = call
+
+
+def _positional_names(function: Callable) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [each.name for each in inspect.signature(function).parameters.values() if each.kind in kinds]
 
 
 def _accept_metrics_in_third_place(model: Any) -> None:

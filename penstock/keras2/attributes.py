@@ -76,6 +76,7 @@ SEQUENTIAL_ATTRIBUTES: dict[str, Any] = {"input": property(_model_input), "outpu
 ITERATOR_ATTRIBUTES: dict[str, Any] = {"next": lambda iterator: iterator.__next__()}
 # What an input layer takes is what it gives; Keras 3 has it take nothing.
 INPUT_LAYER_ATTRIBUTES: dict[str, Any] = {"input": property(lambda layer: layer.output)}
+METRIC_ATTRIBUTES: dict[str, Any] = {"reset_states": lambda metric: metric.reset_state()}
 # The variable that holds the rate, or the schedule's value for this step.
 OPTIMIZER_ATTRIBUTES: dict[str, Any] = {
     "lr": property(lambda optimizer: optimizer.learning_rate, _set_learning_rate)

@@ -12,6 +12,7 @@ from penstock.keras2.attributes import (
     INPUT_LAYER_ATTRIBUTES,
     ITERATOR_ATTRIBUTES,
     LAYER_ATTRIBUTES,
+    METRIC_ATTRIBUTES,
     OPTIMIZER_ATTRIBUTES,
     SEQUENTIAL_ATTRIBUTES,
 )
@@ -105,6 +106,7 @@ def _add_methods(keras: ModuleType) -> None:
         (keras.preprocessing.image.Iterator, ITERATOR_ATTRIBUTES),
         (keras.layers.Layer, LAYER_ATTRIBUTES),
         (keras.layers.InputLayer, INPUT_LAYER_ATTRIBUTES),
+        (keras.metrics.Metric, METRIC_ATTRIBUTES),
         (keras.optimizers.Optimizer, OPTIMIZER_ATTRIBUTES),
     ):
         for name, value in attributes.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import zlib
 
 import pytest
@@ -248,3 +250,16 @@ def test_any_bytes_raise_nothing_but_data_loss(tmp_path_factory, content, kind):
         file.write(content)
     with pytest.raises(tf.errors.DataLossError):
         list(read_records(path, kind))
+
+
+def test_a_writer_left_open_is_closed_when_the_process_ends(tmp_path):
+    program = f"""
+import sys
+from penstock.io.record_writer import TFRecordWriter
+writer = TFRecordWriter({str(tmp_path / "a")!r})
+writer.write(b"kept")
+sys.kept = writer  # outlives the modules, as what a traceback holds does
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert list(read_records(tmp_path / "a")) == [b"kept"]

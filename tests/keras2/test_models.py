@@ -40,12 +40,19 @@ def test_an_epsilon_of_none_is_the_default():
 
 def test_decay_divides_the_learning_rate():
     optimizer = keras.optimizers.SGD(lr=1.0, decay=0.5)
-    rates = []
     variable = keras.Variable([0.0])
+    values = []
     for _ in range(3):
-        rates.append(float(optimizer.learning_rate))
         optimizer.apply([np.ones(1, "float32")], [variable])
-    np.testing.assert_allclose(rates, [1, 1 / 1.5, 1 / 2])
+        values.append(float(variable[0]))
+    np.testing.assert_allclose(-np.diff([0, *values]), [1, 1 / 1.5, 1 / 2], rtol=1e-6)
+
+
+def test_a_rate_that_decays_can_be_set_and_saved():
+    optimizer = keras.optimizers.Adam(lr=1.0, decay=0.5)
+    optimizer.lr = 0.25
+    again = type(optimizer).from_config(optimizer.get_config())
+    assert (float(again.lr), again.decay) == (0.25, 0.5)
 
 
 def test_an_unknown_argument_is_refused_as_before():

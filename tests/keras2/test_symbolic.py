@@ -93,10 +93,45 @@ def test_the_backend_takes_the_variables_of_layers():
     assert float(K.mean(layer.kernel)) == 2.0
 
 
+def test_add_weight_takes_its_name_first():
+    class Scale(keras.layers.Layer):
+        def build(self, input_shape):
+            self.scale = self.add_weight("scale", (input_shape[-1],), initializer="ones")
+
+        def call(self, x):
+            return x * self.scale
+
+    layer = Scale()
+    np.testing.assert_allclose(layer(X), X)
+    assert layer.scale.name == "scale"
+
+
+def test_arguments_of_a_layer_that_are_no_tensors_may_go_by_position():
+    class Scale(keras.layers.Layer):
+        def call(self, x, training, factor, offset=None):
+            return x * factor + offset if training else x
+
+    np.testing.assert_allclose(Scale()(X, True, 2.0, keras.ops.ones(4)), X * 2 + 1)
+    np.testing.assert_allclose(Scale()(X, False, 2.0), X)
+
+
+def test_keras_itself_refuses_as_before():
+    names = {"keras": keras, "__name__": "keras.src.layers.some_test"}
+    with pytest.raises(ValueError, match="must be passed as a keyword"):
+        exec("keras.layers.Layer().add_weight('w', (1,))", names)
+
+
 def test_compile_takes_metrics_in_third_place():
     model = Sequential([Dense(1, input_shape=(4,))])
     model.compile("sgd", "mse", ["mae"])
     assert "mae" in model.fit(X, np.ones((2, 1)), verbose=0).history
+
+
+def test_metrics_have_reset_states():
+    metric = keras.metrics.Mean()
+    metric.update_state([2.0])
+    metric.reset_states()
+    assert float(metric.result()) == 0.0
 
 
 @pytest.mark.parametrize("name", ["Adam", "SGD"])
