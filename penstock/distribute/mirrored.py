@@ -82,7 +82,7 @@ class MirroredStrategy(Strategy):
             with context_of(self, "replica"):
                 return fn(*select(replica, args), **select(replica, kwargs))
 
-        return regroup(run_replicas(self.num_replicas_in_sync, one))
+        return regroup(run_replicas(self._local_replicas, one, *self._place))
 
     def _function_of(self, fn: Any) -> Any:
         """The function that runs a `tf.function` on all replicas."""
@@ -100,9 +100,9 @@ class MirroredStrategy(Strategy):
         """Adds a `ReplicatedCall` of `fn` to the graph that is being built."""
         from penstock.tracing.autograph import control_status_ctx, tf_convert
 
-        count = self.num_replicas_in_sync
+        count = self._local_replicas
         body = FuncGraph("replica")
-        replica = Replica(count, body=body, stacked=set())
+        replica = Replica(count, body=body, stacked=set(), workers=self._place[0])
         split: list[list[Tensor]] = [[] for _ in range(count)]
         given = nest.map_structure(lambda each: _placeholders(each, body, split), (args, kwargs))
         with context.building(body), _replica(replica), context_of(self, "replica"):
@@ -116,6 +116,7 @@ class MirroredStrategy(Strategy):
             {
                 "f": body,
                 "replicas": count,
+                "workers": self._place[0],
                 "stacked": tuple(i for i, each in enumerate(captured) if id(each) in replica.stacked),
                 "devices": self._mesh_devices(),
                 "Tout": [each.dtype for each in body.outputs] * count,
@@ -142,7 +143,7 @@ class MirroredStrategy(Strategy):
         """The JAX devices, where there is one for each replica."""
         from penstock.runtime.devices import jax_device
 
-        if self.num_replicas_in_sync == 1:
+        if self._local_replicas == 1:
             return None
         try:
             found = tuple(jax_device(each) for each in self.extended.worker_devices)

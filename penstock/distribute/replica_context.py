@@ -81,12 +81,12 @@ class ReplicaContext:
         if self._given_id is not None or replica is None:
             number = self._given_id or 0
             return number if self._strategy is default_strategy() else convert_to_tensor(number)
-        return execute("ReplicaId", (), None) if replica.id is None else convert_to_tensor(replica.id)
+        return execute("ReplicaId", (), None) if replica.id is None else convert_to_tensor(replica.number)
 
     @property
     def _replica_id(self) -> Any:
         replica = thread.replica
-        return 0 if replica is None else replica.id
+        return 0 if replica is None else replica.id if replica.id is None else replica.number
 
     @property
     def num_replicas_in_sync(self) -> int:
@@ -179,6 +179,8 @@ def reduced_over_replicas(kind: ReduceOp, values: list[Any]) -> list[Any]:
 def _from_outside(values: list[Any]) -> set[int]:
     """ids of the tensors among a replica's values that all replicas have from outside."""
     replica = thread.replica
+    if replica.workers > 1:
+        return set()  # other processes have tensors of their own
     if replica.body is not None:
         return {
             id(each)

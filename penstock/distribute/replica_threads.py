@@ -10,8 +10,12 @@ from penstock.engine.context import thread
 from penstock.ops.collectives import Exchange, Replica, ReplicaStopped
 
 
-def run_replicas(count: int, function: Callable[[int], Any]) -> list[Any]:
-    """`function(replica)` for each replica, on a thread of its own that sees this thread's context.
+def run_replicas(count: int, function: Callable[[int], Any], workers: int = 1, worker: int = 0) -> list[Any]:
+    """`function(replica)` for each replica of this process, on a thread of its own that sees this thread's context.
+
+    Args:
+      count: how many replicas. function: as said.
+      workers, worker: among how many processes all replicas are spread, and which of them this is.
 
     Returns:
       The results in the order of the replicas.
@@ -26,7 +30,7 @@ def run_replicas(count: int, function: Callable[[int], Any]) -> list[Any]:
 
     def work(replica: int) -> None:
         thread.__dict__.update(outer, strategies=list(outer["strategies"]), sessions=list(outer["sessions"]))
-        thread.replica = Replica(count, replica, exchange, shared={})
+        thread.replica = Replica(count, replica, exchange, shared={}, workers=workers, worker=worker)
         try:
             exchange.wait_for_turn(replica)
             results[replica] = function(replica)

@@ -15,14 +15,24 @@ from typing import Any
 import numpy as np
 
 from penstock.distribute.replica_threads import run_replicas
-from penstock.engine.context import thread
+from penstock.engine.context import process, thread
 from penstock.engine.definition import REGISTRY, op
 from penstock.engine.resources import State
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import is_static
 from penstock.engine.xla import jax, jnp, lax
 from penstock.ops import philox
-from penstock.ops.collectives import AXIS, COMBINE, Replica
+from penstock.ops.collectives import (
+    AXIS,
+    COMBINE,
+    WORKER,
+    Replica,
+    first_over,
+    gathered_over,
+    mapped_axes,
+    reduced_over,
+    replica_number,
+)
 from penstock.runtime.executor import executor_of
 from penstock.runtime.lowering import (
     Failure,
@@ -44,10 +54,10 @@ def _shapes(call: ShapeCall) -> list[Any]:
 
 
 # `split` holds the arguments of replica 0, then those of replica 1, ...; the outputs are in the same order. `captured` is
-# the same for all, but for the states at the positions `stacked`, which hold one value for each replica. `devices` are
-# the JAX devices of the mesh, or None.
+# the same for all, but for the states at the positions `stacked`, which hold one value for each replica. `replicas` are
+# those of this process, one of `workers`; `devices` are the JAX devices of its mesh, or None.
 op(
-    "ReplicatedCall(split: *Ts, captured: *Tc; f, replicas, stacked, devices, Tout) -> output: *Tout",
+    "ReplicatedCall(split: *Ts, captured: *Tc; f, replicas, workers, stacked, devices, Tout) -> output: *Tout",
     shape=_shapes,
     nested=("f",),
     stateful=True,
@@ -67,7 +77,7 @@ def _lower(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> Sequenc
         raise NotCompilableError(operation, "returns strings")
     rows, captured = _rows(operation, inputs)
     shapes = [[np.shape(each) for each in row] for row in rows]
-    outer, thread.replica = thread.replica, Replica(len(rows))
+    outer, thread.replica = thread.replica, Replica(len(rows), workers=operation.attrs["workers"])
     try:
         if all(each == shapes[0] for each in shapes):
             return _lower_spmd(operation, rows, captured, lowering)
@@ -79,7 +89,7 @@ def _lower(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> Sequenc
 def _lower_spmd(
     operation: Any, rows: Sequence[Sequence[Any]], captured: list[Any], lowering: Lowering
 ) -> list[Any]:
-    body, count = operation.attrs["f"], len(rows)
+    body, count, axes = operation.attrs["f"], len(rows), mapped_axes()
     columns = [jnp.stack([as_array(each) for each in column]) for column in zip(*rows)]
     stacked = [captured[each] for each in operation.attrs["stacked"]]
     proxies = lowering.proxies_of([body], captured)
@@ -101,14 +111,15 @@ def _lower_spmd(
             each.value = value
         try:
             for each in own_streams:
-                start, replica = philox.from_state(jnp, each.value), lax.axis_index(AXIS).astype(jnp.uint64)
+                start, replica = philox.from_state(jnp, each.value), replica_number().astype(jnp.uint64)
                 each.value = start.advanced(jnp, replica * _APART).state(jnp)
             results = lowering.run_graph(body, [*arguments, *filled])
             outputs = [as_array(value, tensor.dtype) for value, tensor in zip(results, body.outputs)]
             for each in own_streams:
-                each.value = lax.all_gather(each.value, AXIS)[0]
+                each.value = first_over(axes, each.value)
             after = [
-                lax.pmax(each.value, AXIS) if isinstance(each, Failure) else each.value for each in shared
+                lax.pmax(each.value, axes) if axes and isinstance(each, Failure) else each.value
+                for each in shared
             ]
             return outputs, after, [each.value for each in stacked]
         finally:
@@ -117,13 +128,23 @@ def _lower_spmd(
 
     states, per_replica = [each.value for each in shared], [each.value for each in stacked]
     values = [captured[i] for i in positions]
-    over = _over_mesh if operation.attrs["devices"] else _batched
+    over = _alone if count == 1 else _over_mesh if operation.attrs["devices"] else _batched
     outputs, after, after_stacked = over(
         run, columns, states, per_replica, values, count, operation.attrs["devices"]
     )
     for each, value in zip((*shared, *stacked), (*after, *after_stacked)):
         each.value = value
     return [output[replica] for replica in range(count) for output in outputs]
+
+
+def _alone(
+    run: Any, columns: list, states: list, per_replica: list, values: list, count: int, devices: Any
+) -> tuple:
+    """A single replica."""
+    outputs, after, after_stacked = run(
+        [each[0] for each in columns], states, [each[0] for each in per_replica], values
+    )
+    return [each[None] for each in outputs], after, [each[None] for each in after_stacked]
 
 
 def _batched(
@@ -152,9 +173,11 @@ def _over_mesh(
         outputs, after, after_stacked = run(*first)
         return [each[None] for each in outputs], after, [each[None] for each in after_stacked]
 
+    # Inside of a program of several processes, whose axis is mapped already, the mesh is the program's.
+    mesh = {} if WORKER in mapped_axes() else {"mesh": mesh_of(devices)}
     mapped = jax.shard_map(
-        local, mesh=mesh_of(devices), in_specs=(split, whole, split, whole), out_specs=(split, whole, split),
-        check_vma=False,
+        local, in_specs=(split, whole, split, whole), out_specs=(split, whole, split), axis_names={AXIS},
+        check_vma=False, **mesh,
     )  # fmt: skip
     return mapped(columns, states, per_replica, values)
 
@@ -179,8 +202,9 @@ def _lower_in_lockstep(
         if each.type in COMBINE:
             _meet(each, values)
         elif each.type == "ReplicaId":
+            before = lax.axis_index(WORKER) * len(rows) if WORKER in mapped_axes() else 0
             for replica, row in enumerate(values):
-                row[id(each.outputs[0])] = np.int32(replica)
+                row[id(each.outputs[0])] = np.int32(replica) + before
         elif any(_holds_meetings(graph) for graph in nested_graphs(each)):
             raise NotCompilableError(
                 operation, f"{each.name}: replicas of unequal shapes meet inside a branch or loop"
@@ -202,9 +226,20 @@ def _meet(operation: Any, values: list[dict[int, Any]]) -> None:
         definition.group([as_array(row[id(each)]) for each in operation.inputs], operation.attrs)[0]
         for row in values
     ]
-    for row, results in zip(values, COMBINE[operation.type](jnp, rows, **attrs)):
-        outputs = results if isinstance(results, list) else [results]
+    results = COMBINE[operation.type](jnp, rows, **attrs)[0]  # the same for all
+    outputs = results if isinstance(results, list) else [results]
+    if WORKER in mapped_axes():
+        outputs = _over_workers[operation.type](outputs, **attrs)
+    for row in values:
         row.update((id(each), value) for each, value in zip(operation.outputs, outputs))
+
+
+# What replicas of this process come to -> what those of all processes come to.
+_over_workers: dict[str, Any] = {
+    "ReplicaReduce": lambda outputs, reduce_op: reduced_over((WORKER,), outputs, reduce_op),
+    "ReplicaGather": lambda outputs, axis: [gathered_over((WORKER,), outputs[0], axis)],
+    "ReplicaBroadcast": lambda outputs: [first_over((WORKER,), outputs[0])],
+}
 
 
 def _holds_meetings(graph: Any) -> bool:
@@ -226,7 +261,13 @@ def _run_on_host(operation: Any, inputs: Sequence[Any], prefer_host: bool) -> li
         ]
         for replica in range(len(rows))
     ]
-    results = run_replicas(len(rows), lambda replica: executor.run([*rows[replica], *copies[replica]]))
+    workers = operation.attrs["workers"]
+    results = run_replicas(
+        len(rows),
+        lambda replica: executor.run([*rows[replica], *copies[replica]]),
+        workers,
+        process.workers.index if workers > 1 else 0,
+    )
     for i, each in enumerate(captured):
         if type(each) is State:
             after = [own[i].value for own in copies]

@@ -55,6 +55,11 @@ class Strategy(StrategyV1Methods):
     @property
     def num_replicas_in_sync(self) -> int:
         """How many replicas work on one step."""
+        return self._local_replicas
+
+    @property
+    def _local_replicas(self) -> int:
+        """How many of them this process has."""
         return len(self.extended.worker_devices)
 
     @property
@@ -78,6 +83,7 @@ class Strategy(StrategyV1Methods):
             yield self
 
     _makes_variables = False  # whether variables are of a kind of their own
+    _place = (1, 0)  # among how many processes the replicas are spread, and which of them this is
 
     def _variables_made_here(self) -> contextlib.AbstractContextManager:
         return making_variables(self._creator) if self._makes_variables else contextlib.nullcontext()
@@ -144,13 +150,13 @@ class Strategy(StrategyV1Methods):
         def combine(each: Any) -> Any:
             parts = [as_value(part) for part in self.experimental_local_results(each)]
             if not is_distributed(each):  # each replica has the value
-                parts *= self.num_replicas_in_sync
+                parts *= self._local_replicas
             return total_along(parts, kind, axis)
 
         return nest.map_structure(combine, value)
 
     def _reduce_all(self, kind: ReduceOp, values: list[Any]) -> list[Any]:
-        return [reduced(kind, each, self.num_replicas_in_sync) for each in values]
+        return [reduced(kind, each, self._local_replicas) for each in values]
 
     def gather(self, value: Any, axis: int) -> Any:
         """The values of all replicas joined along an axis, along which their sizes may differ.
@@ -181,7 +187,7 @@ class Strategy(StrategyV1Methods):
             return (value,)
         return tuple(
             nest.map_structure(lambda each: each.values[i] if isinstance(each, PerReplica) else each, value)
-            for i in range(self.num_replicas_in_sync)
+            for i in range(self._local_replicas)
         )
 
     def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:

@@ -56,12 +56,12 @@ class MirroredVariable(Mirrored, Variable):
         if self._in_graph_mode or thread.graph is not None or thread.replica is not None:
             return Variable.__repr__(self)
         value = repr(self._plain_value()).partition("numpy=")[2].removesuffix(">")
-        return _text(self, "MirroredVariable", (value,) * self._strategy.num_replicas_in_sync)
+        return _text(self, "MirroredVariable", (value,) * self._strategy._local_replicas)
 
     @property
     def values(self) -> tuple:
         """The copy of each replica; they are one."""
-        return (self,) * self._strategy.num_replicas_in_sync
+        return (self,) * self._strategy._local_replicas
 
     @property
     def distribute_strategy(self) -> Any:
@@ -102,7 +102,11 @@ class MirroredVariable(Mirrored, Variable):
             f"the assignment of {self.name}",
             replica.id,
             value,
-            lambda values: _once(method, combined(values, self._aggregation), *arguments),
+            lambda values: _once(
+                method,
+                over_workers(combined(values, self._aggregation), self._aggregation, replica.workers),
+                *arguments,
+            ),
         )
 
     def _scatter(self, op_type: str, sparse_delta: Any, name: str | None) -> Any:
@@ -153,7 +157,7 @@ def aggregated_slices(slices: IndexedSlices, aggregation: VariableAggregation) -
     if aggregation not in (VariableAggregation.SUM, VariableAggregation.MEAN):
         return IndexedSlices(execute("ReplicaBroadcast", (values,)), execute("ReplicaBroadcast", (indices,)))
     if aggregation is VariableAggregation.MEAN:
-        values = values / convert_to_tensor(thread.replica.count, values.dtype)
+        values = values / convert_to_tensor(thread.replica.total, values.dtype)
     return IndexedSlices(
         execute("ReplicaGather", (values,), {"axis": 0}), execute("ReplicaGather", (indices,), {"axis": 0})
     )
@@ -171,6 +175,15 @@ def combined(values: list, aggregation: VariableAggregation) -> Tensor:
     )
 
 
+def over_workers(value: Tensor, aggregation: VariableAggregation, workers: int) -> Tensor:
+    """What the values of all processes come to, of which `value` is that of this one."""
+    if workers == 1:
+        return value
+    if aggregation in (VariableAggregation.SUM, VariableAggregation.MEAN):
+        return execute("WorkerReduce", ([value],), {"reduce_op": aggregation.name})[0]
+    return execute("WorkerBroadcast", (value,), None)
+
+
 class SyncOnReadVariable(DistributedValues, Variable):
     """A variable with a value for each replica."""
 
@@ -183,7 +196,7 @@ class SyncOnReadVariable(DistributedValues, Variable):
 
     def _create_eagerly(self, initial_value: Any, name: str, dtype: Any, shape: TensorShape | None) -> None:
         super()._create_eagerly(initial_value, name, dtype, shape)
-        count = self._strategy.num_replicas_in_sync
+        count = self._strategy._local_replicas
         whole = TensorShape([count]).concatenate(self._shape)
         value = np.stack([np.asarray(self._state.value)] * count)
         self._state = State(value, self._shared_name, whole, self._dtype)
@@ -192,7 +205,7 @@ class SyncOnReadVariable(DistributedValues, Variable):
     def _create_in_graph(
         self, initial_value: Any, name: str, dtype: Any, shape: TensorShape | None, validate_shape: bool
     ) -> None:
-        count = self._strategy.num_replicas_in_sync
+        count = self._strategy._local_replicas
 
         def rows() -> Tensor:
             value = convert_to_tensor(initial_value() if callable(initial_value) else initial_value, dtype)
@@ -223,7 +236,7 @@ class SyncOnReadVariable(DistributedValues, Variable):
     @property
     def values(self) -> tuple:
         """The value of each replica."""
-        return tuple(self._rows()[each] for each in range(self._strategy.num_replicas_in_sync))
+        return tuple(self._rows()[each] for each in range(self._strategy._local_replicas))
 
     @property
     def distribute_strategy(self) -> Any:
@@ -248,9 +261,11 @@ class SyncOnReadVariable(DistributedValues, Variable):
             self._aggregation is VariableAggregation.ONLY_FIRST_REPLICA
             or self._strategy.num_replicas_in_sync == 1
         ):
-            return rows[0]
-        kind = ReduceOp.from_variable_aggregation(self._aggregation)  # raises where there is none
-        return execute(kind.name.capitalize(), (rows, convert_to_tensor(0)), None)
+            value = rows[0]
+        else:
+            kind = ReduceOp.from_variable_aggregation(self._aggregation)  # raises where there is none
+            value = execute(kind.name.capitalize(), (rows, convert_to_tensor(0)), None)
+        return over_workers(value, self._aggregation, self._strategy._place[0])
 
     _read_variable_op = _read
 
@@ -267,9 +282,9 @@ class SyncOnReadVariable(DistributedValues, Variable):
             return super().assign(value, use_locking, name, read_value)
         if _in_replica():
             return self._set_row(value)
-        count = self._strategy.num_replicas_in_sync
-        if self._aggregation is VariableAggregation.SUM and count > 1:
-            value = execute("Cast", (value / convert_to_tensor(count, value.dtype),), {"DstT": self._dtype})
+        count, total = self._strategy._local_replicas, self._strategy.num_replicas_in_sync
+        if self._aggregation is VariableAggregation.SUM and total > 1:
+            value = execute("Cast", (value / convert_to_tensor(total, value.dtype),), {"DstT": self._dtype})
         return self._assigned(
             execute(
                 "AssignVariableOp",
@@ -366,6 +381,8 @@ def _make(strategy: Any, arguments: dict[str, Any]) -> Any:
         arguments = {**arguments, "synchronization": VariableSynchronization.ON_WRITE}
     variable = cls.__new__(cls)
     variable._strategy = strategy
+    if strategy._place[0] > 1:
+        arguments["initial_value"] = _of_the_chief(arguments.get("initial_value"), arguments.get("dtype"))
     variable._create(**arguments)
     if variable.aggregation is VariableAggregation.MEAN and not (
         variable.dtype.is_floating or variable.dtype.is_complex
@@ -375,3 +392,14 @@ def _make(strategy: Any, arguments: dict[str, Any]) -> Any:
             "a different aggregation or dtype"
         )
     return variable
+
+
+def _of_the_chief(initial_value: Any, dtype: Any) -> Any:
+    """A function that gives the initial value of the first process, so that all begin with the same."""
+    if initial_value is None:
+        return None
+    return lambda: execute(
+        "WorkerBroadcast",
+        (convert_to_tensor(initial_value() if callable(initial_value) else initial_value, dtype),),
+        None,
+    )

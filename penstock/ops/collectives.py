@@ -1,19 +1,23 @@
 """Ops in which the replicas of a distributed program meet: reduce, gather, broadcast, and a replica's own number.
 
+Replicas of one process are along a mapped axis named `AXIS`, the processes of a cluster along another, `WORKER`. Outside
+of replicas, programs of several processes meet in ops of their own, which reduce, gather and broadcast over processes.
+
 A replicated function (`distribute/replicated_call.py`) runs in one of three ways, and each op here knows all of them:
-as one SPMD program, where a mapped axis named `AXIS` stands for the replicas; in lockstep, where one op is computed for
+as one SPMD program, where mapped axes stand for the replicas; in lockstep, where one op is computed for
 all replicas at a time; and on one host thread for each replica, which wait for each other in an `Exchange`.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from penstock.engine.context import thread
+from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
@@ -23,15 +27,17 @@ from penstock.engine.xla import jnp, lax
 from penstock.types.shapes import TensorShape
 
 AXIS = "replica"
+WORKER = "worker"
 
 
 class Replica(NamedTuple):
     """The copy of a program that runs in this thread.
 
     Attributes:
-      count: how many there are. id: the number of this one; None while one trace stands for all of them.
+      count: how many this process has. id: the number of this one; None while one trace stands for all of them.
       exchange: where the threads of the replicas meet. body: the FuncGraph of the trace.
       shared: how far this replica has gone through the variables that replica 0 made.
+      workers: how many processes have as many replicas each. worker: which of them this is.
       stacked: ids of the handles that the trace captured whose states hold one value for each replica.
     """
 
@@ -41,6 +47,18 @@ class Replica(NamedTuple):
     body: Any = None
     stacked: Any = None
     shared: Any = None
+    workers: int = 1
+    worker: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many replicas all processes have together."""
+        return self.count * self.workers
+
+    @property
+    def number(self) -> int:
+        """The number of this one among those of all processes."""
+        return self.worker * self.count + self.id
 
 
 class Exchange:
@@ -117,7 +135,24 @@ def _meet(place: str, value: Any, combine: Callable[[list], list]) -> Any:
     replica = thread.replica
     if replica is None or replica.exchange is None:
         return combine([value])[0]
+    if replica.workers > 1:
+        return replica.exchange(
+            place, replica.id, value, lambda rows: _combined_over_workers(place, rows, combine)
+        )[replica.id]
     return replica.exchange(place, replica.id, value, combine)[replica.id]
+
+
+def _combined_over_workers(place: str, rows: list, combine: Callable[[list], list]) -> list:
+    """This process's part of what `combine` makes of the values of all processes."""
+    lists = isinstance(rows[0], list)
+    width = len(rows[0]) if lists else 1
+    mine = [np.asarray(each) for row in rows for each in (row if lists else [row])]
+    everything = []
+    for arrays in process.workers.gather(place, mine):
+        for start in range(0, len(arrays), width):
+            everything.append(arrays[start : start + width] if lists else arrays[start])
+    first = process.workers.index * len(rows)
+    return combine(everything)[first : first + len(rows)]
 
 
 # Combining, for lockstep and for the host: rows of one value (or list of values) for each replica -> the same.
@@ -145,24 +180,53 @@ def _broadcast(xp: Any, rows: Sequence[Any]) -> list[Any]:
 COMBINE = {"ReplicaReduce": _reduce, "ReplicaGather": _gather, "ReplicaBroadcast": _broadcast}
 
 
-def _is_mapped() -> bool:
-    """Whether compiled code stands for all replicas.
+def mapped_axes() -> tuple[str, ...]:
+    """The axes that stand for all replicas in compiled code, that of the processes first.
 
     Raises:
       NotStaticError: this is one replica of several that run on the host, where the op belongs then.
     """
     replica = thread.replica
-    if replica is not None and replica.exchange is not None:
+    if replica is None:
+        return ()
+    if replica.exchange is not None:
         raise NotStaticError(None)
-    return replica is not None
+    return (WORKER,) * (replica.workers > 1) + (AXIS,) * (replica.count > 1)
 
 
-def _reduce_spmd(values: Sequence[Any], *, reduce_op: str) -> Any:
-    if not _is_mapped():
+def reduced_over(axes: tuple[str, ...], values: Sequence[Any], reduce_op: str) -> list[Any]:
+    """In compiled code the sum or mean of values over mapped axes."""
+    if not axes:
         return list(values)
-    return list(
-        (lax.psum if reduce_op == "SUM" else lax.pmean)(tuple(jnp.asarray(each) for each in values), AXIS)
-    )
+    combine = lax.psum if reduce_op == "SUM" else lax.pmean
+    return list(combine(tuple(jnp.asarray(each) for each in values), axes))
+
+
+def gathered_over(axes: tuple[str, ...], value: Any, axis: int) -> Any:
+    """In compiled code the values along mapped axes, joined in the order of the replicas."""
+    for name in reversed(axes):
+        value = lax.all_gather(value, name, axis=axis % value.ndim, tiled=True)
+    return value
+
+
+def first_over(axes: tuple[str, ...], value: Any) -> Any:
+    """In compiled code the value of the first replica along mapped axes."""
+    if not axes:
+        return value
+    value = jnp.asarray(value)
+    is_first = functools.reduce(jnp.logical_and, [lax.axis_index(name) == 0 for name in axes])
+    mine = jnp.where(is_first, value, jnp.zeros_like(value))
+    if value.dtype == bool:
+        return lax.psum(mine.astype(jnp.int32), axes).astype(bool)
+    return lax.psum(mine, axes)
+
+
+def replica_number() -> Any:
+    """In compiled code the number of the replica among those of all processes."""
+    number: Any = jnp.int32(0)
+    for name in mapped_axes():
+        number = number * lax.axis_size(name) + lax.axis_index(name).astype(jnp.int32)
+    return number
 
 
 def _reduce_gradient(call: Any, *dys: Any) -> list[Any]:
@@ -174,7 +238,7 @@ op(
     numpy=lambda values, *, reduce_op: _meet(
         "ReplicaReduce", list(values), lambda rows: _reduce(np, rows, reduce_op)
     ),
-    xla=_reduce_spmd,
+    xla=lambda values, *, reduce_op: reduced_over(mapped_axes(), values, reduce_op),
     shape=lambda call: [each.shape for each in call.inputs],
     gradient=_reduce_gradient,
     stateful=True,
@@ -210,9 +274,7 @@ def _gather_gradient(call: Any, dy: Any) -> list[Any]:
 op(
     "ReplicaGather(value: T; axis=0) -> gathered: T",
     numpy=lambda value, *, axis: _meet("ReplicaGather", value, lambda rows: _gather(np, rows, axis)),
-    xla=lambda value, *, axis: (
-        lax.all_gather(value, AXIS, axis=axis % value.ndim, tiled=True) if _is_mapped() else value
-    ),
+    xla=lambda value, *, axis: gathered_over(mapped_axes(), value, axis),
     shape=_gathered_shape,
     gradient=_gather_gradient,
     stateful=True,
@@ -220,14 +282,63 @@ op(
 op(
     "ReplicaBroadcast(value: T) -> first: T",
     numpy=lambda value: _meet("ReplicaBroadcast", value, lambda rows: _broadcast(np, rows)),
-    xla=lambda value: lax.all_gather(value, AXIS)[0] if _is_mapped() else value,
+    xla=lambda value: first_over(mapped_axes(), value),
     shape=lambda call: call.shape(0),
     stateful=True,
 )
 op(
     "ReplicaId() -> id: int32",
-    numpy=lambda: np.int32(0 if thread.replica is None else thread.replica.id),
-    xla=lambda: lax.axis_index(AXIS).astype(jnp.int32) if _is_mapped() else np.int32(0),
+    numpy=lambda: np.int32(0 if thread.replica is None else thread.replica.number),
+    xla=lambda: replica_number() if mapped_axes() else np.int32(0),
     shape=lambda call: TensorShape([]),
     stateful=True,
 )
+
+
+# Ops of programs that several processes run together, outside of replicas.
+
+
+def _worker_axes() -> tuple[str, ...]:
+    return () if process.workers is None else (WORKER,)
+
+
+def _over_workers(place: str, values: list, combine: Callable[[list], list]) -> list:
+    """On the host: what `combine` makes of the lists of values of all processes, the same for all."""
+    if process.workers is None:
+        return combine([values])[0]
+    return combine(process.workers.gather(place, [np.asarray(each) for each in values]))[0]
+
+
+op(
+    "WorkerReduce(values: *T; reduce_op='SUM') -> reduced: *T",
+    numpy=lambda values, *, reduce_op: _over_workers(
+        "a reduction", list(values), lambda rows: _reduce(np, rows, reduce_op)
+    ),
+    xla=lambda values, *, reduce_op: reduced_over(_worker_axes(), values, reduce_op),
+    shape=lambda call: [each.shape for each in call.inputs],
+    gradient=lambda call, *dys: list(
+        execute("WorkerReduce", (list(dys),), {"reduce_op": call.attrs["reduce_op"]})
+    ),
+    stateful=True,
+)
+op(
+    "WorkerGather(value: T; axis=0) -> gathered: T",
+    numpy=lambda value, *, axis: _over_workers(
+        "a gather", [value], lambda rows: _gather(np, [row[0] for row in rows], axis)
+    ),
+    xla=lambda value, *, axis: gathered_over(_worker_axes(), value, axis),
+    shape=_gathered_shape,
+    stateful=True,
+)
+op(
+    "WorkerBroadcast(value: T) -> first: T",
+    numpy=lambda value: _over_workers("a broadcast", [value], lambda rows: [rows[0][0]]),
+    xla=lambda value: first_over(_worker_axes(), value),
+    shape=lambda call: call.shape(0),
+    stateful=True,
+)
+
+
+def meets_workers(operation: Any) -> bool:
+    """Whether an operation (not counting what it holds) is one in which the processes of a cluster meet."""
+    return operation.type.startswith("Worker") or operation.attrs.get("workers", 1) > 1

@@ -35,6 +35,7 @@ from penstock.runtime.lowering import (
     streams,
     written_tensors,
 )  # fmt: skip
+from penstock.runtime.worker_programs import UnequalWorkers, WorkerProgram, meeting_operations
 from penstock.types import dtypes, errors
 from penstock.types.tensors import EagerTensor
 
@@ -63,6 +64,7 @@ class Executor:
         self._operations, self._inputs, self._outputs = list(operations), list(inputs), list(outputs)
         self._prefer_host = prefer_host
         self._host: set[int] = set()  # ids of operations that turned out to need the host
+        self._meeting_on_host: dict[tuple, list] = {}  # ids of what is left of a call -> its steps
         self._lock = threading.RLock()
         self._build()
 
@@ -108,9 +110,9 @@ class Executor:
 
     # Splitting.
 
-    def _on_host(self, operation: Any) -> bool:
+    def _on_host(self, operation: Any, host: set[int]) -> bool:
         definition = operation.definition
-        if id(operation) in self._host:
+        if id(operation) in host:
             return True
         if definition.nested:
             if self._prefer_host:
@@ -122,8 +124,9 @@ class Executor:
             return True
         return _needs_host(operation)
 
-    def _split(self, operations: Sequence[Any]) -> list[Callable[[list], None]]:
-        """The steps: compiled piece 0, host ops 0, compiled piece 1, ..."""
+    def _split(self, operations: Sequence[Any], meeting: int = 0) -> list[Callable[[list], None]]:
+        """The steps: compiled piece 0, host ops 0, compiled piece 1, ... `meeting` is the id of one more host op."""
+        needing_host = self._host | {meeting}
         stage: dict[int, tuple[int, bool]] = {}  # id(operation) -> (stage, on host)
         touched: dict[
             int, list[tuple[int, bool]]
@@ -134,7 +137,7 @@ class Executor:
         for operation in operations:
             if operation.type == "Const":
                 continue
-            on_host = self._on_host(operation)
+            on_host = self._on_host(operation, needing_host)
             before = [stage[id(each.op)] for each in operation.inputs if id(each.op) in stage]
             before += [stage[id(each)] for each in operation.control_inputs if id(each) in stage]
             keys = _effect_keys(operation)
@@ -176,13 +179,13 @@ class Executor:
                 ]
                 kind = HostPiece if _is_tiny(pieces[level], leaving) else CompiledPiece
                 steps.append(kind(self, pieces[level], leaving))
-            steps.extend(self._host_step(operation) for operation in host.get(level, ()))
+            steps.extend(self._host_step(operation, needing_host) for operation in host.get(level, ()))
         return steps
 
-    def _host_step(self, operation: Any) -> Callable[[list], None]:
+    def _host_step(self, operation: Any, needing_host: set[int]) -> Callable[[list], None]:
         if operation.definition.nested:
             return HostControlFlow(self, operation)
-        if operation.definition.check is not None and not self._on_host(operation):
+        if operation.definition.check is not None and not self._on_host(operation, needing_host):
             return CheckStep(self, operation)
         return HostStep(self, operation)
 
@@ -243,13 +246,24 @@ class Executor:
         return env
 
     def _recover(self, env: list, rest: Sequence[Any], problem: NotCompilableError) -> None:
-        """Moves the operation to the host, and runs what is left of this call with the new split."""
+        """Moves the operation to the host, and runs what is left of this call with the new split.
+
+        Where it is only for this call that the workers of a cluster must meet on the host, the next call is as before.
+        """
         while True:
-            with self._lock:
-                self._host.add(id(problem.operation))
-                self._steps = self._split(self._operations)
             left = {id(each) for step in rest for each in step.operations}
-            rest = self._split([each for each in self._operations if id(each) in left])
+            operations = [each for each in self._operations if id(each) in left]
+            with self._lock:
+                if isinstance(problem, UnequalWorkers):
+                    key = (id(problem.operation), *sorted(left))
+                    if key not in self._meeting_on_host:
+                        self._meeting_on_host[key] = self._split(operations, id(problem.operation))
+                    rest = self._meeting_on_host[key]
+                else:
+                    self._host.add(id(problem.operation))
+                    self._meeting_on_host.clear()
+                    self._steps = self._split(self._operations)
+                    rest = self._split(operations)
             done = 0
             try:
                 for step in rest:
@@ -466,6 +480,9 @@ class CompiledPiece:
             return results, assigned
 
         register_pytree()
+        if process.workers is not None and (meeting := meeting_operations(self.operations)):
+            fixed = all(each.shape.is_fully_defined() for each in self._entering)
+            return WorkerProgram(run, meeting, fixed, self._describe())
         return announced(jit(run, donate_argnums=(0,)), self._describe)
 
     def _describe(self) -> str:
