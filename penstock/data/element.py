@@ -193,10 +193,18 @@ class ElementFunction:
         function._take(graph)
         return function
 
+    def __reduce__(self) -> tuple:
+        return ElementFunction.of_graph, (self.name, self.graph, self.output_spec)
+
     def _take(self, graph: FuncGraph) -> None:
         self.graph = rewrite(graph).after  # it runs op by op, once for every element
         self.captures = self.graph.external_captures
         self._takes_strings = any(each.dtype is dtypes.string for each in self.graph.inputs)
+
+    @property
+    def in_debug_mode(self) -> bool:
+        """Whether the Python function itself is called for each element."""
+        return self._python is not None
 
     @property
     def is_random(self) -> bool:

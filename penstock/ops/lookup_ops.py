@@ -49,6 +49,13 @@ class Table:
         self.forbidden = forbidden or {}  # hashable key -> what it is kept for
         self._lock = threading.RLock()
 
+    def __getstate__(self) -> dict:
+        return {key: value for key, value in vars(self).items() if key != "_lock"}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.RLock()
+
     def __repr__(self) -> str:
         return f"<table {self.name!r} {self.key_dtype.name} -> {self.value_dtype.name}>"
 
