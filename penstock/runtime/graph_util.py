@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -173,19 +174,40 @@ def convert_variables_to_constants(
       >>> sorted({node.op for node in frozen.node})
       ['Const', 'Identity', 'Square']
     """
-    _check_message(input_graph_def)
-    by_name = {node.name: node for node in input_graph_def.node}
+    return with_constants(
+        input_graph_def,
+        output_node_names,
+        functools.partial(_values_of, sess),
+        variable_names_whitelist,
+        variable_names_blacklist,
+    )
+
+
+def with_constants(
+    graph_def: Any,
+    output_node_names: Sequence[str],
+    values_of: Callable[[list[Any]], dict[str, np.ndarray]],
+    allowed: Sequence[str] | None = None,
+    refused: Sequence[str] | None = None,
+) -> Any:
+    """The part of a graph that some nodes depend on, with constants for variables.
+
+    Args:
+      values_of: from the NodeDefs of variables to their values by name.
+      allowed, refused: names of variables to convert, or not to.
+    """
+    _check_message(graph_def)
+    by_name = {node.name: node for node in graph_def.node}
     wanted = [name for name in output_node_names if not _only_sets_up(by_name, name)]
-    part = extract_sub_graph(input_graph_def, wanted)
-    allowed = None if variable_names_whitelist is None else set(variable_names_whitelist)
-    refused = set(variable_names_blacklist or ())
+    part = extract_sub_graph(graph_def, wanted)
     chosen = [
         node
         for node in part.node
-        if node.op in VARIABLE_OPS and (allowed is None or node.name in allowed) and node.name not in refused
+        if node.op in VARIABLE_OPS
+        and (allowed is None or node.name in allowed)
+        and node.name not in (refused or ())
     ]
-    values = _values_of(sess, chosen)
-    result = freeze(part, values)
+    result = freeze(part, values_of(chosen))
     drop_unused_functions(result)
     return result
 

@@ -67,7 +67,14 @@ def collect_variable(variable: Any, variables_collections: Any, kind: str) -> No
             held.append(variable)
 
 
-@export(v1=["contrib.layers.collect_named_outputs", "contrib.layers.utils.collect_named_outputs"])
+@export(
+    v1=[
+        "contrib.layers.collect_named_outputs",
+        "contrib.layers.utils.collect_named_outputs",
+        "contrib.slim.utils.collect_named_outputs",
+        "contrib.layers.python.layers.utils.collect_named_outputs",
+    ]
+)
 def collect_named_outputs(collections: Any, alias: str, outputs: Any) -> Any:
     """Adds a tensor to collections under an alias that `convert_collection_to_dict` knows it by; returns the tensor."""
     if collections:
