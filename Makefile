@@ -70,6 +70,7 @@ coverage: $(READY)  ## which of the names in lists resolve; NAMES=FOLDER with tf
 	$(BIN)/python -m tools.write_coverage $(NAMES)
 
 bench: $(READY) $(ORACLE_READY) $(TORCH_READY)  ## Penstock beside its peers, in one run; writes docs/benchmarks.md
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks --tensorflow-python $(ORACLE_VENV)/bin/python --torch-python $(TORCH_VENV)/bin/python $(ARGS)
 
 wheel: $(READY)  ## build dist/*.whl

@@ -2,8 +2,9 @@
 
     python -m benchmarks --tensorflow-python PATH [--torch-python PATH] [--rounds N] [PATTERN ...]
 
-A peer is TensorFlow or Keras on PyTorch (each with an interpreter of its own), or Keras on JAX. A ratio below 1 means
-that Penstock needs less. The page is written only where all benchmarks ran.
+A peer is TensorFlow or Keras on PyTorch (each with an interpreter of its own), Keras on JAX, or the same model written
+in JAX or PyTorch without Keras. A ratio below 1 means that Penstock needs less. The page is written only where all
+benchmarks ran.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,9 @@ class Benchmark:
     arguments: tuple[str, ...]
     peers: tuple[str, ...]
     numbers: tuple[str, ...] = ()  # empty: all
+    runs: tuple[str, ...] = (
+        "",
+    )  # prefixes of the numbers, one for each run; they start without compiled programs
 
     @property
     def name(self) -> str:
@@ -37,13 +42,19 @@ class Benchmark:
         return " ".join([self.program, *self.arguments])
 
 
-_KERAS = ("tensorflow", "keras-jax", "keras-torch")
+_KERAS = ("tensorflow", "keras-jax", "keras-torch", "jax", "torch")
+_BY_HAND = {"jax": "loop_jax", "torch": "loop_torch"}  # peer -> the program that it runs instead
 _STEP = ("step_ms", "step_ms_median", "cpu_ms", "first_epoch_s", "peak_rss_mb")
+
+MODELS = ("mlp", "cnn", "conv1d", "cnn100", "lstm")
 
 BENCHMARKS = [
     Benchmark("call_overhead", (), ("tensorflow",)),
     Benchmark("startup", (), ("tensorflow",)),
-    *(Benchmark("fit_step", (model,), _KERAS, _STEP) for model in ("mlp", "cnn", "conv1d", "cnn100", "lstm")),
+    Benchmark("fit_overhead", (), ("tensorflow", "keras-jax")),
+    *(Benchmark("fit_step", (model,), _KERAS, _STEP) for model in MODELS),
+    *(Benchmark("first_step", (model,), ("tensorflow",), runs=("", "second_")) for model in MODELS),
+    *(Benchmark("inference", (model,), ("tensorflow",)) for model in MODELS),
     *(
         Benchmark("input_pipelines", (kind,), ("tensorflow",))
         for kind in ("memory", "records", "generator", "text", "next")
@@ -65,6 +76,8 @@ class Interpreters:
             "tensorflow": ([self.tensorflow], "tensorflow"),
             "keras-jax": ([sys.executable], "jax"),
             "keras-torch": (None if self.torch is None else [self.torch], "torch"),
+            "jax": ([sys.executable], "jax"),
+            "torch": (None if self.torch is None else [self.torch], "torch"),
         }[engine]
         return None if found[0] is None else found
 
@@ -72,12 +85,19 @@ class Interpreters:
 def run(engine: str, benchmark: Benchmark, interpreters: Interpreters) -> dict[str, float]:
     """What one engine printed."""
     command, backend = interpreters.command(engine)
-    program = [str(HERE / f"{benchmark.program}.py"), *benchmark.arguments]
+    program = [str(HERE / f"{_BY_HAND.get(engine, benchmark.program)}.py"), *benchmark.arguments]
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    result = subprocess.run([*command, *program], env=environment, capture_output=True, text=True)
-    if result.returncode:
-        raise SystemExit(f"{benchmark.name} under {engine} failed:\n{result.stderr}")
-    return json.loads(result.stdout.splitlines()[-1])
+    found: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        if len(benchmark.runs) > 1:
+            environment["PENSTOCK_CACHE"] = folder
+        for prefix in benchmark.runs:
+            result = subprocess.run([*command, *program], env=environment, capture_output=True, text=True)
+            if result.returncode:
+                raise SystemExit(f"{benchmark.name} under {engine} failed:\n{result.stderr}")
+            numbers = json.loads(result.stdout.splitlines()[-1])
+            found |= {prefix + name: value for name, value in numbers.items()}
+    return found
 
 
 def compare(benchmark: Benchmark, interpreters: Interpreters, rounds: int) -> dict[str, dict[str, float]]:

@@ -15,7 +15,14 @@ import numpy as np
 
 # Floating-point operations of a training step, in millions: products and convolutions, forward and backward.
 STEP_MFLOP = {"mlp": 105, "cnn": 524, "conv1d": 305, "cnn100": 70_978, "lstm": 1_751}
-COLORS = {"penstock": "#1f6feb", "tensorflow": "#e8872b", "keras-jax": "#8250df", "keras-torch": "#cf222e"}
+COLORS = {
+    "penstock": "#1f6feb",
+    "tensorflow": "#e8872b",
+    "keras-jax": "#8250df",
+    "keras-torch": "#cf222e",
+    "jax": "#bf8fff",
+    "torch": "#ff8182",
+}
 
 Results = dict[str, dict[str, dict[str, float]]]  # benchmark -> engine -> number
 
