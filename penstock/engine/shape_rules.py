@@ -53,7 +53,7 @@ class ShapeCall:
             f"{argument.name} is {[_show(each.shape) for each in value] if isinstance(value, list) else _show(value.shape)}"
             for argument, value in named
         )
-        return ShapeError(f"{self.definition.type}: {got}: {problem}")
+        return ShapeError(None, None, f"{self.definition.type}: {got}: {problem}")
 
 
 def _show(shape: TensorShape) -> str:

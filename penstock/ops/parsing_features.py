@@ -338,6 +338,5 @@ def _default(value: Any, dtype: DType, shape: TensorShape, key: str) -> Tensor:
         return tensor
     if tensor.shape.num_elements() == math.prod(shape.as_list()) or not tensor.shape.is_fully_defined():
         return reshape(tensor, shape.as_list())
-    raise ShapeError(
-        f"the default value of feature {key} has shape {tensor.shape}, and must have shape {shape}"
-    )
+    message = f"the default value of feature {key} has shape {tensor.shape}, and must have shape {shape}"
+    raise ShapeError(None, None, message)

@@ -230,14 +230,9 @@ def error_from_code(message: str, error_code: int, node_def: Any = None, op: Any
 class ShapeError(InvalidArgumentError, ValueError):
     """Raised by a shape rule if the inputs of an op do not fit together; says what was got and expected.
 
-    Both a ValueError, which TensorFlow raises while tracing, and what it raises when the op runs.
+    Both a ValueError, which TensorFlow raises while tracing, and what it raises when the op runs. It is made of the
+    same arguments as all OpErrors: Keras makes a new one of each, which says more.
     """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(None, None, message)
-
-    def __reduce__(self) -> tuple:
-        return type(self), (self.message,)
 
 
 class InaccessibleTensorError(ValueError):

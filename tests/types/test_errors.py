@@ -85,3 +85,10 @@ def test_graph_errors_have_the_builtin_classes_that_tensorflow_gives_them():
     assert issubclass(errors.InaccessibleTensorError, ValueError)
     assert issubclass(errors.OperatorNotAllowedInGraphError, TypeError)
     assert issubclass(errors.ShapeError, ValueError)
+
+
+def test_a_shape_error_can_be_made_anew_with_more_to_say():
+    error = errors.ShapeError(None, None, "no fit")
+    more = type(error)(error.node_def, error.op, f"in layer a: {error.message}", error.error_code)
+    assert more.message == "in layer a: no fit"
+    assert pickle.loads(pickle.dumps(more)).message == more.message
