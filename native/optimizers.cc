@@ -45,13 +45,13 @@ PENSTOCK_VECTORIZED void update_dense(const float* p, const float* m, const floa
 
 float* floats(const ffi::AnyBuffer& array) { return static_cast<float*>(array.untyped_data()); }
 
-// p, m, v, gradient: arrays of one shape; rates [4]; squares, where they are not those of the gradient.
+// p, m, v, gradient: arrays of one shape; rates [4]; with `has_squares`, what v moves to, where that is not the square of
+// the gradient. Arrays after these only say what must have been computed before.
 ffi::Error adam(ffi::AnyBuffer p, ffi::AnyBuffer m, ffi::AnyBuffer v, ffi::AnyBuffer g, ffi::AnyBuffer rates,
                 ffi::RemainingArgs rest, ffi::Result<ffi::AnyBuffer> new_p, ffi::Result<ffi::AnyBuffer> new_m,
-                ffi::Result<ffi::AnyBuffer> new_v) {
+                ffi::Result<ffi::AnyBuffer> new_v, bool has_squares) {
   return guarded("adam", [&] {
-    const float* squares = nullptr;
-    if (rest.size() > 0) squares = floats(rest.get<ffi::AnyBuffer>(0).value());
+    const float* squares = has_squares ? floats(rest.get<ffi::AnyBuffer>(0).value()) : nullptr;
     const float* given = floats(rates);
     Rates each{given[0], given[1], given[2], given[3]};
     Turn turn;
@@ -99,7 +99,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_adam, adam,
                                   .RemainingArgs()
                                   .Ret<ffi::AnyBuffer>()
                                   .Ret<ffi::AnyBuffer>()
-                                  .Ret<ffi::AnyBuffer>());
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<bool>("has_squares"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_sum_rows, sum_rows,
                               ffi::Ffi::Bind().Arg<ffi::AnyBuffer>().Arg<ffi::AnyBuffer>().Ret<ffi::AnyBuffer>());
 

@@ -1,9 +1,9 @@
 """How malloc treats large blocks: what XLA's temporary buffers need on a CPU.
 
-glibc maps each large block afresh and unmaps it when it is freed, and the heap that a thread gets for itself goes back
-whole as soon as nothing in it is in use. XLA allocates its buffers at each call, from several threads, so that a
-training step spent more time in page faults than in arithmetic. Instead there is one heap, and what is freed in it is
-kept and used again.
+glibc maps each large block afresh and unmaps it when it is freed; so it does with what does not fit into the heap of
+64 MB that every thread has for itself. XLA allocates its buffers at each call, from several threads, so that a training
+step spent more time in page faults than in arithmetic. Instead there is one heap, and what is freed in it is kept and
+used again.
 """
 
 from __future__ import annotations
@@ -15,16 +15,28 @@ import sys
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 
-_SETTINGS = (
+_KEEPING = (
     (_M_MMAP_MAX, 0),  # no block gets a mapping of its own
     (_M_TRIM_THRESHOLD, 2**31 - 1),  # what is free at the end of the heap goes back from 2 GB on
     (_M_TOP_PAD, 64 * 2**20),  # the heap grows by large steps
-    (_M_ARENA_MAX, 1),  # no thread gets a heap of its own, but for those that already have one
 )
 
 
+def share_one_heap() -> bool:
+    """Lets threads that start from now on allocate from the main heap; returns whether it did.
+
+    This is called when Penstock is imported: a heap that a thread has got stays, and is given to others too.
+    """
+    return _set(((_M_ARENA_MAX, 1),))
+
+
 def keep_freed_memory() -> bool:
-    """Sets malloc so, for this process; returns whether it did.
+    """Keeps large blocks that are freed, for this process; returns whether it did."""
+    return _set(_KEEPING)
+
+
+def _set(settings: tuple[tuple[int, int], ...]) -> bool:
+    """Sets malloc so, where it is glibc's.
 
     The user's own choice stays: a variable `MALLOC_...` (such as `MALLOC_TRIM_THRESHOLD_`), or `PENSTOCK_MALLOC=0`.
     """
@@ -38,5 +50,5 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, ValueError):  # another libc
         return False
-    done = [mallopt(name, value) for name, value in _SETTINGS]
+    done = [mallopt(name, value) for name, value in settings]
     return all(each == 1 for each in done)

@@ -15,7 +15,13 @@ _LEAST = 4096  # elements; below that a call costs more than a pass
 
 
 def adam(
-    p: Any, m: Any, v: Any, rates: Sequence[Any], gradient: Any, squares: Any = None
+    p: Any,
+    m: Any,
+    v: Any,
+    rates: Sequence[Any],
+    gradient: Any,
+    squares: Any = None,
+    after: Sequence[Any] = (),
 ) -> Sequence[Any] | None:
     """Adam's update of a variable p and its moments m and v.
 
@@ -23,6 +29,8 @@ def adam(
       p, m, v, gradient: arrays of one shape.
       rates: scalars: 1 - beta_1, 1 - beta_2, the step size, epsilon.
       squares: what v moves to, where that is not the square of the gradient.
+      after: results that are computed before p is overwritten. Without these, XLA does not know the order of the update
+        and the last use of p, and copies p.
 
     Returns:
       The new p, m and v.
@@ -31,8 +39,8 @@ def adam(
     if math.prod(p.shape) < _LEAST or not native.takes(*arrays, bfloat16=False):
         return None
     packed = jnp.stack([jnp.asarray(each, np.float32) for each in rates])
-    arrays.insert(4, packed)
-    return native.call("adam", [p.shape] * 3, *arrays, in_place=3)
+    arrays[4:4] = [packed]
+    return native.call("adam", [p.shape] * 3, *arrays, *after, in_place=3, has_squares=squares is not None)
 
 
 def sum_rows(rows: Any, ids: Any, count: int) -> Any | None:

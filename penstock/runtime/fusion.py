@@ -45,9 +45,15 @@ class Uses:
         self._inside: set[int] = set()
         self._writes: dict[int, list[Any]] = {}
         self._order: dict[int, int] = {}
+        self._reads: dict[int, set[int]] = {}  # of a variable: its values
+        self._products: list[Any] = []
         for operation in operations:
             self._order[id(operation)] = len(self._order)
             self._inside.update(id(each) for each in operation.outputs)
+            if operation.type == "ReadVariableOp":
+                self._reads.setdefault(id(operation.inputs[0]), set()).add(id(operation.outputs[0]))
+            elif operation.type in _PRODUCTS:
+                self._products.append(operation)
             for each in written_tensors(operation):
                 self._writes.setdefault(id(each), []).append(operation)
             if operation.type not in _ONLY_SHAPES:
@@ -65,6 +71,15 @@ class Uses:
         found = self._writes.get(id(resource), [])
         return found[0] if len(found) == 1 else None
 
+    def products_of(self, resource: Any) -> list[Any]:
+        """What products and convolutions in the piece make of a variable's value."""
+        values = self._reads.get(id(resource), set())
+        return [
+            each.outputs[0]
+            for each in self._products
+            if any(id(tensor) in values for tensor in each.inputs) and id(each.outputs[0]) in self._count
+        ]
+
     def in_order(self, *operations: Any) -> bool:
         """Whether operations of the piece run in this order."""
         places = [self._order.get(id(each), -1) for each in operations]
@@ -72,6 +87,7 @@ class Uses:
 
 
 _ONLY_SHAPES = {"Shape", "Size", "Rank"}
+_PRODUCTS = {"MatMul", "BatchMatMulV2", "Conv2DBackpropInput", "Conv3DBackpropInputV2"}
 _RESHAPES = {"Reshape", "Squeeze", "ExpandDims"}
 
 _CONVOLUTIONS = {
@@ -183,6 +199,8 @@ def _adam(operation: Any, uses: Uses) -> Compute | None:
     if squared.type == "Square" and squared.inputs[0] is found["g"]:
         del found["squares"]
 
+    products = uses.products_of(p)
+
     def compute(values: dict[int, Any]) -> Any:
         variables = [values[id(each)] for each in (p, found["m"], found["v"])]
         value, m, v = variables[0].value, values[id(found["m_before"])], values[id(found["v_before"])]
@@ -192,7 +210,9 @@ def _adam(operation: Any, uses: Uses) -> Compute | None:
             map(np.ndim, rates)
         ):
             return None
-        new = native_updates.adam(value, m, v, rates, *others)
+        new = native_updates.adam(
+            value, m, v, rates, *others, after=[values[id(each)] for each in products if id(each) in values]
+        )
         if new is None:
             return None
         for variable, updated in zip(variables, new):
