@@ -1,11 +1,24 @@
 // Bilinear resizing of images [batch, height, width, channels], for the host: input pipelines call it from their threads.
 //
 // Which pixels an output lies between, and where between them, comes from the caller. The arithmetic is that of the
-// NumPy kernel, operation by operation, so that both give the same numbers: rows first, then between two rows.
+// NumPy kernel, operation by operation, so that both give the same numbers: rows first, then between two rows, then
+// the division that usually follows ("/ 255.0"), which costs nothing while the numbers are in registers.
 #include <cstdint>
 #include <cstring>
 #include <utility>
 #include <vector>
+
+#if defined(__x86_64__)
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // in GCC's own header: its bug 105593
+#endif
+#include <immintrin.h>
+#endif
+
+#include "vectorized.h"
+
+// A multiplication and an addition stay two roundings, as in NumPy, also where the processor could do both in one.
+#pragma GCC optimize("fp-contract=off")
 
 namespace penstock {
 namespace {
@@ -17,43 +30,127 @@ struct Axis {
   const float* share;
 };
 
+// Part of the functions below that are compiled for several processors.
+#define PENSTOCK_INLINE inline __attribute__((always_inline))
+
 // Four numbers at once; of pixels with three channels the fourth is the next pixel's, and is written over by it.
 typedef float Four __attribute__((vector_size(16)));
-constexpr long kBeyond = 4;  // how many numbers behind a line may be read and written
+constexpr long kFour = 4;
+constexpr long kBeyond = kFour;  // how many numbers behind a line may be read and written
 
-inline Four load(const float* from) {
+// Where the pixels of a line come from, in the form that the loop over them wants.
+struct Columns {
+  Columns(const Axis& axis, long channels) : size(axis.size), left(size), right(size), share(kFour * size) {
+    for (long x = 0; x < size; ++x) {
+      left[x] = static_cast<int32_t>(axis.first[x] * channels);
+      right[x] = static_cast<int32_t>(axis.second[x] * channels);
+      for (long i = 0; i < kFour; ++i) share[kFour * x + i] = axis.share[x];
+    }
+  }
+
+  long size;
+  std::vector<int32_t> left, right;  // in numbers, not in pixels
+  std::vector<float> share;          // four times each
+};
+
+PENSTOCK_INLINE Four load(const float* from) {
   Four four;
   std::memcpy(&four, from, sizeof four);
   return four;
 }
 
-inline void resize_line(const float* line, const Axis& columns, long channels, float* out) {
+PENSTOCK_INLINE void resize_line(const float* line, const Columns& columns, long channels, float* out) {
+  const int32_t *left_at = columns.left.data(), *right_at = columns.right.data();
+  const float* share = columns.share.data();
+  const long size = columns.size;
   if (channels == 3 || channels == 4) {
-    for (long x = 0; x < columns.size; ++x) {
-      const Four left = load(line + columns.first[x] * channels);
-      const Four right = load(line + columns.second[x] * channels);
-      const Four between = left + (right - left) * columns.share[x];
-      std::memcpy(out + x * channels, &between, sizeof between);
+    for (long x = 0; x < size; ++x, out += channels) {
+      const Four left = load(line + left_at[x]);
+      const Four right = load(line + right_at[x]);
+      const Four between = left + (right - left) * load(share + kFour * x);
+      std::memcpy(out, &between, sizeof between);
     }
     return;
   }
-  for (long x = 0; x < columns.size; ++x) {
-    const float* left = line + columns.first[x] * channels;
-    const float* right = line + columns.second[x] * channels;
-    for (long c = 0; c < channels; ++c)
-      out[x * channels + c] = left[c] + (right[c] - left[c]) * columns.share[x];
+  for (long x = 0; x < size; ++x) {
+    const float *left = line + left_at[x], *right = line + right_at[x];
+    for (long c = 0; c < channels; ++c) out[x * channels + c] = left[c] + (right[c] - left[c]) * share[kFour * x];
   }
 }
 
-void between(const float* top, const float* bottom, float share, long count, float* out) {
-  for (long i = 0; i < count; ++i) out[i] = top[i] + (bottom[i] - top[i]) * share;
+#if defined(__x86_64__)
+#define PENSTOCK_HAS_SHUFFLES 1
+#define PENSTOCK_SHUFFLES __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi")))
+
+// The same for bytes, 16 numbers at a time, for processors that pick any bytes out of 64: those that the numbers lie
+// between are mostly so near to each other, and then need not be made floats one by one.
+struct Picks {
+  static constexpr long kNumbers = 16, kWindow = 64;
+
+  struct Pick {
+    int32_t base;               // the first of 64 bytes
+    uint64_t inside;            // which of them are in the line
+    uint8_t at[2 * kNumbers];   // where among them the left and the right ones are
+    float share[kNumbers];
+  };
+
+  Picks(const Axis& axis, long channels, long line) : size(axis.size * channels) {
+    usable = __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512vl");
+    for (long first = 0; usable && first < size; first += kNumbers) {
+      Pick pick{};
+      pick.base = static_cast<int32_t>(axis.first[first / channels] * channels);
+      const long left = line - pick.base;
+      pick.inside = left >= kWindow ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
+      for (long i = 0; i < kNumbers && first + i < size; ++i) {
+        const long x = (first + i) / channels, channel = (first + i) % channels;
+        const long at[2] = {axis.first[x] * channels + channel - pick.base,
+                            axis.second[x] * channels + channel - pick.base};
+        usable = usable && at[0] >= 0 && at[0] < kWindow && at[1] >= 0 && at[1] < kWindow;
+        pick.at[i] = static_cast<uint8_t>(at[0]);
+        pick.at[kNumbers + i] = static_cast<uint8_t>(at[1]);
+        pick.share[i] = axis.share[x];
+      }
+      picks.push_back(pick);
+    }
+  }
+
+  bool usable;
+  long size;
+  std::vector<Pick> picks;
+};
+
+PENSTOCK_SHUFFLES void resize_line(const uint8_t* line, const Picks& picks, float* out) {
+  long left = picks.size;
+  for (const Picks::Pick& pick : picks.picks) {
+    const __m512i window = _mm512_maskz_loadu_epi8(pick.inside, line + pick.base);
+    const __m256i at = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(pick.at));
+    const __m256i both = _mm512_castsi512_si256(_mm512_permutexvar_epi8(_mm512_castsi256_si512(at), window));
+    const __m512 first = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm256_castsi256_si128(both)));
+    const __m512 second = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm256_extracti128_si256(both, 1)));
+    const __m512 share = _mm512_loadu_ps(pick.share);
+    const __m512 between = _mm512_add_ps(first, _mm512_mul_ps(_mm512_sub_ps(second, first), share));
+    const __mmask16 wanted = left >= Picks::kNumbers ? 0xFFFF : static_cast<__mmask16>((1u << left) - 1);
+    _mm512_mask_storeu_ps(out, wanted, between);
+    out += Picks::kNumbers;
+    left -= Picks::kNumbers;
+  }
+}
+#endif
+
+PENSTOCK_INLINE void between(const float* top, const float* bottom, float share, float divisor, long count, float* out) {
+  if (divisor == 1.0f) {
+    for (long i = 0; i < count; ++i) out[i] = top[i] + (bottom[i] - top[i]) * share;
+  } else {
+    for (long i = 0; i < count; ++i) out[i] = (top[i] + (bottom[i] - top[i]) * share) / divisor;
+  }
 }
 
-template <typename T>
-void resize(const T* images, long batch, long height, long width, long channels, const Axis& rows,
-            const Axis& columns, float* out) {
-  const long line = columns.size * channels, pixels_of_row = width * channels;
-  std::vector<float> row(pixels_of_row + kBeyond), lines(2 * (line + kBeyond));
+// `resize_row(pixels of a row, out)` resizes one row.
+template <typename T, typename ResizeRow>
+PENSTOCK_INLINE void resize_rows(const T* images, long batch, long height, long pixels_of_row, long line, const Axis& rows,
+                                 float divisor, float* out, ResizeRow resize_row) {
+  std::vector<float> lines(2 * (line + kBeyond));
   float* line_at[2] = {lines.data(), lines.data() + line + kBeyond};
   for (long image = 0; image < batch; ++image) {
     const T* pixels = images + image * height * pixels_of_row;
@@ -66,28 +163,61 @@ void resize(const T* images, long batch, long height, long width, long channels,
       const int64_t wanted[2] = {rows.first[y], rows.second[y]};
       for (int i = 0; i < 2; ++i)
         if (held[i] != wanted[i]) {
-          const T* from = pixels + wanted[i] * pixels_of_row;
-          for (long x = 0; x < pixels_of_row; ++x) row[x] = static_cast<float>(from[x]);
-          resize_line(row.data(), columns, channels, line_at[i]);
+          resize_row(pixels + wanted[i] * pixels_of_row, line_at[i]);
           held[i] = wanted[i];
         }
-      between(line_at[0], line_at[1], rows.share[y], line, out + (image * rows.size + y) * line);
+      between(line_at[0], line_at[1], rows.share[y], divisor, line, out + (image * rows.size + y) * line);
     }
   }
+}
+
+template <typename T>
+PENSTOCK_INLINE void resize(const T* images, long batch, long height, long width, long channels, const Axis& rows,
+                            const Axis& across, float divisor, float* out) {
+  const Columns columns(across, channels);
+  const long pixels_of_row = width * channels;
+  std::vector<float> row(pixels_of_row + kBeyond);
+  float* wide = row.data();
+  resize_rows(images, batch, height, pixels_of_row, across.size * channels, rows, divisor, out,
+              [&](const T* pixels, float* line) __attribute__((always_inline)) {
+                for (long x = 0; x < pixels_of_row; ++x) wide[x] = static_cast<float>(pixels[x]);
+                resize_line(wide, columns, channels, line);
+              });
+}
+
+PENSTOCK_VECTORIZED
+void resize_bytes(const uint8_t* images, long batch, long height, long width, long channels, const Axis& rows,
+                  const Axis& columns, float divisor, float* out) {
+#ifdef PENSTOCK_HAS_SHUFFLES
+  const Picks picks(columns, channels, width * channels);
+  if (picks.usable) {
+    resize_rows(images, batch, height, width * channels, picks.size, rows, divisor, out,
+                [&](const uint8_t* pixels, float* line) { resize_line(pixels, picks, line); });
+    return;
+  }
+#endif
+  resize(images, batch, height, width, channels, rows, columns, divisor, out);
+}
+
+PENSTOCK_VECTORIZED
+void resize_floats(const float* images, long batch, long height, long width, long channels, const Axis& rows,
+                   const Axis& columns, float divisor, float* out) {
+  resize(images, batch, height, width, channels, rows, columns, divisor, out);
 }
 
 }  // namespace
 }  // namespace penstock
 
-extern "C" void penstock_resize_bilinear(const void* images, int is_uint8, long batch, long height, long width,
+// `divisor` is what every number is divided by at the end; 1 leaves them as they are.
+extern "C" void penstock_resize_images(const void* images, int is_uint8, long batch, long height, long width,
                                          long channels, long out_height, long out_width,
                                          const int64_t* top, const int64_t* bottom, const float* vertical,
                                          const int64_t* left, const int64_t* right, const float* horizontal,
-                                         float* out) {
+                                         float divisor, float* out) {
   const penstock::Axis rows{out_height, top, bottom, vertical};
   const penstock::Axis columns{out_width, left, right, horizontal};
   if (is_uint8)
-    penstock::resize(static_cast<const uint8_t*>(images), batch, height, width, channels, rows, columns, out);
+    penstock::resize_bytes(static_cast<const uint8_t*>(images), batch, height, width, channels, rows, columns, divisor, out);
   else
-    penstock::resize(static_cast<const float*>(images), batch, height, width, channels, rows, columns, out);
+    penstock::resize_floats(static_cast<const float*>(images), batch, height, width, channels, rows, columns, divisor, out);
 }

@@ -12,6 +12,7 @@ from penstock.data.aligned import empty
 from penstock.data.dataset import INFINITE, UNKNOWN, Dataset, count_of
 from penstock.data.element import as_eager, leaves
 from penstock.data.iteration import Iteration, elements_of
+from penstock.data.reversed_pixels import copy_reversed_pixels
 from penstock.ops.ragged_spec import RaggedTensorSpec
 from penstock.ops.ragged_tensor import RaggedTensor
 from penstock.types import errors
@@ -128,6 +129,8 @@ def _copy(target: np.ndarray, source: Any) -> None:
         and source.dtype == target.dtype
         and not source.dtype.hasobject
     ):
+        if copy_reversed_pixels(target, source):
+            return
         pixel = np.dtype((np.void, source.itemsize * source.shape[-1]))
         target, source = target.view(pixel), source.view(pixel)
     target[...] = source

@@ -9,15 +9,16 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 from penstock.data.iteration import Iteration
 from penstock.ops.random_stream import carried
 
-# AUTOTUNE: calls that take at least this long (seconds) are worth handing to other threads.
-_WORTH_A_THREAD = 400e-6
+# AUTOTUNE: calls that take at least this long (seconds) are worth handing to other threads, a few at a time.
+_WORTH_A_THREAD = 100e-6
 _TUNING_CALLS = 16
-_FEW_AT_A_TIME = 2e-3  # seconds of work that a thread gets at once
+_FEW_AT_A_TIME = 6e-3  # seconds of work that a thread gets at once
+_MOST_TOGETHER = 16  # elements
 _MOST_CALLS = 8 * (os.cpu_count() or 1)
 
 
@@ -65,23 +66,33 @@ class Calls:
 
     Args:
       at: the position of the node that calls.
-      prepare: runs here, in order (where the random numbers of a call are drawn). call: runs on any thread.
+      prepare: for several elements; runs here, in order (where the random numbers of a call are drawn).
+      call: for one prepared element; runs on any thread.
+      several: as `call`, for several elements at once, or None. Where it fails, `call` goes through them.
       workers: how many calls at once; None to find out.
       ordered: whether results come in the order of the elements.
     """
 
-    def __init__(self, at: Iteration, prepare: Callable, call: Callable, workers: int | None, ordered: bool):
-        self._at, self._prepare, self._call = at, prepare, call
+    def __init__(
+        self,
+        at: Iteration,
+        prepare: Callable,
+        call: Callable,
+        several: Callable | None,
+        workers: int | None,
+        ordered: bool,
+    ):
+        self._at, self._prepare, self._call, self._several = at, prepare, call, several
         self._workers, self._ordered = workers, ordered
-        self._running: collections.deque[Future] = collections.deque()
+        self._running: collections.deque[_Running] = collections.deque()
         self._done: collections.deque[_Outcome] = collections.deque(
             _Outcome(each["prepared"], each["result"]) for each in at.kept.get("done", ())
         )
         at.keep(self._describe)
 
     def _describe(self) -> dict:
-        outcomes = [*self._done, *(each for future in self._running for each in future.result())]
-        # What failed is called again, when its turn comes.
+        outcomes = [*self._done, *(each for running in self._running for each in running.outcomes())]
+        # What failed, or had not begun when an error ended the threads, is called again, when its turn comes.
         return {"done": [{"prepared": each.prepared, "result": each.result} for each in outcomes]}
 
     def results(self, elements: Iterator[list]) -> Iterator[list]:
@@ -97,30 +108,46 @@ class Calls:
                 if element is None:
                     return
                 started = time.perf_counter()
-                result = call(prepare(element))
+                (prepared,) = prepare([element])
+                result = call(prepared)
                 times.append(time.perf_counter() - started)
                 yield result
             seconds = statistics.median(times)  # the first call pays for what is made once
             if seconds < _WORTH_A_THREAD:
-                for element in elements:
-                    yield call(prepare(element))
+                yield from self._here(elements)
                 return
-        yield from self._on_threads(elements, max(1, int(_FEW_AT_A_TIME / seconds)))
+        yield from self._on_threads(elements, min(max(1, int(_FEW_AT_A_TIME / seconds)), _MOST_TOGETHER))
+
+    def _here(self, elements: Iterator[list]) -> Iterator[list]:
+        """The results, computed on this thread."""
+        if self._several is None:
+            for element in elements:
+                (prepared,) = self._prepare([element])
+                yield self._call(prepared)
+            return
+        taken = _Taken(elements)
+        while taken.more:
+            few = taken.next(_MOST_TOGETHER)
+            self._done.extend(self._outcomes(self._prepare(few)) if few else ())
+            while self._done:
+                yield self._take()
+        taken.end()
 
     def _on_threads(self, elements: Iterator[list], together: int) -> Iterator[list]:
         tuner = Tuner() if self._workers is None else None
         pool = ThreadPoolExecutor(self._workers or _MOST_CALLS, thread_name_prefix="tf_data_map")
-        work = carried(self._several)
-        more = True
+        work = carried(self._outcomes)
+        taken = _Taken(elements)
         try:
             while True:
                 limit = tuner.calls if tuner else (self._workers or 1) * 2
-                while more and len(self._running) < limit:
-                    prepared = [self._prepare(each) for each in itertools.islice(elements, together)]
-                    more = len(prepared) == together
-                    if prepared:
-                        self._running.append(pool.submit(work, prepared))
+                while taken.more and len(self._running) < limit:
+                    few = taken.next(together)
+                    if few:
+                        prepared = self._prepare(few)
+                        self._running.append(_Running(pool.submit(work, prepared), prepared))
                 if not self._running:
+                    taken.end()
                     return
                 self._wait(tuner)
                 while self._done:
@@ -128,15 +155,20 @@ class Calls:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _several(self, prepared: list) -> list[_Outcome]:
+    def _outcomes(self, prepared: list) -> list[_Outcome]:
+        if self._several is not None and len(prepared) > 1:
+            try:
+                return [_Outcome(None, each) for each in self._several(prepared)]
+            except Exception:  # one of them: which, and what it says, shows below
+                pass
         return [_outcome(self._call, each) for each in prepared]
 
     def _wait(self, tuner: Tuner | None) -> None:
         """Takes over the results of the next thread that is done: the first, or any where the order does not matter."""
         chosen = 0
         if not self._ordered:
-            chosen = next((i for i, each in enumerate(self._running) if each.done()), 0)
-        future = self._running[chosen]
+            chosen = next((i for i, each in enumerate(self._running) if each.future.done()), 0)
+        future = self._running[chosen].future
         waits = not future.done()
         started = time.perf_counter()
         outcomes = future.result()
@@ -153,6 +185,47 @@ class Calls:
         if outcome.error is not None:
             raise outcome.error
         return self._call(outcome.prepared) if outcome.result is None else outcome.result
+
+
+class _Taken:
+    """Elements taken from an iterator, several at a time; an error waits until those before it have had their turn.
+
+    Attributes:
+      more: whether there may be more.
+    """
+
+    def __init__(self, elements: Iterator[list]):
+        self._elements = elements
+        self._error: Exception | None = None
+        self.more = True
+
+    def next(self, count: int) -> list[list]:
+        """The next `count` elements, or fewer at the end."""
+        taken: list[list] = []
+        try:
+            taken.extend(itertools.islice(self._elements, count))
+        except Exception as error:
+            self._error = error
+        self.more = len(taken) == count and self._error is None
+        return taken
+
+    def end(self) -> None:
+        """Raises the error that ended the elements, if it was one."""
+        if self._error is not None:
+            raise self._error
+
+
+class _Running(NamedTuple):
+    """Calls that a thread has, or will have."""
+
+    future: Future
+    prepared: list
+
+    def outcomes(self) -> list[_Outcome]:
+        """What they gave."""
+        if self.future.cancelled():
+            return [_Outcome(each, None) for each in self.prepared]
+        return self.future.result()
 
 
 class _Outcome:

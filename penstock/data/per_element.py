@@ -12,6 +12,7 @@ from penstock.data.element import ElementFunction, Layout, leaves, spec_of
 from penstock.data.iteration import Iteration
 from penstock.data.parallel_calls import Calls
 from penstock.data.random_parts import RandomParts
+from penstock.data.row_calls import several_calls
 from penstock.types import dtypes
 from penstock.types.specs import TensorSpec
 from penstock.types.tensors import EagerTensor, Tensor
@@ -44,11 +45,16 @@ class Map(Dataset):
         if workers in (None, 1) and "done" not in at.kept or (random is not None and not random.separable):
             return map(at.function(self._function), at.input())
         ordered = self._ordered if self._ordered is not None else self._options.deterministic is not False
+        captured = [at.value(each) for each in self._function.captures]
         if random is None:
-            prepare, call = list, at.function(self._function)
+            prepare, call, several = (
+                list,
+                at.function(self._function),
+                several_calls(self._function, captured),
+            )
         else:
-            prepare, call = random.bound([at.value(each) for each in self._function.captures])
-        calls = Calls(at, prepare, call, None if workers == AUTOTUNE else workers or 1, ordered)
+            prepare, call, several = random.bound(captured)
+        calls = Calls(at, prepare, call, several, None if workers == AUTOTUNE else workers or 1, ordered)
         return calls.results(at.input())
 
     def _describe(self) -> str:

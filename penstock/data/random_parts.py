@@ -6,13 +6,18 @@ the elements are handed out, one after the other, so that a seed gives the numbe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from penstock.data.element import ElementFunction, as_array
+from penstock.data.row_calls import RowCalls
 from penstock.engine.context import thread
+from penstock.engine.static_value import constant_value
+from penstock.ops.random_ops import UniformCalls
 from penstock.runtime.executor import Executor, to_raw
 from penstock.runtime.lowering import nested_graphs, pruned
+from penstock.types import dtypes
 from penstock.types.tensors import EagerTensor
 
 
@@ -44,8 +49,13 @@ class RandomParts:
             rest.append(operation)
         self._operations, self._rest = operations, rest
 
-    def bound(self, captured: Sequence[Any]) -> tuple[Callable, Callable]:
-        """`prepare(element)`, which draws, and `call(what prepare gave)`, which does everything else."""
+    def bound(self, captured: Sequence[Any]) -> tuple[Callable, Callable, Callable | None]:
+        """The function for values of its captures.
+
+        Returns:
+          `prepare(elements)`, which draws for several elements in order; `call(what prepare gave for one)`, which does
+          everything else; and the same for several at once (`RowCalls`), or None.
+        """
         values = [to_raw(each) if isinstance(each, EagerTensor) else each for each in captured]
         inputs, count = self._graph.inputs, self._captured
         captures = inputs[len(inputs) - count :]
@@ -54,15 +64,24 @@ class RandomParts:
         draw = Executor([*needed, *drawn], captures, self._drawn, prefer_host=True).run
         run = Executor(self._rest, [*inputs, *self._drawn], self._graph.outputs, prefer_host=True).run
 
-        def prepare(element: list) -> list:
-            return _eagerly(draw, values) + [as_array(each) for each in element]
+        several = [_several_draws(each) for each in drawn]
+
+        def prepare(elements: list[list]) -> list[list]:
+            numbers: list[Any] = []
+            if None in several:
+                numbers = [_eagerly(draw, values) for _ in elements]
+            else:
+                numbers.extend(zip(*(each(len(elements)) for each in several)))
+            return [[*each, *map(as_array, element)] for each, element in zip(numbers, elements)]
 
         split = len(self._drawn)
 
         def call(prepared: list) -> list:
             return _eagerly(run, [*prepared[split:], *values, *prepared[:split]])
 
-        return prepare, call
+        given = [*self._drawn, *inputs[: len(inputs) - count], *captures]
+        rows = RowCalls(self._rest, given, len(given) - count, values, self._graph.outputs)
+        return prepare, call, rows if rows.possible else None
 
 
 def is_random(operation: Any) -> bool:
@@ -72,6 +91,17 @@ def is_random(operation: Any) -> bool:
     if not operation.definition.nested:
         return False
     return any(is_random(each) for graph in nested_graphs(operation) for each in graph.get_operations())
+
+
+def _several_draws(operation: Any) -> Callable[[int], list] | None:
+    """`draw(count)`: what that many calls of a random op give; None where the op has to be called that often."""
+    dims = constant_value(operation.inputs[0])
+    if operation.type != "RandomUniform" or operation.attrs["dtype"] is not dtypes.float32 or dims is None:
+        return None
+    dims = tuple(map(int, dims))
+    if not 0 < math.prod(dims) <= UniformCalls.MOST_NUMBERS:
+        return None
+    return UniformCalls(dims, **operation.definition.attrs_for_kernel(operation.attrs))
 
 
 def _feeds(operation: Any, users: list) -> bool:

@@ -48,6 +48,38 @@ for _op_type, _distribution in _OF_SHAPE.items():
     _define_of_shape(_op_type, _distribution)
 
 
+class UniformCalls:
+    """Calls of a RandomUniform for few numbers, one after the other: computed for many calls at once.
+
+    Args:
+      dims: the shape of what a call gives; at most `MOST_NUMBERS` numbers.
+    """
+
+    MOST_NUMBERS = 4  # those of one block
+    _AHEAD = 256  # calls
+
+    def __init__(self, dims: tuple[int, ...], *, dtype: DType, seed: Any, seed2: Any, _stream: Any):
+        self._dims, self._dtype = dims, dtype
+        self._blocks = math.prod(dims) * RESERVED
+        self._kind = (_stream, seed, seed2, "RandomUniform", dtype.name, np.dtype(np.int32))
+        self._table: list = []  # what the calls from the generator `_start` on give
+        self._start: Any = None
+
+    def __call__(self, count: int) -> list:
+        """What the next `count` calls give."""
+        stream, *kind = self._kind
+        generator = reserve(np, stream, count * self._blocks, *kind)
+        if generator != self._start or count > len(self._table):
+            calls = max(count, self._AHEAD)
+            offsets = np.arange(0, calls * self._blocks, self._blocks, np.uint64)
+            words = np.stack(generator.block(np, offsets), axis=1)[:, : math.prod(self._dims)]
+            numbers = random_distributions.to_unit(np, words, self._dtype.np_dtype)
+            self._table = list(numbers.reshape(calls, *self._dims))
+        found, self._table = self._table[:count], self._table[count:]
+        self._start = generator.advanced(np, count * self._blocks)
+        return found
+
+
 def checked_bounds(minval: Any, maxval: Any) -> None:
     """Refuses bounds of random integers that are no scalars, or known to be in the wrong order."""
     for name, value in (("minval", minval), ("maxval", maxval)):
