@@ -62,6 +62,16 @@ def is_loaded() -> bool:
     return _configured
 
 
+def restart() -> None:
+    """Takes XLA's backends down; the next use starts them. Nothing may live on their devices."""
+    global _configured
+    with _configure_lock:
+        import jax.extend.backend
+
+        jax.extend.backend.clear_backends()
+        _configured = False
+
+
 def wide_types() -> Any:
     """The context in which JAX has int64, float64 and complex128, as TensorFlow has; for this thread alone."""
     return jax.enable_x64(True)

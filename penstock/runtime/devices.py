@@ -57,7 +57,7 @@ config = _Config()
 
 def _platform(device_type: str) -> list[Any]:
     try:
-        return jax.devices({"GPU": "gpu", "TPU": "tpu"}.get(device_type, "cpu"))
+        return jax.local_devices(backend={"GPU": "gpu", "TPU": "tpu"}.get(device_type, "cpu"))
     except RuntimeError:
         return []
 
@@ -125,7 +125,7 @@ def set_logical_device_configuration(
         is_loaded()
         and not config.may_change
         and device.device_type == "CPU"
-        and len(jax.devices("cpu")) != len(logical_devices)
+        and len(jax.local_devices(backend="cpu")) != len(logical_devices)
     ):
         raise RuntimeError("Virtual devices cannot be modified after being initialized")
     config.logical[device.name] = logical_devices
