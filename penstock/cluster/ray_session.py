@@ -12,6 +12,7 @@ import os
 import pathlib
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -122,24 +123,29 @@ def _environment(**values: str) -> Iterator[None]:
 
 
 def actor(cls: type, name: str, *args: Any, **options: Any) -> Any:
-    """Starts an actor under a name, or finds the one that another process started under it.
+    """Starts an actor that `find_actor` finds by its name.
 
     It reserves no CPU: whoever starts actors decides how many there are. It ends with the process that started it.
 
     Args:
-      cls: its class. name: its name in the cluster. args: of the class.
+      cls: its class. name: its name in the cluster; another one may have it after this one's end. args: of the class.
       options: further ones of Ray.
     """
-    options = {"num_cpus": 0, "max_restarts": 0, "get_if_exists": True, **options}
-    return ray().remote(cls).options(name=name, namespace=NAMESPACE, **options).remote(*args)
+    # Ray keeps the name of a dead actor as long as somebody holds a handle of it, so each has one of its own.
+    own_name = f"{name}@{uuid.uuid4().hex[:8]}"
+    options = {"num_cpus": 0, "max_restarts": 0, **options}
+    return ray().remote(cls).options(name=own_name, namespace=NAMESPACE, **options).remote(*args)
 
 
 def find_actor(name: str) -> Any | None:
-    """The actor of that name; None where there is none (any more)."""
-    try:
-        return ray().get_actor(name, namespace=NAMESPACE)
-    except ValueError:
-        return None
+    """The living actor that was started under that name; None where there is none."""
+    for found in ray().util.list_named_actors(all_namespaces=True):
+        if found["namespace"] == NAMESPACE and found["name"].startswith(f"{name}@"):
+            try:
+                return ray().get_actor(found["name"], namespace=NAMESPACE)
+            except ValueError:
+                pass  # it has ended since
+    return None
 
 
 def wait_for(found: Callable[[], Any], seconds: float, what: str) -> Any:

@@ -126,11 +126,10 @@ class Rendezvous:
         """Calls `watcher` on a thread of its own when a task is lost, or has ended while others have not."""
         self._watchers.append(watcher)
 
-    def wait_for_failure(self, seconds: float) -> errors.OpError | None:
-        """The failure, if one is known or becomes known within a time."""
+    def wait_for_failure(self, seconds: float) -> bool:
+        """Whether it is known, or becomes known within a time, that a task is lost or has ended."""
         with self._changed:
-            self._changed.wait_for(lambda: self.failure is not None, seconds)
-            return self.failure
+            return self._changed.wait_for(lambda: self.failure is not None or bool(self.left), seconds)
 
     def leave(self, reason: str = "", patience: float = 60.0) -> None:
         """Says goodbye; the hub's task waits until all have.
@@ -191,7 +190,9 @@ class Rendezvous:
             elif message.kind == FAILED:
                 self._fail(_ERRORS[message.payload](None, None, message.place))
             elif message.kind == LEAVE:
-                self.left.add(message.task)
+                with self._changed:
+                    self.left.add(message.task)
+                    self._changed.notify_all()
                 self._tell_watchers()
         if not self._leaving:
             self._fail(errors.UnavailableError(None, None, f"{self.names[0]} is gone: its connection ended"))

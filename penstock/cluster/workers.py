@@ -43,7 +43,11 @@ class Workers:
         self.devices: tuple[tuple[Any, ...], ...] = ()
         self._programs_started = self._programs_ended = 0
         rendezvous.on_failure(self._end_if_stuck)
-        atexit.register(self._say_goodbye)
+
+    def connected(self, devices: tuple[tuple[Any, ...], ...]) -> None:
+        """Notes that JAX's processes are connected, and that they are to be disconnected when the program ends."""
+        self.devices = devices
+        atexit.register(self._say_goodbye)  # after JAX has registered itself, so that this runs before
 
     # Meeting on the host.
 
@@ -87,10 +91,9 @@ class Workers:
         try:
             yield
         except jax.errors.JaxRuntimeError as error:
-            failure = self.rendezvous.wait_for_failure(5.0)
-            if failure is None:
+            if not self.rendezvous.wait_for_failure(5.0):
                 raise
-            raise failure from error
+            raise self._why() from error
         finally:
             self._programs_ended += 1
 
@@ -103,14 +106,19 @@ class Workers:
         event.wait(GRACE_SECONDS)
         if running != self._programs_started or running == self._programs_ended:
             return
-        gone = ", ".join(self.rendezvous.names[each] for each in sorted(self.rendezvous.left))
-        why = self.rendezvous.failure or errors.UnavailableError(None, None, f"{gone} ended its program")
+        why = self._why()
         print(
             f"{type(why).__name__}: {why.message} [a collective still waits for it after {GRACE_SECONDS:.0f} s: this "
             "process ends]",
             file=sys.stderr,
         )
         _end_at_once()
+
+    def _why(self) -> errors.OpError:
+        gone = ", ".join(self.rendezvous.names[each] for each in sorted(self.rendezvous.left))
+        return self.rendezvous.failure or errors.UnavailableError(
+            None, None, f"{gone} ended its program, while a step of the others still needs it"
+        )
 
     def _say_goodbye(self) -> None:
         """When the program ends, before JAX disconnects: task 0 ends last, for the others need it to disconnect."""

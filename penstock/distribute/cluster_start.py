@@ -142,7 +142,7 @@ def _connect_jax(workers: Workers, host: str) -> None:
     by_process: dict[int, list[Any]] = {}
     for device in jax.devices():
         by_process.setdefault(device.process_index, []).append(device)
-    workers.devices = tuple(tuple(_used_devices(by_process[i])) for i in range(workers.count))
+    workers.connected(tuple(tuple(_used_devices(by_process[i])) for i in range(workers.count)))
 
 
 def _used_devices(devices: list[Any]) -> list[Any]:
