@@ -20,6 +20,14 @@ _VERSION = {
 }
 _SYSCONFIG = {"CXX11_ABI_FLAG": 1, "CXX_VERSION": 201703, "MONOLITHIC_BUILD": 0}
 
+_MODULE = {
+    "__version__": TENSORFLOW_VERSION,
+    "__git_version__": _VERSION["GIT_VERSION"],
+    "__compiler_version__": _VERSION["COMPILER_VERSION"],
+}
+
+for _name, _value in _MODULE.items():
+    export(_name)(_value)
 for _name, _value in _VERSION.items():
     export(f"version.{_name}", v1=[f"version.{_name}", _name])(_value)
 for _name, _value in _SYSCONFIG.items():

@@ -114,13 +114,7 @@ class Executor:
         definition = operation.definition
         if id(operation) in host:
             return True
-        if definition.nested:
-            if self._prefer_host:
-                return True
-            return definition.lowering is None or any(
-                _needs_host(each) for graph in nested_graphs(operation) for each in graph.get_operations()
-            )
-        if self._prefer_host and definition.numpy_body is not None:
+        if self._prefer_host and (definition.nested or definition.numpy_body is not None):
             return True
         return _needs_host(operation)
 
@@ -283,15 +277,18 @@ def _needs_host(operation: Any) -> bool:
     definition = operation.definition
     if operation.type in ("Const", "Placeholder"):
         return False
-    if definition.nested:
-        return definition.lowering is None or any(
-            _needs_host(each) for graph in nested_graphs(operation) for each in graph.get_operations()
+    tensors = (*operation.inputs, *operation.outputs)
+    if definition.nested:  # its graphs may hold strings and nothing else, as constants
+        return (
+            definition.lowering is None
+            or any(each.dtype in _HOST_DTYPES for each in tensors)
+            or any(_needs_host(each) for graph in nested_graphs(operation) for each in graph.get_operations())
         )
     if definition.xla_body is None:
         return True
     if definition.check is not None:
         return False
-    for each in (*operation.inputs, *operation.outputs):
+    for each in tensors:
         if each.dtype in _HOST_DTYPES:
             return True
         if operation.type in _PASSING and each.dtype in (dtypes.resource, dtypes.variant):

@@ -52,7 +52,7 @@ def test_memory_of_a_cpu():
 
 
 def test_versions():
-    assert tf.version.VERSION == tf.__version__ == tf.compat.v1.VERSION
+    assert tf.version.VERSION == tf.__version__ == tf.compat.v1.VERSION == tf.compat.v1.__version__
     assert tf.version.GRAPH_DEF_VERSION_MIN_CONSUMER <= tf.version.GRAPH_DEF_VERSION
 
 

@@ -36,6 +36,15 @@ def test_any_tensor_may_be_fed(graph):
         assert session.run([b, c], {b: 5.0}) == [5.0, 50.0]
 
 
+@pytest.mark.parametrize("condition", [True, False])
+def test_a_condition_chooses_between_strings(graph, condition):
+    chosen = v1.cond(
+        v1.placeholder_with_default(condition, []), lambda: tf.constant("a"), lambda: tf.constant("b")
+    )
+    with v1.Session() as session:
+        assert session.run([chosen, tf.add(1, 2)]) == [b"a" if condition else b"b", 3]
+
+
 def test_only_what_is_needed_runs(graph):
     x = v1.placeholder(tf.float32)
     unused = x * 2.0
