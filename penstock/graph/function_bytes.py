@@ -38,4 +38,7 @@ def function_from_bytes(data: bytes, handles: Sequence[HandleData | None] = ()) 
 
     library = function_pb2.FunctionDefLibrary.FromString(data)
     like = [types.SimpleNamespace(handle_data=each) for each in handles]
-    return GraphReader(library).function(library.function[0].signature.name, like)
+    graph = GraphReader(library).function(library.function[0].signature.name, like)
+    for operation in graph.get_operations():
+        operation.line = None  # the program's lines are in the process that wrote the bytes
+    return graph

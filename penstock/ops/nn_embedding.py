@@ -35,7 +35,14 @@ def _clipped(rows: Tensor, ids: Tensor, max_norm: Any) -> Tensor:
 
 
 def _shard_sizes(tables: list) -> list[Tensor]:
-    return [execute("Shape", (convert_to_tensor(table),), {"out_type": dtypes.int64})[0] for table in tables]
+    return [_rows_of(table) for table in tables]
+
+
+def _rows_of(table: Any) -> Tensor:
+    rows = table.shape[0] if getattr(table, "shape", None) is not None and table.shape.rank else None
+    if rows is not None:  # a table need not be read for its size
+        return convert_to_tensor(rows, dtypes.int64)
+    return execute("Shape", (convert_to_tensor(table),), {"out_type": dtypes.int64})[0]
 
 
 def _assign(ids: Tensor, tables: list, strategy: str) -> tuple[Tensor, Tensor]:
@@ -99,7 +106,7 @@ def lookup(params: Any, ids: Any, strategy: str, max_norm: Any, name: str | None
 def _partitions(params: Any) -> list:
     """The pieces of a partitioned variable; any other table is its only piece."""
     pieces = getattr(params, "_get_variable_list", None) or getattr(params, "variables", None)
-    if type(params).__name__ in ("PartitionedVariable", "ShardedVariable") and pieces is not None:
+    if type(params).__name__ == "PartitionedVariable" and pieces is not None:
         return list(pieces() if callable(pieces) else pieces)
     return [params]
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from penstock.engine.context import thread
+from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
 from penstock.graph.lifting import init_scope
@@ -120,6 +120,9 @@ class _ObjectCheckpoint(AutoTrackable):
             else:
                 write_shards(prefix, tensors, options.experimental_sharding_callback)
             then()
+            listener = process.registry.get("checkpoint_written")
+            if listener is not None:
+                listener(prefix, tensors)
             call_back(options, prefix)
 
         if options.enable_async and thread.graph is None:

@@ -20,12 +20,12 @@ from penstock.types.tensors import SymbolicTensor
 
 
 class HostTensor:
-    """A value that is ready to be written."""
+    """A value that is ready to be written; `source` is the handle of the variable that it was read from, where known."""
 
-    __slots__ = ("dtype", "key", "slice_spec", "value")
+    __slots__ = ("dtype", "key", "slice_spec", "source", "value")
 
-    def __init__(self, key: str, slice_spec: str, value: np.ndarray, dtype: DType):
-        self.key, self.slice_spec, self.value, self.dtype = key, slice_spec, value, dtype
+    def __init__(self, key: str, slice_spec: str, value: np.ndarray, dtype: DType, source: Any = None):
+        self.key, self.slice_spec, self.value, self.dtype, self.source = key, slice_spec, value, dtype, source
 
 
 def serialize(graph: ObjectGraph, reads: dict[int, Any] | None = None) -> list[SavedTensor]:
@@ -66,7 +66,10 @@ def on_host(tensors: list[SavedTensor], session: Any = None) -> list[HostTensor]
             continue
         array = next(computed) if isinstance(value, SymbolicTensor) else value.host()
         as_objects = object if value.dtype is dtypes.string else None
-        found.append(HostTensor(tensor.key, tensor.slice_spec, np.asarray(array, as_objects), value.dtype))
+        source = vars(value).get("read_from")
+        found.append(
+            HostTensor(tensor.key, tensor.slice_spec, np.asarray(array, as_objects), value.dtype, source)
+        )
     return found
 
 

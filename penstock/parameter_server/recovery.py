@@ -1,0 +1,75 @@
+"""Brings a parameter server back after it was lost: with the values that the last checkpoint has of its variables."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from penstock.engine.context import process
+from penstock.io.tensor_bundle import BundleReader
+from penstock.io.tensor_slice import parse_shape_and_slice
+from penstock.parameter_server.remote_state import RemoteState, connection, states
+from penstock.types import errors
+
+
+class _Saved(NamedTuple):
+    """Where a state's value is in a checkpoint."""
+
+    prefix: str
+    key: str
+    slice_spec: str
+
+
+class Recovery:
+    """What the coordinator knows for the case that a server is lost.
+
+    Args:
+      cluster: the `tasks.Cluster`.
+    """
+
+    def __init__(self, cluster: Any):
+        self._cluster = cluster
+        self._saved: dict[str, _Saved] = {}  # key of a state -> where its value was saved last
+        self._lock = threading.Lock()
+        process.registry["checkpoint_written"] = self._checkpoint_written
+
+    def _checkpoint_written(self, prefix: str, tensors: Sequence[Any]) -> None:
+        """Called after each checkpoint, with its tensors and the handles that they were read from."""
+        for each in tensors:
+            state = each.source.host() if each.source is not None else None
+            if isinstance(state, RemoteState):
+                self._saved[state.key] = _Saved(prefix, each.key, each.slice_spec)
+
+    def restore(self, server: str) -> None:
+        """Has a lost server again, with its variables. Several threads may ask at once.
+
+        Raises:
+          UnavailableError: there is no checkpoint with all of its variables: the program has to begin anew.
+          DeadlineExceededError: the server does not come back.
+        """
+        with self._lock:
+            self._cluster.again(server)
+            connection().reconnect(server)
+            known = set(self._cluster.known_states(server))
+            missing = [
+                each for each in list(states().values()) if each.server == server and each.key not in known
+            ]
+            unsaved = [each.name for each in missing if each.key not in self._saved]
+            if unsaved:
+                raise errors.UnavailableError(
+                    None,
+                    None,
+                    f"parameter server {server} was lost, and no checkpoint has its variables {', '.join(unsaved[:5])}"
+                    f"{', ...' if len(unsaved) > 5 else ''}: save with tf.train.Checkpoint during training, and start again",
+                )
+            for state in missing:
+                connection().create(state, self._value(state))
+
+    def _value(self, state: RemoteState) -> Any:
+        saved = self._saved[state.key]
+        with BundleReader(saved.prefix) as reader:
+            if not saved.slice_spec:
+                return reader.read(saved.key)
+            _, piece = parse_shape_and_slice(saved.slice_spec)
+            return reader.read_slice(saved.key, piece)

@@ -1,0 +1,130 @@
+"""`tf.distribute.Server`: one task of a cluster, a parameter server or a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+from penstock.cluster import ray_session
+from penstock.engine.context import process
+from penstock.engine.export import export
+from penstock.parameter_server import rendezvous, tasks
+from penstock.train.cluster_spec import ClusterSpec, server_def_class
+from penstock.types import errors
+
+
+@export("distribute.Server", v1=["distribute.Server", "train.Server"])
+class Server:
+    """One task of a cluster.
+
+    For the jobs `ps` and `worker` this starts the task's actor on the cluster's Ray, and the actor lives as long as this
+    process: a task that is killed is lost for the cluster, one that is started again is there again. Ray is found at
+    `RAY_ADDRESS`; without it the chief (its address is in the cluster) is asked where its Ray is; a cluster without
+    chief and without `TF_CONFIG` is one of threads of this process, and this process starts Ray.
+
+    Args:
+      server_or_cluster_def: a `tf.train.ClusterSpec`, a `ClusterDef`, a `ServerDef`, or a dict.
+      job_name, task_index: which task this is.
+      protocol, config: TensorFlow's; the tasks speak Ray's protocol, and each has all CPUs.
+      start: whether to start at once.
+
+    Raises:
+      ValueError: the cluster has no such task.
+      DeadlineExceededError: no chief answers.
+    """
+
+    def __init__(
+        self,
+        server_or_cluster_def: Any,
+        job_name: str | None = None,
+        task_index: int | None = None,
+        protocol: str | None = None,
+        config: Any = None,
+        start: bool = True,
+    ):
+        definition = server_or_cluster_def
+        if hasattr(definition, "job_name") and hasattr(definition, "cluster"):
+            job_name = definition.job_name if job_name is None else job_name
+            task_index = definition.task_index if task_index is None else task_index
+            protocol = protocol or definition.protocol
+            definition = definition.cluster
+        self._spec = ClusterSpec(definition)
+        if job_name is None:
+            if len(self._spec.jobs) != 1:
+                raise ValueError("Must specify an explicit `job_name`.")
+            job_name = self._spec.jobs[0]
+        if task_index is None:
+            if self._spec.num_tasks(job_name) != 1:
+                raise ValueError("Must specify an explicit `task_index`.")
+            task_index = self._spec.task_indices(job_name)[0]
+        self._address = self._spec.task_address(job_name, task_index)
+        self._job, self._index, self._protocol = job_name, task_index, protocol or "grpc"
+        self._actor: Any = None
+        if start:
+            self.start()
+
+    def start(self) -> None:
+        """Starts the task; a second call does nothing."""
+        if self._actor is not None or self._job not in ("ps", "worker"):
+            return
+        cluster = {job: self._spec.job_tasks(job) for job in self._spec.jobs}
+        chief = tasks.chief_address(cluster)
+        if os.environ.get("RAY_ADDRESS") or ray_session.ray().is_initialized():
+            ray_session.connect()
+        elif chief is not None:
+            ray_session.connect(rendezvous.ask(chief, tasks.START_SECONDS))
+        elif json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster"):
+            raise ValueError(
+                "this task cannot find the Ray cluster of its coordinator: add the coordinator to TF_CONFIG's cluster as "
+                '"chief", or set RAY_ADDRESS'
+            )
+        else:
+            ray_session.connect()
+        prefix = tasks.prefix_of(cluster)
+        process.registry.setdefault("clusters_of_servers", set()).add(prefix)
+        self._actor = tasks.start_task(prefix, self._job, int(self._index))
+        ray_session.ray().get(self._actor.about.remote(), timeout=tasks.START_SECONDS)
+        # A program may drop the server: the task goes on until its process ends.
+        process.registry.setdefault("tasks_here", []).append(self._actor)
+
+    def join(self) -> None:
+        """Serves until the cluster's Ray has ended: when the coordinator's process has."""
+        if self._actor is None:
+            while True:  # a task with nothing to do: as in TensorFlow it waits to be ended
+                time.sleep(3600)
+        while True:
+            try:
+                ray_session.ray().get(self._actor.about.remote(), timeout=60)
+            except ray_session.ray().exceptions.GetTimeoutError:
+                pass  # it computes
+            except Exception:
+                return
+            time.sleep(1)
+
+    @property
+    def server_def(self) -> Any:
+        """The task as a ServerDef message."""
+        return server_def_class()(
+            cluster=self._spec.as_cluster_def(),
+            job_name=self._job,
+            task_index=int(self._index),
+            protocol=self._protocol,
+        )
+
+    @property
+    def target(self) -> str:
+        """The task's address with its protocol, `"grpc://host:port"`."""
+        return f"{self._protocol}://{self._address}"
+
+    @staticmethod
+    def create_local_server(config: Any = None, start: bool = True) -> Server:
+        """A server of a cluster that has one task, in this process.
+
+        Raises:
+          UnimplementedError: sessions of TF 1 run in the process that makes them, with no server: `tf.compat.v1.Session()`.
+        """
+        raise errors.UnimplementedError(
+            None, None, "sessions need no server here: use tf.compat.v1.Session() without a target"
+        )

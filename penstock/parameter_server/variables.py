@@ -1,0 +1,273 @@
+"""Variables on parameter servers: `ServerVariable`, whole on one server, and `ShardedVariable`, cut along its first axis."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from penstock.engine.context import thread
+from penstock.engine.convert import convert_to_tensor
+from penstock.engine.execute import execute
+from penstock.engine.export import export
+from penstock.ops.variable_construction import _initial_tensor
+from penstock.ops.variables import Variable
+from penstock.parameter_server.partitioners import offsets_of
+from penstock.parameter_server.remote_state import RemoteState, ShardedState
+from penstock.types import dtypes
+from penstock.types.dtypes import DType, as_dtype
+from penstock.types.indexed_slices import IndexedSlices
+from penstock.types.shapes import TensorShape
+from penstock.types.tensors import EagerTensor, Tensor
+
+
+class ServerVariable(Variable):
+    """A variable whose value is on a parameter server."""
+
+    _strategy: Any = None
+    _server = ""
+
+    def _create_eagerly(
+        self, initial_value: Any, name: str, dtype: DType | None, shape: TensorShape | None
+    ) -> None:
+        scope = thread.name_scope.rstrip("/")
+        self._handle_name = f"{scope}/{name}:0" if scope else f"{name}:0"
+        value = _initial_tensor(initial_value() if callable(initial_value) else initial_value, dtype)
+        self._set_type(value, shape)
+        self._hold(
+            RemoteState.create(self._server, self._shared_name, value.numpy(), self._shape, self._dtype)
+        )
+
+    def _hold(self, state: Any) -> None:
+        self._state: Any = state
+        self._handle = EagerTensor(state, dtypes.resource)
+        self._in_graph_mode = False
+        self._initial_value = self._initializer_op = self._graph_element = None
+
+    @property
+    def device(self) -> str:
+        """The server, as TensorFlow names its device."""
+        job, _, task = self._server.partition("/")
+        return f"/job:{job}/replica:0/task:{task}/device:CPU:0"
+
+    @property
+    def distribute_strategy(self) -> Any:
+        """The strategy in whose scope the variable was made."""
+        return self._strategy
+
+    def value(self) -> Tensor:
+        """The current value; outside of functions it is fetched."""
+        return self._read()
+
+    read_value = read_value_no_copy = value
+
+
+@export("__internal__.distribute.ShardedVariable")
+class ShardedVariable(ServerVariable):
+    """A table that is cut into shards along its first axis, which lie on different parameter servers.
+
+    It takes part in programs as one variable: lookups and sparse updates move only the rows that they name, reads of the
+    whole put it together, checkpoints hold it as one tensor in slices.
+
+    Attributes:
+      variables: the shards, each a variable of its own.
+    """
+
+    def _hold_shards(self, variables: Sequence[ServerVariable], offsets: Sequence[int], name: str) -> None:
+        self._shards, self._offsets = list(variables), list(offsets)
+        self._handle_name = f"{name}:0"
+        self._dtype = variables[0].dtype
+        self._whole_shape = TensorShape([offsets[-1]]).concatenate(variables[0].shape[1:])
+        self._strategy, self._server = variables[0]._strategy, variables[0]._server
+        self._hold(ShardedState([each._state for each in variables], offsets, name))
+
+    @property
+    def variables(self) -> list[ServerVariable]:
+        """The shards in order."""
+        return list(self._shards)
+
+    # While an update is traced for one shard, the variable is that shard.
+
+    @property
+    def _handle(self) -> Tensor:
+        shard = self._current_shard()
+        return self._whole if shard is None else shard._handle
+
+    @_handle.setter
+    def _handle(self, handle: Tensor) -> None:
+        self._whole = handle
+
+    @property
+    def _shape(self) -> TensorShape:
+        shard = self._current_shard()
+        return self._whole_shape if shard is None else shard._shape
+
+    @_shape.setter
+    def _shape(self, shape: TensorShape) -> None:
+        self._whole_shape = shape
+
+    def _current_shard(self) -> ServerVariable | None:
+        return None if thread.shard is None else self._shards[thread.shard]
+
+    # In checkpoints: one tensor, in slices.
+
+    def _serialize_to_tensors(self) -> dict[str, Any]:
+        whole = " ".join(str(each) for each in self._whole_shape.as_list())
+        rest = "".join(f":0,{size}" for size in self._whole_shape.as_list()[1:])
+        return {
+            "VARIABLE_VALUE": {
+                f"{whole} {begin},{end - begin}{rest}": each.value
+                for each, begin, end in zip(self._shards, self._offsets, self._offsets[1:])
+            }
+        }
+
+    def _restore_from_tensors(self, restored_tensors: dict[str, Any]) -> None:
+        whole = restored_tensors["VARIABLE_VALUE"]
+        for each, begin, end in zip(self._shards, self._offsets, self._offsets[1:]):
+            each.assign(whole[begin:end])
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._shards)
+
+
+@contextlib.contextmanager
+def as_shard(number: int) -> Iterator[None]:
+    """Sharded variables stand for one of their shards inside."""
+    outer, thread.shard = thread.shard, number
+    try:
+        yield
+    finally:
+        thread.shard = outer
+
+
+def shard_of(value: Any, variable: ShardedVariable, number: int) -> Any:
+    """The part of an update's argument that belongs to a shard: the rows of its gradient, and all of everything else."""
+    begin, end = variable._offsets[number : number + 2]
+    if isinstance(value, IndexedSlices):
+        indices = value.indices
+        inside = (indices >= begin) & (indices < end)
+        places = execute("Where", (inside,), None)[:, 0]
+        rows = execute("GatherV2", (value.values, places, convert_to_tensor(0)), None)
+        own = execute("GatherV2", (indices, places, convert_to_tensor(0)), None) - begin
+        return IndexedSlices(rows, own, _dense_shape(variable, end - begin))
+    if isinstance(value, Tensor) and value.shape == variable._whole_shape:
+        return value[begin:end]
+    return value
+
+
+def _dense_shape(variable: ShardedVariable, rows: int) -> Tensor:
+    return convert_to_tensor([rows, *variable._whole_shape.as_list()[1:]])
+
+
+# Making.
+
+
+def make_variable(strategy: Any, place: Callable[[], str], arguments: dict[str, Any], like: Any) -> Any:
+    """The variable that `tf.Variable(...)` makes in the scope of a strategy.
+
+    Args:
+      place: gives the server for the next variable.
+      like: the variable that the new one goes beside; None for none.
+    """
+    arguments = {
+        key: value for key, value in arguments.items() if key not in ("use_resource", "expected_shape")
+    }
+    if like is not None and isinstance(like, ShardedVariable):
+        shape = _known_shape(arguments)
+        if shape is not None and shape.as_list() == like._whole_shape.as_list():
+            servers = iter([each._server for each in like.variables])
+            return _make_sharded(strategy, lambda: next(servers), arguments, shape, like._offsets)
+        return _make(strategy, like._server, arguments)
+    if like is not None and isinstance(like, ServerVariable):
+        return _make(strategy, like._server, arguments)
+    if strategy._partitioner is not None:
+        shape, dtype = _known_shape(arguments), arguments.get("dtype")
+        if shape is None or dtype is None:  # an initial value that has to be computed to know
+            value = arguments["initial_value"]
+            value = _initial_tensor(
+                value() if callable(value) else value, None if dtype is None else as_dtype(dtype)
+            )
+            arguments = {**arguments, "initial_value": value}
+            shape, dtype = value.shape, value.dtype
+        offsets = offsets_of(strategy._partitioner, shape, as_dtype(dtype))
+        if offsets is not None:
+            return _make_sharded(strategy, place, {**arguments, "dtype": dtype}, shape, offsets)
+    return _make(strategy, place(), arguments)
+
+
+def _make(strategy: Any, server: str, arguments: dict[str, Any]) -> ServerVariable:
+    variable = ServerVariable.__new__(ServerVariable)
+    variable._strategy, variable._server = strategy, server
+    variable._create(**arguments)
+    return variable
+
+
+def _known_shape(arguments: dict[str, Any]) -> TensorShape | None:
+    """The shape of the variable to be made, where it is known without computing the initial value."""
+    shape, value = arguments.get("shape"), arguments["initial_value"]
+    if shape is None and not callable(value):
+        shape = getattr(value, "shape", None)
+    if shape is None:
+        shape = getattr(value, "keywords", {}).get("shape")  # functools.partial(initializer, shape=...)
+    shape = None if shape is None else TensorShape(shape)
+    return shape if shape is not None and shape.is_fully_defined() else None
+
+
+def _make_sharded(
+    strategy: Any,
+    place: Callable[[], str],
+    arguments: dict[str, Any],
+    shape: TensorShape,
+    offsets: Sequence[int],
+) -> ShardedVariable:
+    name = arguments.get("name") or "Variable"
+    parts = []
+    value_of = _initial_parts(arguments["initial_value"], shape, offsets)
+    for number in range(len(offsets) - 1):
+        own = {
+            **arguments,
+            "initial_value": value_of(number),
+            "name": f"{name}/part_{number}",
+            "shape": None,
+        }
+        parts.append(_make(strategy, place(), own))
+    table = ShardedVariable.__new__(ShardedVariable)
+    table._trainable, table._constraint = parts[0].trainable, parts[0].constraint
+    table._synchronization, table._aggregation = parts[0].synchronization, parts[0].aggregation
+    table._uid = parts[0]._uid
+    scope = thread.name_scope.rstrip("/")
+    table._hold_shards(parts, offsets, f"{scope}/{name}" if scope else name)
+    return table
+
+
+def _initial_parts(initial_value: Any, shape: TensorShape, offsets: Sequence[int]) -> Callable[[int], Any]:
+    """What gives the initial value of each shard: from an initializer that makes parts, else cut from the whole."""
+    rest = shape.as_list()[1:]
+    whole: list[Any] = []
+
+    def part(number: int) -> Any:
+        begin, end = offsets[number], offsets[number + 1]
+        if callable(initial_value) and _takes_parts(initial_value):
+            place = (begin, *(0 for _ in rest))
+            return initial_value(partition_shape=(end - begin, *rest), partition_offset=place)
+        if not whole:
+            value = initial_value() if callable(initial_value) else initial_value
+            whole.append(value.numpy() if isinstance(value, EagerTensor) else value)
+        return whole[0][begin:end]
+
+    return part
+
+
+def _takes_parts(initial_value: Callable) -> bool:
+    """Whether an initial value can be made shard by shard, as those of `tf.*_initializer`s in `functools.partial`."""
+    function = getattr(initial_value, "func", initial_value)
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+    return "partition_shape" in parameters or (
+        any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+        and getattr(function, "_takes_partitions", hasattr(function, "get_config"))
+        and "keras" not in type(function).__module__
+    )
