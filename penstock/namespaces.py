@@ -39,6 +39,7 @@ _PACKAGES = (
     "v1",
     "v1.contrib",
     "distribute",
+    "dtensor",
     "parameter_server",
     "testing",
     "distributions",

@@ -26,6 +26,7 @@ LAYERS = [
     ("data", "queues", "saving", "summary", "train"),
     "v1",
     "distribute",
+    "dtensor",
     "parameter_server",
     ("testing", "distributions"),
     "keras2",

@@ -1,6 +1,7 @@
 """`tf.experimental.dtensor.Mesh` and `Layout`: named dimensions of devices, and how a tensor is split along them.
 
-These only describe. Keras's distribution API builds them from its own `DeviceMesh` and `TensorLayout`.
+These only describe; `penstock.dtensor` gives tensors layouts. Keras's distribution API builds both from its own
+`DeviceMesh` and `TensorLayout`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
 
 UNSHARDED = "unsharded"  # the dimension is whole on every device
@@ -152,6 +154,27 @@ class Mesh:
             for place, device in np.ndenumerate(self._grid)
         }
 
+    def coords(self, device_idx: int) -> Any:
+        """The place of a device in the grid, as a tensor."""
+        return convert_to_tensor(self.device_location(device_idx), "int32")
+
+    def device_location(self, device_id: int) -> list[int]:
+        """The place of a device in the grid."""
+        place = self.unravel_index()[int(device_id)]
+        return [int(place[name]) for name in self.dim_names]
+
+    def is_single_device(self) -> bool:
+        """True if it is one device."""
+        return self.size == 1
+
+    def host_mesh(self) -> Mesh:
+        """The same grid of CPUs: where data of this mesh comes from."""
+        names = [
+            each.replace(f"device:{self.device_type()}:", "device:CPU:") for each in self._global_devices
+        ]
+        own = [each.replace(f"device:{self.device_type()}:", "device:CPU:") for each in self._local_devices]
+        return Mesh(self.dim_names, self._grid, self._local_device_ids, own, self.name, names)
+
     def local_device_locations(self) -> list[dict[str, int]]:
         """Where each of this process's devices is."""
         places = self.unravel_index()
@@ -245,7 +268,7 @@ class Layout:
     def num_shards(self, idx: int) -> int:
         """Into how many parts dimension `idx` is split."""
         spec = self.sharding_specs[idx]
-        return 1 if spec == UNSHARDED else self.mesh.dim_size(spec)
+        return 1 if spec in (UNSHARDED, MATCH) else self.mesh.dim_size(spec)
 
     def is_fully_replicated(self) -> bool:
         """True if no dimension is split."""
@@ -263,18 +286,49 @@ class Layout:
             for _, place in sorted(places.items())
         ]
 
+    def offset_tuple_to_global_index(self, offset_tuple: Sequence[int]) -> int:
+        """The number of a part, from its place along each dimension."""
+        index = 0
+        for axis, place in enumerate(offset_tuple):
+            index = index * self.num_shards(axis) + place
+        return index
+
+    def global_shape_from_local_shape(self, local_shape: Any) -> tuple[int, ...]:
+        """The shape of a tensor whose parts have a shape."""
+        return tuple(size * self.num_shards(axis) for axis, size in enumerate(local_shape))
+
+    def local_shape_from_global_shape(self, global_shape: Any) -> tuple[int, ...]:
+        """The shape of the parts of a tensor of a shape."""
+        return tuple(size // self.num_shards(axis) for axis, size in enumerate(global_shape))
+
+    def is_single_device(self) -> bool:
+        """True if the mesh is one device."""
+        return self.mesh.is_single_device()
+
+    @classmethod
+    def from_single_device_mesh(cls, mesh: Mesh) -> Layout:
+        """The layout of a scalar on a mesh of one device.
+
+        Raises:
+          ValueError: the mesh has more than one.
+        """
+        if not mesh.is_single_device():
+            raise ValueError(f"Layout.from_single_device_mesh: expected a mesh of one device, got {mesh!r}")
+        return cls([], mesh)
+
     def delete(self, dims: Sequence[int]) -> Layout:
         """The layout of a tensor that lacks these dimensions."""
         return Layout([spec for i, spec in enumerate(self.sharding_specs) if i not in dims], self.mesh)
 
     def to_string(self) -> str:
         """Everything about the layout in one line, as TensorFlow writes it."""
-        return f"sharding_specs:{','.join(self.sharding_specs)}, mesh:{self.mesh.to_string()}"
+        specs = ",".join(self.sharding_specs) + "," if self.sharding_specs else ""
+        return f"sharding_specs:{specs} mesh:{self.mesh.to_string()}"
 
     @classmethod
     def from_string(cls, text: str) -> Layout:
         """The layout that `to_string` wrote."""
-        specs, _, mesh = text.removeprefix("sharding_specs:").partition(", mesh:")
+        specs, _, mesh = text.removeprefix("sharding_specs:").partition(" mesh:")
         return cls([spec for spec in specs.split(",") if spec], Mesh.from_string(mesh))
 
     def __repr__(self) -> str:

@@ -28,6 +28,8 @@ class _Process:
         self.accelerator = False  # data lives on a GPU or TPU: eager ops on it run there
         # Set by penstock.runtime.devices: the JAX device that a `tf.device` name asks for, None for the default one.
         self.device_of: Any = None
+        # JAX meshes over which tensors with layouts are spread -> their penstock.distribute.layout.Mesh.
+        self.meshes: dict[Any, Any] = {}
         # cluster.workers.Workers, while programs of this process are shared with those of other machines.
         self.workers: Any = None
         self.global_seed: int | None = None
@@ -51,6 +53,8 @@ class _Thread(threading.local):
         # While a copied operation's own gradient runs: id(tensor of the original graph) -> its copy.
         self.translations: list[dict[int, Any]] = []
         self.device: str = ""
+        self.mesh: Any = None  # the sharding that results of eager ops get (dtensor.run_on); None: none
+        self.default_mesh: Any = None  # dtensor.default_mesh
         self.name_scope: str = ""  # eager name scope; graphs keep their own
         self.sessions: list = []  # v1 default-session stack
         self.strategies: list = []  # tf.distribute scope stack

@@ -16,6 +16,7 @@ from penstock.engine import source_line
 from penstock.engine.context import process, thread
 from penstock.engine.definition import REGISTRY, OpDef
 from penstock.engine.shape_rules import infer_shapes
+from penstock.engine.sharding import is_spread, spread_over
 from penstock.engine.static_value import NotStaticError
 from penstock.engine.xla import is_loaded, jax, jit
 from penstock.types import errors
@@ -82,15 +83,15 @@ def execute(op_type: str, inputs: Sequence[Any], attrs: dict | None = None, name
 
 def _host_values(inputs: Sequence[Any]) -> list[Any] | None:
     """The NumPy values of eager tensors; None where one is symbolic, large, or lives on an accelerator."""
-    if thread.device:
+    if thread.device or (process.meshes and thread.mesh is not None):
         return None
     values = []
     for tensor in inputs:
         if type(tensor) is not EagerTensor:
             return None
         value = tensor._np
-        if value is None:
-            if process.accelerator:
+        if value is None or (process.meshes and is_spread(tensor._jax)):
+            if process.accelerator or is_spread(tensor._jax):
                 return None
             value = tensor.host()
         if getattr(value, "size", LARGE) >= LARGE or tensor._dtype.is_quantized:  # a resource has no size
@@ -125,6 +126,12 @@ def _execute_plain(
 def run_kernel(definition: OpDef, inputs: Sequence[Any], flat: Sequence[EagerTensor], attrs: dict) -> Any:
     """Runs the kernel of an eager call: NumPy where the op has a body for it and the data is on the host, else XLA."""
     body = definition.numpy_body
+    if process.meshes and (mesh := thread.mesh) is not None:
+        thread.mesh = None
+        try:
+            return spread_over(mesh, run_kernel(definition, inputs, flat, attrs))
+        finally:
+            thread.mesh = mesh
     if definition.signature.takes_resource and body is not None:
         if definition.signature.has_list_inputs:
             values = [
@@ -140,6 +147,8 @@ def run_kernel(definition: OpDef, inputs: Sequence[Any], flat: Sequence[EagerTen
         if device is not None:
             with jax.default_device(device):
                 return run_xla(definition, flat, attrs)
+    if process.meshes and definition.xla_body is not None and any(is_spread(each._jax) for each in flat):
+        return run_xla(definition, flat, attrs)
     portable = not definition.view and definition.xla_body is not None and definition.make_stream is None
     if body is None or (portable and _prefers_xla(flat)):
         return run_xla(definition, flat, attrs)

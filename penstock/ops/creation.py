@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine.context import thread
+from penstock.engine.context import process, thread
 from penstock.engine.convert import constant, convert_to_tensor
 from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall, from_input, unchanged
+from penstock.engine.sharding import filled_like, is_spread
 from penstock.engine.static_value import constant_value, static_ints
 from penstock.ops.arguments import dtype_of, index_vector
-from penstock.types import dtypes
+from penstock.types import dtypes, upcalls
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import EagerTensor, Tensor
@@ -89,7 +90,7 @@ def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> 
     Args:
       dims: an int32 or int64 vector: the shape.
       value: a scalar.
-      layout: accepted for TensorFlow's distributed tensors; not used.
+      layout: a `tf.experimental.dtensor.Layout` of the result; by default a regular tensor.
 
     Returns:
       A tensor of shape `dims` and the dtype of `value`.
@@ -102,6 +103,8 @@ def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> 
       >>> tf.fill([2, 2], 9).numpy().tolist()
       [[9, 9], [9, 9]]
     """
+    if layout is not None:
+        return upcalls.call_with_layout(lambda: fill(dims, value, name), layout)
     return execute("Fill", (_shape_vector(dims), convert_to_tensor(value)), None, name)
 
 
@@ -151,7 +154,7 @@ def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layo
     Args:
       shape: a list of integers, an integer vector, or a TensorShape.
       dtype: the dtype of the result.
-      layout: accepted for TensorFlow's distributed tensors; not used.
+      layout: a `tf.experimental.dtensor.Layout` of the result; by default a regular tensor.
 
     Raises:
       InvalidArgumentError: a dimension is negative.
@@ -161,6 +164,8 @@ def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layo
       >>> tf.zeros([2, 3], tf.int32).numpy().tolist()
       [[0, 0, 0], [0, 0, 0]]
     """
+    if layout is not None:
+        return upcalls.call_with_layout(lambda: _filled(shape, dtype, 0, name or "zeros"), layout)
     return _filled(shape, dtype, 0, name or "zeros")
 
 
@@ -171,7 +176,7 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layou
     Args:
       shape: a list of integers, an integer vector, or a TensorShape.
       dtype: the dtype of the result.
-      layout: accepted for TensorFlow's distributed tensors; not used.
+      layout: a `tf.experimental.dtensor.Layout` of the result; by default a regular tensor.
 
     Raises:
       InvalidArgumentError: a dimension is negative.
@@ -182,12 +187,19 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layou
       >>> tf.ones([3]).numpy().tolist()
       [1.0, 1.0, 1.0]
     """
+    if layout is not None:
+        return upcalls.call_with_layout(lambda: _filled(shape, dtype, 1, name or "ones"), layout)
     return _filled(shape, dtype, 1, name or "ones")
 
 
 def _like(tensor: Any, dtype: Any, value: int, name: str) -> Tensor:
     tensor = convert_to_tensor(tensor)
     kind = tensor.dtype.base_dtype if dtype is None else as_dtype(dtype).base_dtype
+    if process.meshes and isinstance(tensor, EagerTensor) and is_spread(tensor.device_value()):
+        array = tensor.device_value()
+        return EagerTensor.from_jax(
+            filled_like(array.sharding, array.shape, kind.as_numpy_dtype, value), kind
+        )
     if tensor.shape.is_fully_defined() and tensor.dtype not in (dtypes.variant, dtypes.resource):
         return _filled(tensor.shape, kind, value, name)
     if kind is tensor.dtype.base_dtype:
@@ -202,13 +214,15 @@ def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: A
     Args:
       input: a tensor.
       dtype: the dtype of the result; by default that of `input`.
-      layout: accepted for TensorFlow's distributed tensors; not used.
+      layout: a `tf.experimental.dtensor.Layout` of the result; by default that of the tensor, if it has one.
 
     Example:
       >>> import penstock as tf
       >>> tf.zeros_like([[1.0, 2.0]], tf.int32).numpy().tolist()
       [[0, 0]]
     """
+    if layout is not None:
+        return upcalls.call_with_layout(lambda: _like(input, dtype, 0, name or "zeros_like"), layout)
     return _like(input, dtype, 0, name or "zeros_like")
 
 
@@ -225,13 +239,15 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: An
     Args:
       input: a tensor.
       dtype: the dtype of the result; by default that of `input`.
-      layout: accepted for TensorFlow's distributed tensors; not used.
+      layout: a `tf.experimental.dtensor.Layout` of the result; by default that of the tensor, if it has one.
 
     Example:
       >>> import penstock as tf
       >>> tf.ones_like([[1.0, 2.0]]).numpy().tolist()
       [[1.0, 1.0]]
     """
+    if layout is not None:
+        return upcalls.call_with_layout(lambda: _like(input, dtype, 1, name or "ones_like"), layout)
     return _like(input, dtype, 1, name or "ones_like")
 
 

@@ -18,6 +18,7 @@ from penstock.engine.definition import OpDef, op
 from penstock.engine.execute import execute
 from penstock.engine.resources import HandleData, State
 from penstock.engine.shape_rules import ShapeCall, no_outputs, scalar
+from penstock.engine.sharding import ShardedState, copied
 from penstock.engine.xla import jnp
 from penstock.types import dtypes, errors
 from penstock.types.dtypes import as_dtype
@@ -130,7 +131,7 @@ def _read(handle: Any, *, dtype: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value
     with process.state_lock:  # no program may take the buffer before there is a view of it
-        return unshared(handle.read())
+        return copied(handle.read()) if isinstance(handle, ShardedState) else unshared(handle.read())
 
 
 op(
@@ -182,7 +183,7 @@ _assign_op = op(
 @_assign_op.numpy
 def _(handle: Any, value: Any, *, validate_shape: bool) -> None:
     _check_shape(handle, value, validate_shape)
-    value = unshared(value)
+    value = value if isinstance(handle, ShardedState) else unshared(value)
     with process.state_lock:
         handle.assign(value)
 

@@ -13,6 +13,7 @@ from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.resources import HandleData, State
+from penstock.engine.sharding import ShardedState, sharding_of
 from penstock.graph.lifting import init_scope
 from penstock.ops.resource_variable_ops import unshared
 from penstock.ops.variable_creation import (
@@ -70,9 +71,7 @@ class Construction:
         self._handle_name = f"{scope}/{name}:0" if scope else f"{name}:0"
         value = _initial_tensor(initial_value() if callable(initial_value) else initial_value, dtype)
         self._set_type(value, shape)
-        self._state: State | None = State(
-            unshared(value.device_value()), self._shared_name, self._shape, self._dtype
-        )
+        self._state: State | None = _state_of(value.device_value(), self)
         self._handle: Tensor = EagerTensor(self._state, dtypes.resource)
         self._in_graph_mode = False
         self._initial_value = self._initializer_op = self._graph_element = None
@@ -147,6 +146,14 @@ class Construction:
         variable._handle_name = handle.name if variable._in_graph_mode else f"{variable._state.name}:0"
         variable._initial_value = variable._initializer_op = variable._graph_element = None
         return variable
+
+
+def _state_of(value: Any, variable: Any) -> State:
+    """A new state; one that stays spread over a mesh, where its first value is."""
+    sharding = sharding_of(value)
+    if sharding is not None:
+        return ShardedState(value, variable._shared_name, variable._shape, variable._dtype, sharding)
+    return State(unshared(value), variable._shared_name, variable._shape, variable._dtype)
 
 
 def _initial_tensor(value: Any, dtype: DType | None) -> Tensor:

@@ -462,7 +462,10 @@ class Variable(Construction, SparseUpdates, Trackable, metaclass=VariableMetacla
             return text + ">"
         if self._state is None or self._state.value is None:
             return text + ", numpy=<unavailable>>"
-        return f"{text}, numpy={repr(self._plain_value()).partition('numpy=')[2]}"
+        value = self._plain_value()
+        if placed := upcalls.placement_text(value):
+            return f"{text}, value={placed}>"
+        return f"{text}, numpy={repr(value).partition('numpy=')[2]}"
 
     # Checkpoints.
 

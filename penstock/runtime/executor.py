@@ -17,6 +17,7 @@ from penstock.engine import context
 from penstock.engine.context import process, thread
 from penstock.engine.execute import explain, run_kernel
 from penstock.engine.resources import State
+from penstock.engine.sharding import ShardedState, constrained, is_spread
 from penstock.engine.static_value import is_static
 from penstock.engine.xla import jax, jit, jnp, wide_types
 from penstock.ops.tensor_list import register_pytree
@@ -429,7 +430,7 @@ class CompiledPiece:
     def _bind(self, objects: list) -> _Binding:
         """The program for the states that the resource inputs hold (equal ones are one state), compiled on its call."""
         for tensor, each in zip(self._resources, objects):
-            if getattr(each, "elsewhere", None) is not None:
+            if getattr(each, "elsewhere", None) is not None and not isinstance(each, ShardedState):
                 user = next(op for op in self.operations if any(x is tensor for x in op.inputs))
                 raise NotCompilableError(user, "has a state that lives elsewhere")
             if not isinstance(each, State):
@@ -444,7 +445,8 @@ class CompiledPiece:
         written = [each for key, each in distinct.items() if key in written_ids]
         read = [each for key, each in distinct.items() if key not in written_ids]
         order = {id(each): index for index, each in enumerate((*written, *read))}
-        pattern = (len(written), tuple(order[id(each)] for each in objects))
+        shardings = tuple(getattr(each, "sharding", None) for each in written)
+        pattern = (len(written), tuple(order[id(each)] for each in objects), shardings)
         program = self._programs.get(pattern)
         if program is None:
             program = self._programs[pattern] = self._program(objects, written, read)
@@ -465,7 +467,9 @@ class CompiledPiece:
             with context.building(None), context.tapes_stopped():
                 failure = Failure(self._checks) if self._checks else None
                 Lowering(proxies, failure, fused).run(self.operations, values)
-            assigned = [proxies[id(state)].value for state in written]
+            assigned = [
+                constrained(proxies[id(state)].value, getattr(state, "sharding", None)) for state in written
+            ]
             owned = {id(value) for value in (*assigned, *read_values)}
             results = []
             for tensor in self.leaving:
@@ -503,6 +507,8 @@ class HostPiece:
 
     def __init__(self, executor: Executor, operations: list[Any], leaving: list[Any]):
         self.operations, self.leaving = operations, leaving
+        self._executor = executor
+        self._compiled: CompiledPiece | None = None  # for values that are spread over a mesh
         slots = executor._slots
         template = executor._template
         inside = {id(each) for operation in operations for each in operation.outputs}
@@ -526,11 +532,20 @@ class HostPiece:
         ]
 
     def __call__(self, env: list) -> None:
-        if self._states:
+        if process.meshes and self._is_spread(env):
+            if self._compiled is None:
+                self._compiled = CompiledPiece(self._executor, self.operations, self.leaving)
+            self._compiled(env)
+        elif self._states:
             with process.state_lock:
                 self._run(env)
         else:
             self._run(env)
+
+    def _is_spread(self, env: list) -> bool:
+        return any(isinstance(env[slot], ShardedState) for slot in self._states) or any(
+            is_spread(env[slot]) for slot in self._arrays
+        )
 
     def _run(self, env: list) -> None:
         for slot in self._arrays:

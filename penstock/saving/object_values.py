@@ -157,7 +157,7 @@ def check_dtype(thing: Any, key: str, stored: DType) -> None:
     if not hasattr(thing, "dtype") or not hasattr(thing, "assign"):
         return
     own = as_dtype(thing.dtype).base_dtype
-    if own is not stored:
+    if own is not stored and stored not in getattr(thing, "_stored_dtypes", ()):
         raise errors.InvalidArgumentError(
             None,
             None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penstock.types import dtypes, errors
+from penstock.types import dtypes, errors, upcalls
 from penstock.types.dtypes import DType, dtype_of_array
 from penstock.types.shapes import TensorShape
 
@@ -282,9 +282,13 @@ class EagerTensor(Tensor):
         return (self._np if self._jax is None else self._jax).__dlpack_device__()
 
     def __str__(self) -> str:
+        if self._jax is not None and (placed := upcalls.placement_text(self)):
+            return f"tf.Tensor({placed}, shape={self.shape}, dtype={self._dtype.name})"
         return f"tf.Tensor({_text(self)}, shape={self.shape}, dtype={self._dtype.name})"
 
     def __repr__(self) -> str:
+        if self._jax is not None and (placed := upcalls.placement_text(self)):
+            return f"<tf.Tensor: {placed}, shape={self.shape}, dtype={self._dtype.name}>"
         return f"<tf.Tensor: shape={self.shape}, dtype={self._dtype.name}, numpy={_text(self, repr)}>"
 
 

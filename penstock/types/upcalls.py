@@ -24,4 +24,14 @@ def variable_from_handle(handle: Any, spec: Any) -> Any:
     raise RuntimeError("types.upcalls.variable_from_handle is set by penstock.ops, which is not imported.")
 
 
+def call_with_layout(fn: Any, layout: Any) -> Any:
+    """Returns `fn()` with a layout (`penstock.dtensor` sets it)."""
+    raise RuntimeError("types.upcalls.call_with_layout is set by penstock.dtensor, which is not imported.")
+
+
+def placement_text(tensor: Any) -> str:
+    """Returns the value and layout of an eager tensor that is spread over a mesh; "" for others (`penstock.dtensor` sets it)."""
+    return ""
+
+
 variable_class: type = object  # the class of variables, for `VariableSpec.value_type`

@@ -1,0 +1,1 @@
+"""`tf.experimental.dtensor`: tensors that are split over a mesh of devices."""
