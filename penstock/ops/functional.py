@@ -13,9 +13,11 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.ops.control_flow import while_loop
+from penstock.ops.row_results import rows_of
 from penstock.ops.tensor_array import TensorArray
 from penstock.types import nest
 from penstock.types.dtypes import DType, as_dtype
+from penstock.types.extension_type import BatchableExtensionType, BatchableExtensionTypeSpec
 from penstock.types.shapes import TensorShape
 from penstock.types.specs import TensorSpec
 from penstock.types.tensors import SymbolicTensor, Tensor
@@ -142,6 +144,8 @@ def map_fn(
     if not callable(fn):
         raise TypeError(f"The provided function {name} is not callable.fn must be callable.")
     signature = fn_output_signature if fn_output_signature is not None else dtype
+    if any(map(_is_batchable, nest.flatten((elems, signature)))):
+        return _map_of_batches(fn, elems, signature, infer_shape)
     if _has_composites(elems, signature) and not _is_symbolic(nest.flatten(elems, expand_composites=True)):
         flat = nest.flatten(elems)
         flat = [each if hasattr(each, "_type_spec") else convert_to_tensor(each) for each in flat]
@@ -164,6 +168,47 @@ def map_fn(
             return result
         return _empty_map(fn, elems, flat, signature)
     return _map_in_graph(fn, elems, flat, signature, infer_shape)
+
+
+def _is_batchable(value: Any) -> bool:
+    """Whether this is a value or the spec of a `BatchableExtensionType`."""
+    return isinstance(value, (BatchableExtensionType, BatchableExtensionTypeSpec))
+
+
+def _map_of_batches(fn: Callable, elems: Any, signature: Any, infer_shape: bool) -> Any:
+    """`map_fn` where batchable extension types are among arguments or results: over the tensors that they are made of."""
+    batches = [each if _is_batchable(each) else convert_to_tensor(each) for each in nest.flatten(elems)]
+    row_specs = [each._type_spec._unbatch() if _is_batchable(each) else each.dtype for each in batches]
+    structure = nest.pack_sequence_as(elems, row_specs) if signature is None else signature
+    result_specs = nest.flatten(structure)
+
+    def encoded(value: Any) -> Any:
+        spec = value._type_spec if _is_batchable(value) else None
+        return value if spec is None else spec.__batch_encoder__.encode(spec, value)
+
+    def decoded(spec: Any, value: Any) -> Any:
+        return spec.__batch_encoder__.decode(spec, value) if _is_batchable(spec) else value
+
+    def encoded_fn(rows: list) -> list:
+        values = [decoded(spec, row) for spec, row in zip(row_specs, rows)]
+        result = fn(nest.pack_sequence_as(elems, values))
+        nest.assert_same_structure(structure, result, check_types=False)
+        return [encoded(each) for each in nest.flatten(result)]
+
+    made = map_fn(
+        encoded_fn,
+        [encoded(each) for each in batches],
+        infer_shape=infer_shape,
+        fn_output_signature=[
+            spec.__batch_encoder__.encoding_specs(spec) if _is_batchable(spec) else spec
+            for spec in result_specs
+        ],
+    )
+    wholes = [
+        decoded(spec._batch(None) if _is_batchable(spec) else spec, each)
+        for spec, each in zip(result_specs, made)
+    ]
+    return nest.pack_sequence_as(structure, wholes)
 
 
 def _check_dtypes(result: Any, signature: Any) -> None:
@@ -194,13 +239,8 @@ def _map_in_graph(fn: Callable, elems: Any, flat: list, signature: Any, infer_sh
         each if _is_composite(each) else TensorArray(each.dtype, size=count, infer_shape=False).unstack(each)
         for each in flat
     ]
-    structure = signature if signature is not None else elems
-    dtypes = [_dtype_of_spec(each) for each in nest.flatten(structure)]
-    outputs = [
-        TensorArray(dtype, size=count, infer_shape=infer_shape, element_shape=_element_shape(spec))
-        for dtype, spec in zip(dtypes, nest.flatten(structure))
-    ]
-    shapes: list[TensorShape] = []
+    structure = signature if signature is not None else nest.pack_sequence_as(elems, _row_specs(flat))
+    kept = [rows_of(spec, count, infer_shape) for spec in nest.flatten(structure)]
 
     def body(index: Any, arrays: list) -> Any:
         slices = [_row(each, index) if _is_composite(each) else each.read(index) for each in inputs]
@@ -208,27 +248,24 @@ def _map_in_graph(fn: Callable, elems: Any, flat: list, signature: Any, infer_sh
             if not _is_composite(each):
                 slice_.set_shape(each.shape[1:])
         result = fn(nest.pack_sequence_as(elems, slices))
-        rows = [
-            convert_to_tensor(row, dtype) for row, dtype in zip(nest.flatten(result), dtypes, strict=True)
-        ]
         nest.assert_same_structure(structure, result, check_types=False)
-        shapes[:] = [row.shape for row in rows]
-        return index + 1, [array.write(index, row) for array, row in zip(arrays, rows)]
+        parts = [rows.parts(row, index) for rows, row in zip(kept, nest.flatten(result), strict=True)]
+        return index + 1, [
+            [array.write(index, part) for array, part in zip(*each)] for each in zip(arrays, parts)
+        ]
 
     _, arrays = while_loop(
-        lambda index, arrays: index < count, body, (convert_to_tensor(0), outputs), maximum_iterations=count
+        lambda index, arrays: index < count,
+        body,
+        (convert_to_tensor(0), [rows.arrays() for rows in kept]),
+        maximum_iterations=count,
     )
-    results = []
-    for array, shape in zip(arrays, shapes):
-        stacked = array.stack()
-        stacked.set_shape(TensorShape([count if isinstance(count, int) else None]).concatenate(shape))
-        results.append(stacked)
-    return nest.pack_sequence_as(structure, results)
+    return nest.pack_sequence_as(structure, [rows.whole(each) for rows, each in zip(kept, arrays)])
 
 
-def _element_shape(spec: Any) -> Any:
-    """The shape in a signature's spec; dtypes and tensors of `elems` say nothing about what the function returns."""
-    return None if isinstance(spec, (Tensor, DType)) else getattr(spec, "shape", None)
+def _row_specs(flat: list) -> list[Any]:
+    """What rows are where the function returns what it gets: dtypes for tensors, the specs of rows of composites."""
+    return [each._type_spec._unbatch() if _is_composite(each) else each.dtype for each in flat]
 
 
 @export(v1=["map_fn"])
@@ -249,19 +286,30 @@ def map_fn_v1(
     )
 
 
+def _slices(elems: Any, flat: list, count: Any) -> Callable[[Any], Any]:
+    """A function from a position to the structure of slices there. The tensors are taken apart once, for cheap gradients."""
+    if _is_symbolic(flat):
+        arrays = [TensorArray(each.dtype, size=count, infer_shape=False).unstack(each) for each in flat]
+
+        def read(index: Any) -> Any:
+            rows = [array.read(index) for array in arrays]
+            for row, each in zip(rows, flat):
+                row.set_shape(each.shape[1:])
+            return nest.pack_sequence_as(elems, rows)
+
+        return read
+    columns = [execute("Unpack", (each,), {"num": int(count), "axis": 0}) for each in flat]
+    return lambda index: nest.pack_sequence_as(elems, [column[int(index)] for column in columns])
+
+
 def _fold(fn: Callable, elems: Any, initializer: Any, reverse: bool) -> Any:
     flat = _tensors(elems)
     count = _length(flat)
     symbolic = _is_symbolic(flat)
-
-    def slices(index: Any) -> Any:
-        return nest.pack_sequence_as(
-            elems, [execute("GatherV2", (each, index, convert_to_tensor(0)), None) for each in flat]
-        )
-
+    slices = _slices(elems, flat, count)
     first = 0
     if initializer is None:
-        start = slices(convert_to_tensor(0 if not reverse else -1) if not reverse else _last(count))
+        start = slices(_last(count) if reverse else convert_to_tensor(0))
         first = 1
     else:
         start = nest.map_structure(convert_to_tensor, initializer)
@@ -352,12 +400,7 @@ def scan(
     """
     flat = _tensors(elems)
     count = _length(flat)
-
-    def slices(index: Any) -> Any:
-        return nest.pack_sequence_as(
-            elems, [execute("GatherV2", (each, index, convert_to_tensor(0)), None) for each in flat]
-        )
-
+    slices = _slices(elems, flat, count)
     if initializer is None:
         first = 1
         start = slices(_last(count) if reverse else convert_to_tensor(0))

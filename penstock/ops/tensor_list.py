@@ -66,6 +66,8 @@ def _zeros(element: TensorList | StackedList, like: Any = None) -> Any:
                 f"the list's element shape {shape} is not fully defined, and the element was never written"
             )
         shape = TensorShape(np.shape(written))
+    if element.element_dtype is dtypes.string:
+        return np.full(shape.as_list(), b"", object)
     return np.zeros(shape.as_list(), element.element_dtype.as_numpy_dtype)
 
 
@@ -97,10 +99,25 @@ def stacked(value: Any, capacity: int | None = None) -> StackedList:
             return StackedList(None, length, capacity, value.element_shape, value.element_dtype)
         buffer = jnp.zeros([capacity, *shape.as_list()], value.element_dtype.as_numpy_dtype)
         return StackedList(buffer, length, capacity, value.element_shape, value.element_dtype)
+    if len({np.shape(each) for each in items if hasattr(each, "shape")}) > 1:
+        raise NotStaticError(value)  # elements of several shapes stay one by one, on the host
     zero = _map(jnp.zeros_like, written)
     items = [zero if each is None else each for each in items] + [zero] * (capacity - count)
     buffer = _map(lambda *parts: jnp.stack([jnp.asarray(part) for part in parts]), *items)
     return StackedList(buffer, length, capacity, value.element_shape, value.element_dtype)
+
+
+def _one_by_one(value: StackedList, item: Any) -> TensorList | StackedList:
+    """A list on the host that is about to get an item of another shape, as items; any other list as it is."""
+    buffer = value.buffer
+    if not hasattr(buffer, "shape") or jnp.shape(item) == buffer.shape[1:]:
+        return value
+    if isinstance(value.length, jax.core.Tracer) or isinstance(buffer, jax.core.Tracer):
+        return value
+    shape = TensorShape([a if a == b else None for a, b in zip(buffer.shape[1:], jnp.shape(item))])
+    if value.element_shape.rank is not None:
+        shape = value.element_shape
+    return TensorList(list(buffer[: int(value.length)]), shape, value.element_dtype)
 
 
 def _element(item: Any) -> Any:
@@ -115,17 +132,27 @@ def _with_buffer(value: StackedList, item: Any) -> StackedList:
 
 
 def _update(buffer: Any, item: Any, index: Any) -> Any:
-    """A buffer with the element at `index` replaced."""
-    return _map(
-        lambda old, new: lax.dynamic_update_index_in_dim(old, jnp.asarray(new, old.dtype), index, 0),
-        buffer,
-        item,
-    )
+    """A buffer with the element at `index` replaced. One without room is that of a loop that does not run."""
+
+    def update(old: Any, new: Any) -> Any:
+        if not old.shape[0]:
+            return old
+        if jnp.shape(new) != old.shape[1:]:
+            raise NotStaticError(index)  # as in `stacked`
+        return lax.dynamic_update_index_in_dim(old, jnp.asarray(new, old.dtype), index, 0)
+
+    return _map(update, buffer, item)
 
 
 def _take(buffer: Any, index: Any) -> Any:
-    """The element at `index` of a buffer."""
-    return _map(lambda each: lax.dynamic_index_in_dim(each, index, 0, keepdims=False), buffer)
+    """The element at `index` of a buffer; zeros of its shape in a loop that does not run, where there is none."""
+
+    def take(each: Any) -> Any:
+        if not each.shape[0]:
+            return jnp.zeros(each.shape[1:], each.dtype)
+        return lax.dynamic_index_in_dim(each, index, 0, keepdims=False)
+
+    return _map(take, buffer)
 
 
 def _plus(a: Any, b: Any) -> Any:
@@ -164,6 +191,8 @@ def _pop(handle: Any, element_shape: Any, *, element_dtype: Any) -> tuple:
 def _set(
     handle: Any, index: Any, item: Any, *, element_dtype: Any, resize_if_index_out_of_bounds: bool
 ) -> Any:
+    if isinstance(handle, StackedList) and is_static(index):
+        handle = _one_by_one(handle, item)
     if isinstance(handle, TensorList) and is_static(index):
         position, items = int(index), list(handle.items)
         if position >= len(items) and resize_if_index_out_of_bounds and position >= 0:
@@ -267,9 +296,10 @@ def _scatter_into(handle: Any, tensor: Any, indices: Any, *, element_dtype: Any)
 
 def _concat(handle: Any, element_shape: Any, leading_dims: Any, *, element_dtype: Any) -> tuple:
     if isinstance(handle, StackedList):
-        handle = TensorList(
-            list(handle.buffer[: int(static(handle.length))]), handle.element_shape, handle.element_dtype
-        )
+        if isinstance(handle.length, jax.core.Tracer):
+            raise NotStaticError(handle.length)
+        items = list(handle.buffer[: int(handle.length)])
+        handle = TensorList(items, handle.element_shape, handle.element_dtype)
     items = [_zeros(handle) if each is None else each for each in handle.items]
     lengths = np.array([np.shape(each)[0] for each in items], np.int64)
     if not items:
