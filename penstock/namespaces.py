@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import opcode
 import operator
 import pkgutil
 import sys
@@ -89,6 +90,9 @@ def missing(namespace: str, name: str) -> Any:
 def of_the_other_era(namespace: str, name: str) -> Any:
     """A name that this namespace lacks and its counterpart in TF 1 or TF 2 has, for programs that mix the two.
 
+    A TensorFlow 2 namespace gives it where the program's text says `tf.Session`. To `hasattr(tf, "Session")`, with which
+    programs ask for the era, the answer is that of TensorFlow 2.
+
     Raises:
       AttributeError: neither has it.
     """
@@ -96,6 +100,8 @@ def of_the_other_era(namespace: str, name: str) -> Any:
     inner = namespace.split(".")[2:] if from_v1 else namespace.split(".")
     wanted = ".".join([*filter(None, inner), name])
     version = "v2" if from_v1 else "v1"
+    if not from_v1 and not _is_in_the_text():
+        raise _no_attribute(namespace, name)
     if wanted in EXPORTS[version]:
         found = EXPORTS[version][wanted]
         return found.make() if isinstance(found, OnDemand) else found
@@ -103,10 +109,22 @@ def of_the_other_era(namespace: str, name: str) -> Any:
     if found is None and from_v1 and wanted.split(".")[0] == "keras":
         return operator.attrgetter(wanted)(sys.modules["penstock"])
     if found is None:
-        raise AttributeError(
-            f"module {'.'.join(filter(None, ['tensorflow', namespace]))!r} has no attribute {name!r}"
-        )
+        raise _no_attribute(namespace, name)
     return found
+
+
+def _no_attribute(namespace: str, name: str) -> AttributeError:
+    module = ".".join(filter(None, ["tensorflow", namespace]))
+    return AttributeError(f"module {module!r} has no attribute {name!r}")
+
+
+def _is_in_the_text() -> bool:
+    """Whether an attribute is asked for as `module.name` or `from module import name`, not by `hasattr` or `getattr`."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__") in ("penstock", __name__):
+        frame = frame.f_back
+    instruction = opcode.opname[frame.f_code.co_code[frame.f_lasti]]
+    return instruction.startswith(("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM"))
 
 
 def _place(name: str, thing: object) -> None:

@@ -44,3 +44,16 @@ def test_a_missing_name_says_which_namespace_lacks_it(namespace):
         AttributeError, match=f"'{'.'.join(filter(None, ['tensorflow', namespace]))}' has no attribute 'x'"
     ):
         namespaces.module(namespace).x
+
+
+@pytest.mark.parametrize("name", ["Session", "placeholder", "global_variables_initializer", "contrib", "log"])
+def test_a_program_that_asks_for_its_era_is_told_the_new_one(name):
+    assert not hasattr(tf, name)
+    assert getattr(tf, name, None) is None
+    assert hasattr(v1, name)
+
+
+def test_old_names_are_imported_where_a_program_writes_them():
+    from penstock import placeholder
+
+    assert placeholder is v1.placeholder
