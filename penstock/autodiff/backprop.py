@@ -39,7 +39,7 @@ def backpropagate(
       targets: the tensors to differentiate.
       target_gradients: the cotangent of each; None for ones.
       sources: the tensors to differentiate with respect to.
-      stops: tensors that count as constants.
+      stops: tensors that no gradient flows through. One that is a source too gets its own gradient.
 
     Returns:
       For each source a tensor, an `IndexedSlices`, or None where no target depends on it.
@@ -48,8 +48,10 @@ def backpropagate(
     depends = {id(source) for source in sources}
     on_path = []
     for call in calls:
-        if any(id(each) in depends for each in call.inputs if id(each) not in stopped):
-            depends.update(id(each) for each in call.outputs if is_differentiable(each.dtype))
+        if any(id(each) in depends for each in call.inputs):
+            depends.update(
+                id(each) for each in call.outputs if is_differentiable(each.dtype) and id(each) not in stopped
+            )
             on_path.append(call)
     pending: dict[int, list[Any]] = {}
     for target, gradient in zip(targets, target_gradients, strict=True):
@@ -57,14 +59,16 @@ def backpropagate(
             pending.setdefault(id(target), []).append(ones_like(target) if gradient is None else gradient)
     source_ids = {id(source) for source in sources}
     for call in reversed(on_path):
-        arrived = [_total(pending, each, source_ids) for each in call.outputs]
+        arrived = [
+            None if id(each) in stopped else _total(pending, each, source_ids) for each in call.outputs
+        ]
         if all(each is None for each in arrived):
             continue
         if type(call) is Call:
-            call.wanted = [id(each) in depends and id(each) not in stopped for each in call.inputs]
+            call.wanted = [id(each) in depends for each in call.inputs]
         gradients = input_gradients(call, arrived)  # may give a While more inputs
         for each, gradient in zip(call.inputs, gradients, strict=True):
-            if gradient is not None and id(each) in depends and id(each) not in stopped:
+            if gradient is not None and id(each) in depends:
                 pending.setdefault(id(each), []).append(gradient)
     return [_sum(pending.get(id(source), [])) for source in sources]
 

@@ -70,9 +70,10 @@ class ForwardAccumulator:
     def record(self, call: Any) -> None:
         """Computes the tangents of a call's outputs."""
         active = [i for i, each in enumerate(call.inputs) if id(each) in self._tangents]
+        function = call.attrs.get("function")  # of a call of a traced function
         outputs = [
             each
-            for each in call.outputs
+            for each in call.outputs[: getattr(function, "differentiable_count", None)]
             if is_differentiable(each.dtype) and each.dtype is not dtypes.resource
         ]
         if not active or not outputs:

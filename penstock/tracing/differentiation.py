@@ -43,6 +43,8 @@ class Differentiable:
             self._extend(backward)
             self._backward[pattern] = self._finish(backward)
         self.output_dtypes = [each.dtype for each in self.graph.outputs]
+        # What follows was kept for the last order alone: nothing goes back through it.
+        self.differentiable_count = self._levels[-1][0]
 
     def _build(self, pattern: tuple[int, ...]) -> FuncGraph:
         """A graph from cotangents of some outputs to gradients of all inputs; it captures tensors of the forward graph."""
@@ -107,7 +109,12 @@ class Differentiable:
         from penstock.autodiff.backprop import dense, zeros_like
 
         arrived = [i for i, each in enumerate(gradients) if each is not None]
-        everything = next(pattern for count, pattern in self._levels if arrived[-1] < count)
+        everything = next((pattern for count, pattern in self._levels if arrived[-1] < count), None)
+        if everything is None:
+            raise RuntimeError(
+                f"{self.graph.name}: its call was recorded for gradients of order {len(self._levels)}, and one more is "
+                "asked for. Call the function under one tape for each order."
+            )
         pattern = tuple(i for i in arrived if i in everything)
         if pattern not in self._backward:
             self._backward[pattern] = self._finish(self._build(pattern))

@@ -40,3 +40,17 @@ def test_forward_over_backward():
             y = tf.reduce_sum(x**3)
         gradient = tape.gradient(y, x)
     np.testing.assert_allclose(forward.jvp(gradient), [6.0, 12.0])
+
+
+def test_through_a_loop_of_a_traced_function():
+    @tf.function
+    def f(x):
+        for _ in tf.range(3):
+            x = tf.sin(x) * x
+        return x
+
+    x, direction = tf.constant([1.0, 0.5], tf.float64), tf.constant([1.0, 2.0], tf.float64)
+    with tf.autodiff.ForwardAccumulator(x, direction) as forward:
+        y = f(x)
+    difference = (f(x + 1e-6 * direction) - f(x - 1e-6 * direction)) / 2e-6
+    np.testing.assert_allclose(forward.jvp(y), difference, rtol=1e-6)

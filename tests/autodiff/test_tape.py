@@ -183,3 +183,12 @@ def test_hessians():
         (h,) = tf.hessians(tf.reduce_sum(x * x * x), x)
         with tf.compat.v1.Session() as session:
             np.testing.assert_allclose(session.run(h), [[6.0, 0.0], [0.0, 12.0]])
+
+
+def test_a_source_may_be_where_gradients_stop():
+    @tf.function
+    def f(x):
+        y = x * x
+        return tf.gradients(y * x, [x, y], stop_gradients=[y])
+
+    np.testing.assert_array_equal(f(tf.constant(3.0)), [9, 3])
