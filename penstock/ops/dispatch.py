@@ -6,6 +6,7 @@ in the namespaces by one that looks for such arguments first. With plain tensors
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import sys
@@ -14,6 +15,7 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from penstock.engine.context import thread
 from penstock.engine.export import EXPORTS, export
 from penstock.types.tensors import EagerTensor, SymbolicTensor
 
@@ -229,7 +231,7 @@ def dispatch_for_api(api: Callable, *signatures: dict) -> Callable:
         annotations.
 
     Raises:
-      ValueError: `api` is no public function, or the decorated function has other parameters.
+      ValueError: `api` is no public function, or the decorated function has other parameters (it may lack `name`).
 
     Example:
       >>> import penstock as tf
@@ -245,7 +247,10 @@ def dispatch_for_api(api: Callable, *signatures: dict) -> Callable:
     names = list(entry.signature.parameters)
 
     def decorate(function: Callable) -> Callable:
-        if list(inspect.signature(function).parameters) != names:
+        handler, parameters = function, list(inspect.signature(function).parameters)
+        if parameters == [name for name in names if name != "name"]:
+            handler = _without_name(entry, function)
+        elif parameters != names:
             raise ValueError(
                 f"Dispatch function's signature {inspect.signature(function)} does not match API's signature "
                 f"{entry.signature}."
@@ -257,10 +262,23 @@ def dispatch_for_api(api: Callable, *signatures: dict) -> Callable:
             by_name = {names[key] if isinstance(key, int) else key: kind for key, kind in signature.items()}
             for kind in by_name.values():
                 _note_types(kind)
-            entry.handlers.append((_test_of(by_name), function))
+            entry.handlers.append((_test_of(by_name), handler))
         return function
 
     return decorate
+
+
+def _without_name(entry: Api, function: Callable) -> Callable:
+    """A handler without the parameter `name`: it is called in a name scope instead."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        bound = entry.signature.bind(*args, **kwargs)
+        name = bound.arguments.pop("name", None)
+        with thread.graph.name_scope(name) if name and thread.graph is not None else contextlib.nullcontext():
+            return function(**bound.arguments)
+
+    call._dispatch_target = function  # type: ignore[attr-defined]
+    return call
 
 
 def _annotations(function: Callable) -> dict[str, Any]:

@@ -262,7 +262,7 @@ class EagerTensor(Tensor):
         return round(self._scalar("float"), digits)
 
     def __format__(self, spec: str) -> str:
-        return format(self.numpy() if self.ndim == 0 else self, spec) if spec else str(self)
+        return format(self.numpy(), spec)
 
     def __copy__(self) -> EagerTensor:
         return self  # immutable
@@ -277,6 +277,9 @@ class EagerTensor(Tensor):
 
     def __dlpack__(self, **options: Any) -> Any:
         return (self._np if self._jax is None else self._jax).__dlpack__(**options)
+
+    def __buffer__(self, flags: int) -> memoryview:
+        return memoryview(self.numpy())  # asked for since Python 3.12
 
     def __dlpack_device__(self) -> Any:
         return (self._np if self._jax is None else self._jax).__dlpack_device__()
