@@ -13,6 +13,7 @@ from penstock.release import TENSORFLOW_VERSION, __version__
 
 COMMANDS = {
     "run": "run a TensorFlow or Keras program on Penstock",
+    "launch": "run a program as a cluster of processes, on this machine or on others",
     "graph": "list, rewrite and draw the graphs of a file or of a program",
     "info": "show versions, devices, the cache folder and native kernels",
     "ops": "list the ops: bodies, shape rule, gradient, whether compared with TensorFlow",
