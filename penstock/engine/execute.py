@@ -62,7 +62,7 @@ def execute(op_type: str, inputs: Sequence[Any], attrs: dict | None = None, name
         type_pairs = definition.signature.type_pairs
     for tensor in flat:
         if type(tensor) is not EagerTensor:
-            return tensor.graph.add_call(definition, inputs, attrs, name)
+            return tensor.graph.add_call_from_outside(definition, inputs, attrs, name)
     for first, second in type_pairs:
         if flat[first]._dtype is not flat[second]._dtype:
             raise errors.InvalidArgumentError(None, None, explain_dtypes(definition, flat, first, second))

@@ -8,7 +8,7 @@ from typing import Any
 from penstock.engine import context
 from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
-from penstock.engine.definition import REGISTRY
+from penstock.engine.definition import REGISTRY, OpDef
 from penstock.engine.export import export
 from penstock.graph.graph import Graph, record_capture
 from penstock.types import dtypes, nest, upcalls
@@ -42,6 +42,7 @@ class FuncGraph(Graph):
         self.structured_outputs: Any = None
         self.structured_input_signature: Any = None
         self.control_outputs: list = []
+        self.is_traced = False  # whether the function has been traced to its end
         self._captures: dict[int, tuple[Any, SymbolicTensor]] = {}
         self._variables: dict[int, Any] = {}
         self.outer_graph = thread.graph if outer_graph is None else outer_graph
@@ -60,6 +61,21 @@ class FuncGraph(Graph):
             )
         self.inputs.append(node.outputs[0])
         return node.outputs[0]
+
+    def add_call_from_outside(
+        self, definition: OpDef, inputs: Sequence[Any], attrs: dict | None, name: str | None = None
+    ) -> Any:
+        """As `add_call`.
+
+        Raises:
+          InaccessibleTensorError: the function has been traced: the tensor that leaked out of it has no value.
+        """
+        if self.is_traced:
+            raise InaccessibleTensorError(
+                f"{definition.type}: a tensor of the function {self.name!r} is used outside of it, where it has no value. "
+                "Return it from the function instead of keeping it in a list, an attribute or a global variable."
+            )
+        return self.add_call(definition, inputs, attrs, name)
 
     def capture(self, tensor: Any, name: str | None = None, by_value: bool | None = None) -> SymbolicTensor:
         """The tensor of this graph that stands for `tensor` of an outer graph, or of eager mode."""

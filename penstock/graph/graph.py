@@ -88,6 +88,12 @@ class Graph:
             return operation.outputs[0]
         return list(operation.outputs) if definition.signature.outputs else operation
 
+    def add_call_from_outside(
+        self, definition: OpDef, inputs: Sequence[Any], attrs: dict | None, name: str | None = None
+    ) -> Any:
+        """As `add_call`, while this graph is not being built: a tensor of it met eager ones."""
+        return self.add_call(definition, inputs, attrs, name)
+
     def add_operation(
         self,
         definition: OpDef,

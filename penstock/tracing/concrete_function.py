@@ -250,11 +250,29 @@ class ConcreteFunction(Trackable):
         return outputs[: len(self.graph.outputs)]
 
     def pretty_printed_signature(self, verbose: bool = True) -> str:
-        """The signature, for people."""
-        return f"{self.name}{self.structured_input_signature} -> {self.structured_outputs}"
+        """The parameters, results and captures with their types, for people."""
+        found = self.function_type
+        parameters = [
+            f"  {each.name} ({each.kind.name}): {each.annotation!r}" for each in found.parameters.values()
+        ]
+        captures = [
+            f"  {id(outside)}: {TensorSpec(inside.shape, inside.dtype)!r}"
+            for outside, inside in self.graph.captures
+        ]
+        sections = {
+            "Input Parameters": parameters,
+            "Output Type": [f"  {found.output!r}"],
+            "Captures": captures,
+        }
+        return "\n".join(
+            line for title, lines in sections.items() for line in (f"{title}:", *(lines or ["  None"]))
+        )
+
+    def __str__(self) -> str:
+        return f"ConcreteFunction {self.pretty_printed_signature()}"
 
     def __repr__(self) -> str:
-        return f"<ConcreteFunction {self.pretty_printed_signature()}>"
+        return f"<{self}>"
 
 
 def _scope_name(function_name: str) -> str:

@@ -17,6 +17,7 @@ from penstock.graph.func_graph import FuncGraph, set_outputs
 from penstock.graph.lifting import init_scope
 from penstock.tracing.autograph.tracebacks import show_user_code
 from penstock.tracing.concrete_function import ConcreteFunction
+from penstock.tracing.retracing import history_of
 from penstock.tracing.signatures import (
     Binder,
     accepts,
@@ -84,6 +85,7 @@ class Function(Trackable):
         self._traces: dict[Any, _Trace] = {}
         self._relaxed: dict[Any, list[_Trace]] = {}
         self._tracing_count = 0
+        self._history = history_of(python_function)
         self._created_variables: list[Any] | None = None  # None until the first trace
         self._methods: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         functools.update_wrapper(self, python_function, updated=())
@@ -94,6 +96,7 @@ class Function(Trackable):
         """Calls the function, tracing it first where no trace fits the arguments."""
         if process.functions_run_eagerly:
             return self._python_function(*args, **kwargs)
+        self._history.calls += 1
         if self._input_signature is None and not kwargs and len(args) == len(self._binder.names):
             key_parts = []
             for each in args:  # the usual call: eager tensors by position
@@ -106,16 +109,23 @@ class Function(Trackable):
                 found = self._fast.get(key) if usual else None
                 if found is not None:
                     return found.call_flat(args)
-                concrete, flat = self._lookup(args, kwargs)
+                concrete, flat = self._lookup_for_call(args, kwargs)
                 if usual:
                     self._fast[key] = concrete
                 return concrete.call_flat(flat)
-        concrete, flat = self._lookup(args, kwargs)
+        concrete, flat = self._lookup_for_call(args, kwargs)
         return concrete.call_flat(flat)
 
     @functools.cached_property
     def _fast(self) -> dict:
         return {}
+
+    def _lookup_for_call(self, args: tuple, kwargs: dict) -> tuple[ConcreteFunction, list[Tensor]]:
+        tracings = self._tracing_count
+        found = self._lookup(args, kwargs)
+        if self._tracing_count != tracings:
+            self._history.note_tracing(self._python_function)
+        return found
 
     def _lookup(self, args: tuple, kwargs: dict) -> tuple[ConcreteFunction, list[Tensor]]:
         """The concrete function for a call, and the flat tensors to call it with."""
@@ -257,9 +267,11 @@ class Function(Trackable):
             filled = iter(placeholders)
             traced_args = decode(args, filled, self._input_signature)
             traced_kwargs = decode(kwargs, filled)
-            with variable_creator_scope(_creator(created, self._name)):
+            given = {id(inside): outside for inside, outside in zip(placeholders, leaves)}
+            with variable_creator_scope(_creator(created, self._name, given)):
                 result = self._converted()(*traced_args, **traced_kwargs)
             set_outputs(graph, result)
+        graph.is_traced = True
         specs = iter([TensorSpec(p.shape, p.dtype, name=p.op._user_name) for p in placeholders])
         structured = (decode(args, specs), decode(kwargs, specs))
         graph.structured_input_signature = structured
@@ -443,7 +455,7 @@ def _safe(name: str) -> str:
     return cleaned if cleaned and (cleaned[0].isalnum() or cleaned[0] == ".") else f"arg{cleaned}"
 
 
-def _creator(created: list | None, name: str) -> Callable:
+def _creator(created: list | None, name: str, arguments: dict[int, Tensor]) -> Callable:
     """A variable creator for a trace: variables are made once, outside the graph."""
 
     def create(next_creator: Callable, **kwargs: Any) -> Any:
@@ -452,7 +464,7 @@ def _creator(created: list | None, name: str) -> Callable:
                 f"tf.function-decorated function {name!r} tried to create variables on non-first call: create them once, "
                 "outside the function, or on its first call only (`if self.v is None: self.v = tf.Variable(...)`)."
             )
-        kwargs["initial_value"] = _outside(kwargs.get("initial_value"))
+        kwargs["initial_value"] = _outside(kwargs.get("initial_value"), arguments)
         with init_scope():
             variable = next_creator(**kwargs)
         created.append(weakref.ref(variable))
@@ -461,13 +473,13 @@ def _creator(created: list | None, name: str) -> Callable:
     return create
 
 
-def _outside(initial_value: Any) -> Any:
+def _outside(initial_value: Any, arguments: dict[int, Tensor]) -> Any:
     """An initial value that does not depend on the graph being traced."""
     if not isinstance(initial_value, SymbolicTensor):
         return initial_value
     from penstock.runtime.lifting import evaluate_outside
 
-    return evaluate_outside(initial_value)
+    return evaluate_outside(initial_value, arguments)
 
 
 @export("function", v1=["function"])

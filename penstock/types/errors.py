@@ -235,7 +235,7 @@ class ShapeError(InvalidArgumentError, ValueError):
     """
 
 
-class InaccessibleTensorError(ValueError):
+class InaccessibleTensorError(ValueError, TypeError):
     """A tensor of one function or graph was used in another, where its value does not exist."""
 
 

@@ -136,6 +136,21 @@ def test_variables_made_on_the_first_call():
     assert model(tf.constant(3.0)).numpy() == 15.0
 
 
+def test_a_variable_may_start_from_an_argument():
+    made = []
+
+    @tf.function
+    def scaled(x):
+        if not made:
+            made.append(tf.Variable(x * 2.0))
+        made[0].assign_add(1.0)
+        return made[0] + x
+
+    assert [float(scaled(tf.constant(1.0))) for _ in range(2)] == [4.0, 5.0]
+    with pytest.raises(ValueError, match="has no value yet"):
+        tf.function(lambda x: tf.Variable(x) + x).get_concrete_function(tf.TensorSpec([]))
+
+
 def test_variables_made_on_every_call_are_refused():
     @tf.function
     def f():
@@ -281,6 +296,30 @@ def test_leaked_tensors_are_refused():
     f(tf.constant(1))
     with pytest.raises((TypeError, ValueError), match="out of scope"):
         tf.function(lambda: kept[0] * 2)()
+
+
+def test_a_leaked_tensor_has_no_value_outside():
+    kept = []
+
+    @tf.function
+    def leaky(x):
+        kept.append(x + 1)
+        return x
+
+    leaky(tf.constant(1))
+    with pytest.raises(TypeError, match="leaky.*used outside"):
+        kept[0] + 1
+
+
+def test_a_concrete_function_prints_its_types():
+    large = tf.ones([200])
+    concrete = tf.function(lambda x, n=3: x + large).get_concrete_function(tf.TensorSpec([], name="x"))
+    text = str(concrete)
+    assert text.startswith(
+        "ConcreteFunction Input Parameters:\n  x (POSITIONAL_OR_KEYWORD): TensorSpec(shape=()"
+    )
+    assert "  n (POSITIONAL_OR_KEYWORD): Literal[3]\nOutput Type:\n  TensorSpec(shape=(200,)" in text
+    assert "Captures:\n" in text and "None" not in text.split("Captures")[1].split("TensorSpec")[0]
 
 
 def test_concrete_functions():
