@@ -70,7 +70,7 @@ def _scope_name(column: FeatureColumn) -> str:
     return re.sub(r"[^A-Za-z0-9_.\\/>-]", "_", column._var_scope_name)
 
 
-def _flat(column: DenseColumn, cache: FeatureTransformationCache, state: Any) -> Tensor:
+def flat_tensor(column: DenseColumn, cache: FeatureTransformationCache, state: Any) -> Tensor:
     """One vector for each Example."""
     tensor = column.get_dense_tensor(cache, state)
     return reshape(tensor, [shape_of(tensor)[0], column.variable_shape.num_elements()])
@@ -119,7 +119,7 @@ def input_layer(
     with variable_scope(None, default_name="input_layer"):
         for column in columns:
             with variable_scope(None, default_name=_scope_name(column)):
-                tensor = _flat(column, cache, state)  # type: ignore[arg-type]
+                tensor = flat_tensor(column, cache, state)  # type: ignore[arg-type]
             tensors.append(tensor)
             if cols_to_vars is not None:
                 cols_to_vars[column] = state.made_for(column)
@@ -181,7 +181,7 @@ def _weighted_sum(
 ) -> tuple[Tensor, Any]:
     """A column's part of a linear model, and its weights. A column of both kinds counts as categorical."""
     if not isinstance(column, CategoricalColumn):
-        tensor = _flat(column, cache, state)
+        tensor = flat_tensor(column, cache, state)
         weights = state.weights("weights", [column.variable_shape.num_elements(), units])
         return matmul(tensor, weights), weights
     ids, id_weights = column.get_sparse_tensors(cache, state)

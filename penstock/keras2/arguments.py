@@ -47,6 +47,7 @@ def accept_old_arguments(keras: ModuleType) -> None:
     wrap(keras.layers.Embedding, "__init__", _embedding_arguments)
     wrap(keras.callbacks.TensorBoard, "__init__", functools.partial(_without, dropped=TENSORBOARD))
     wrap(keras.callbacks.ReduceLROnPlateau, "__init__", _plateau_arguments)
+    _accept_scheduled_tensors(keras.callbacks.LearningRateScheduler)
     _accept_leading_name(keras.layers.Layer)
     _accept_positions(keras.layers.Layer)
     _accept_metrics_in_third_place(keras.Model)
@@ -135,14 +136,39 @@ def _plateau_arguments(arguments: Arguments) -> Arguments:
     return arguments
 
 
+def _accept_scheduled_tensors(callback: Any) -> None:
+    """A schedule of LearningRateScheduler may give a tensor: `lr * tf.math.exp(-0.1)`."""
+    update = callback._update_optimizer_lr
+
+    @functools.wraps(update)
+    def call(self: Any, optimizer: Any, epoch: int) -> Any:
+        schedule = self.schedule
+
+        @functools.wraps(schedule)
+        def numbers(*args: Any) -> Any:
+            rate = schedule(*args)
+            return float(rate) if hasattr(rate, "numpy") else rate
+
+        self.schedule = numbers
+        try:
+            return update(self, optimizer, epoch)
+        finally:
+            self.schedule = schedule
+
+    callback._update_optimizer_lr = call
+
+
 def _is_keras(caller: FrameType) -> bool:
     """Whether a call comes from Keras itself, or from its own tests, which mean Keras 3 and hold what it refuses."""
     return str(caller.f_globals.get("__name__", "")).startswith("keras.src.")
 
 
 def _accept_leading_name(layer: Any) -> None:
-    """Keras 2's `add_weight("kernel", shape)`, where Keras 3 has the shape come first and the name as a keyword."""
-    add_weight = layer.add_weight
+    """Keras 2's `add_weight("kernel", shape)`, where Keras 3 has the shape come first and the name as a keyword.
+
+    `add_variable` was another name of it.
+    """
+    add_weight, add_variable = layer.add_weight, layer.add_variable
 
     @functools.wraps(add_weight)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -151,7 +177,13 @@ def _accept_leading_name(layer: Any) -> None:
             args = ()
         return add_weight(self, *args, **kwargs)
 
-    layer.add_weight = call
+    @functools.wraps(add_variable)
+    def call_variable(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], str) or "initializer" not in kwargs and len(args) < 2:
+            return self.add_weight(*args, **kwargs)
+        return add_variable(self, *args, **kwargs)
+
+    layer.add_weight, layer.add_variable = call, call_variable
 
 
 def _accept_positions(layer: Any) -> None:

@@ -17,6 +17,7 @@ from penstock.keras2.attributes import (
     SEQUENTIAL_ATTRIBUTES,
 )
 from penstock.keras2.backend import OPERATIONS
+from penstock.keras2.metric_names import answer_to_both_names
 from penstock.keras2.model_methods import METHODS, SEQUENTIAL_METHODS
 from penstock.keras2.modules import ADDED_NAMES, BACKEND, KERAS, MODULES, RENAMED, OldModule, source
 from penstock.keras2.saving import save_as_keras_2_did
@@ -51,6 +52,7 @@ def enable() -> None:
     if not hasattr(keras.Model, "fit_generator"):
         _add_methods(keras)
         accept_old_arguments(keras)
+        answer_to_both_names(keras)
         add_symbolic_losses(keras)
         save_as_keras_2_did(keras, importlib.import_module("keras"))
 

@@ -47,6 +47,8 @@ class KerasFinder:
 
 
 def _enable() -> None:
+    from penstock.keras2.distribution import enable_distribution
     from penstock.keras2.enable import enable
 
     enable()
+    enable_distribution()

@@ -75,7 +75,7 @@ MODULES: dict[str, str] = {
 # `tf.keras` has, so that the module itself, in that layout, is most often the source.)
 ADDED_NAMES: dict[str, str] = {
     "backend": f"backend {BACKEND}",
-    "layers": "layers penstock.keras2.local",
+    "layers": "layers penstock.keras2.local penstock.keras2.dense_features",
     "losses": "losses",
     "metrics": "metrics losses",
     "preprocessing.image": "preprocessing.image",
