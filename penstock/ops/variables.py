@@ -265,9 +265,11 @@ class Variable(Construction, SparseUpdates, Trackable, metaclass=VariableMetacla
         """The value as a NumPy array.
 
         Raises:
-          NotImplementedError: a graph is being built, or the variable belongs to one.
+          NotImplementedError: a function is being traced, or the variable belongs to a graph.
         """
-        if thread.graph is not None or self._in_graph_mode:
+        graph = thread.graph
+        # An eager variable in a session of TensorFlow 1 still has its value.
+        if self._in_graph_mode or graph is not None and graph.building_function:
             raise NotImplementedError("numpy() is only available when eager execution is enabled.")
         return self._plain_value().numpy()
 

@@ -179,3 +179,12 @@ def test_the_name_of_a_variable_fetches_its_value():
             before = session.run(graph.get_tensor_by_name("w:0"))
             session.run(w.assign_add([1.0, 1.0]))
             assert before.tolist() == [1.0, 2.0] and session.run("w:0").tolist() == [2.0, 3.0]
+
+
+def test_an_eager_variable_has_its_value_inside_a_session():
+    x = v1.placeholder(tf.float32, [])
+    w = tf.Variable(1.0)
+    assigned = w.assign(x * 2.0)
+    with v1.Session() as session:
+        session.run(assigned, {x: 3.0})
+        assert w.numpy() == 6.0
