@@ -67,6 +67,7 @@ class _Thread(threading.local):
         self.variable_creators: tuple = ()  # tf.variable_creator_scope stack, innermost last
         self.summary: Any = None  # penstock.summary.writers.SummaryState
         self.step_times: Any = None  # penstock.runtime.step_times.StepTimes of the session's step that runs
+        self.held_calls: Any = None  # penstock.runtime.held_calls.HeldCalls of the loop that runs on the host
         self.autograph: tuple = ()  # stack of tracing.autograph.status.ControlStatusCtx
         self.autograph_activation: Any = None  # tracing.autograph.operators.returns.Activation
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine.context import thread
 from penstock.engine.definition import REGISTRY
 from penstock.engine.static_value import NotStaticError, is_static
 from penstock.engine.xla import jax, jnp, lax
@@ -15,6 +16,7 @@ from penstock.ops import philox
 from penstock.ops import vectorized_map as _vectorized_map  # noqa: F401 - defines the op
 from penstock.ops.tensor_list import register_pytree, stacked
 from penstock.runtime.executor import executor_of
+from penstock.runtime.held_calls import holding, value_of
 from penstock.runtime.lowering import Lowering, NotCompilableError, StateProxy, as_array, streams
 from penstock.runtime.recurrent_cells import lower_cell
 from penstock.types.tensor_list import StackedList, TensorList
@@ -408,6 +410,9 @@ REGISTRY["While"].lowering = _lower_while
 def run_on_host(operation: Any, values: list[Any], prefer_host: bool) -> Sequence[Any]:
     """Runs a branch or loop with Python deciding, each body by its own executor."""
     if operation.definition.on_host is not None:
+        if thread.held_calls is not None:
+            thread.held_calls.make()
+            values = [value_of(each) for each in values]
         return operation.definition.on_host(operation, values, prefer_host)
     if operation.type == "If":
         branch = operation.attrs["then_branch" if bool(_host_value(values[0])) else "else_branch"]
@@ -420,9 +425,10 @@ def run_on_host(operation: Any, values: list[Any], prefer_host: bool) -> Sequenc
     if operation.type == "While":
         cond = executor_of(operation.attrs["cond"], prefer_host)
         body = executor_of(operation.attrs["body"], prefer_host)
-        while bool(_host_value(cond.run(values)[0])):
-            values = body.run(values)
-        return values
+        with holding():
+            while bool(_host_value(cond.run(values)[0])):
+                values = body.run(values)
+        return [value_of(each) for each in values]
     return _vectorized_map_on_host(operation, values, prefer_host)
 
 

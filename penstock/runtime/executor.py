@@ -23,6 +23,7 @@ from penstock.engine.xla import jax, jit, jnp, wide_types
 from penstock.ops.tensor_list import register_pytree
 from penstock.runtime import fusion
 from penstock.runtime.compile_notice import announced
+from penstock.runtime.held_calls import HeldCalls, Repetition, value_of
 from penstock.runtime.lowering import (
     Failure,
     Lowering,
@@ -354,10 +355,26 @@ def _effect_keys(operation: Any) -> list[int]:
 class _Binding:
     """A compiled piece together with the states it currently works on."""
 
-    __slots__ = ("objects", "written", "read", "program")
+    __slots__ = ("objects", "written", "read", "program", "repetition")
 
-    def __init__(self, objects: list, written: list[State], read: list[State], program: Callable):
+    def __init__(
+        self, objects: list, written: list[State], read: list[State], step: Callable, program: Callable
+    ):
         self.objects, self.written, self.read, self.program = objects, written, read, program
+        self.repetition = Repetition(step, self.run, (*written, *read)) if written else None
+
+    def run(self, arguments: list, program: Callable | None = None) -> list:
+        """The results of the piece's program, or of another one that works on the same states."""
+        program = self.program if program is None else program
+        if not self.read and not self.written:
+            return program([], [], arguments)[0]
+        with process.state_lock:
+            results, assigned = program(
+                [state.value for state in self.written], [state.value for state in self.read], arguments
+            )
+            for state, value in zip(self.written, assigned):
+                state.value = value
+        return results
 
 
 class CompiledPiece:
@@ -392,7 +409,7 @@ class CompiledPiece:
         self._streams = _streams_of(operations)
         nested = [graph for each in operations if each.definition.nested for graph in nested_graphs(each)]
         self._checks = checks(nested)
-        self._programs: dict[tuple, Callable] = {}
+        self._programs: dict[tuple, tuple[Callable, Callable]] = {}  # the step and its program
         self._binding: _Binding | None = None
 
     def __call__(self, env: list) -> None:
@@ -401,24 +418,24 @@ class CompiledPiece:
         if binding is None or binding.objects != objects:
             binding = self._binding = self._bind(objects)
         arguments = [env[slot] for slot in self._entering_slots]
-        if binding.written:
-            with process.state_lock:
-                results, assigned = binding.program(
-                    [state.value for state in binding.written],
-                    [state.value for state in binding.read],
-                    arguments,
-                )
-                for state, value in zip(binding.written, assigned):
-                    state.value = value
-        elif binding.read:
-            with process.state_lock:
-                results, _ = binding.program([], [state.value for state in binding.read], arguments)
-        else:
-            results, _ = binding.program([], [], arguments)
+        held = thread.held_calls
+        results = binding.run(arguments) if held is None else self._in_loop(held, binding, arguments)
         for slot, value in zip(self._leaving_slots, results):
             env[slot] = value
         if self._checks and (number := int(results[-1])):
             raise _failure_of(self._checks[number - 1])
+
+    def _in_loop(self, held: HeldCalls, binding: _Binding, arguments: list) -> Sequence[Any]:
+        """The results of a call in a loop on the host, or promises of them."""
+        arguments = [value_of(each) for each in arguments]
+        repeats = binding.repetition is not None and not self._checks and process.workers is None
+        results = held.take(binding.repetition, arguments, len(self.leaving)) if repeats else None
+        if results is None:
+            held.before_use((*binding.written, *binding.read))
+            results = binding.run(arguments)
+            if repeats:
+                binding.repetition.note(arguments)
+        return results
 
     def lower(self, env: list) -> Any:
         """The program for the values in `env`, traced but not compiled (a `jax.stages.Lowered`)."""
@@ -447,13 +464,13 @@ class CompiledPiece:
         order = {id(each): index for index, each in enumerate((*written, *read))}
         shardings = tuple(getattr(each, "sharding", None) for each in written)
         pattern = (len(written), tuple(order[id(each)] for each in objects), shardings)
-        program = self._programs.get(pattern)
-        if program is None:
-            program = self._programs[pattern] = self._program(objects, written, read)
-        return _Binding(objects, written, read, program)
+        if pattern not in self._programs:
+            step = self._step(objects, written, read)
+            self._programs[pattern] = (step, self._program(step))
+        return _Binding(objects, written, read, *self._programs[pattern])
 
-    def _program(self, objects: list, written: list[State], read: list[State]) -> Callable:
-        """`program(written values, read values, arguments) -> (results, assigned values)`, the first donated."""
+    def _step(self, objects: list, written: list[State], read: list[State]) -> Callable:
+        """`step(written values, read values, arguments) -> (results, assigned values)`, to be traced."""
         fused = fusion.find(self.operations, self.leaving)
 
         def run(written_values: list, read_values: list, arguments: list) -> tuple[list, list]:
@@ -480,11 +497,15 @@ class CompiledPiece:
                 results.append(failure.value)
             return results, assigned
 
+        return run
+
+    def _program(self, step: Callable) -> Callable:
+        """The step compiled at its first call; the values that are written are donated."""
         register_pytree()
         if process.workers is not None and (meeting := meeting_operations(self.operations)):
             fixed = all(each.shape.is_fully_defined() for each in self._entering)
-            return WorkerProgram(run, meeting, fixed, self._describe())
-        return announced(jit(run, donate_argnums=(0,)), self._describe)
+            return WorkerProgram(step, meeting, fixed, self._describe())
+        return announced(jit(step, donate_argnums=(0,)), self._describe)
 
     def _describe(self) -> str:
         graph = self.operations[0].graph
@@ -537,6 +558,8 @@ class HostPiece:
                 self._compiled = CompiledPiece(self._executor, self.operations, self.leaving)
             self._compiled(env)
         elif self._states:
+            if thread.held_calls is not None:
+                thread.held_calls.before_use(env[slot] for slot in self._states)
             with process.state_lock:
                 self._run(env)
         else:
@@ -593,8 +616,15 @@ class HostStep:
             self._looks_at = [each.type in (dtypes.int32, dtypes.int64) for each in signature.inputs]
 
     def __call__(self, env: list) -> None:
-        definition = self._definition
         values = [env[slot] for slot in self._input_slots]
+        if thread.held_calls is None:
+            self._run(env, values)
+        else:
+            with thread.held_calls.around(self._operation, values) as values:
+                self._run(env, values)
+
+    def _run(self, env: list, values: list) -> None:
+        definition = self._definition
         body = definition.numpy_body
         try:
             if body is not None:
@@ -637,7 +667,8 @@ class CheckStep:
 
     def __call__(self, env: list) -> None:
         definition = self._operation.definition
-        inputs = definition.group([env[slot] for slot in self._input_slots], self._operation.attrs)
+        values = [value_of(env[slot]) for slot in self._input_slots]
+        inputs = definition.group(values, self._operation.attrs)
         if definition.check.fails(np, *inputs, **self._attrs):
             raise at_line(self._operation, definition.check.error(*inputs, **self._attrs))
 
