@@ -21,6 +21,7 @@ from penstock.graph.copying import copy_operations
 from penstock.graph.func_graph import FuncGraph
 from penstock.graph.function_bytes import function_to_bytes
 from penstock.parameter_server.remote_state import RemoteState, ShardedState
+from penstock.parameter_server.row_lookups import with_row_lookups
 from penstock.parameter_server.server_calls import programs
 from penstock.parameter_server.sharding import expand
 from penstock.runtime.executor import executor_of
@@ -62,7 +63,8 @@ def place(graph: FuncGraph, values: Sequence[Any]) -> Placed:
     Raises:
       InvalidArgumentError: an op takes states of different servers.
     """
-    expanded, shard_inputs = expand(graph, values)
+    remote = {id(tensor) for tensor, value in zip(graph.inputs, values) if is_remote(value)}
+    expanded, shard_inputs = expand(with_row_lookups(graph, remote), values)
     states: dict[int, RemoteState] = {}
     for tensor, value in zip(expanded.inputs, values):
         if isinstance(value, RemoteState):

@@ -85,7 +85,6 @@ class Server:
         prefix = tasks.prefix_of(cluster)
         process.registry.setdefault("clusters_of_servers", set()).add(prefix)
         self._actor = tasks.start_task(prefix, self._job, int(self._index))
-        ray_session.ray().get(self._actor.about.remote(), timeout=tasks.START_SECONDS)
         # A program may drop the server: the task goes on until its process ends.
         process.registry.setdefault("tasks_here", []).append(self._actor)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,10 +13,11 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.ops.variable_construction import _initial_tensor
 from penstock.ops.variables import Variable
+from penstock.parameter_server.initial_values import InitialValue
 from penstock.parameter_server.partitioners import offsets_of
 from penstock.parameter_server.remote_state import RemoteState, ShardedState
 from penstock.types import dtypes
-from penstock.types.dtypes import DType, as_dtype
+from penstock.types.dtypes import DType
 from penstock.types.indexed_slices import IndexedSlices
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import EagerTensor, Tensor
@@ -173,26 +174,19 @@ def make_variable(strategy: Any, place: Callable[[], str], arguments: dict[str, 
     arguments = {
         key: value for key, value in arguments.items() if key not in ("use_resource", "expected_shape")
     }
-    if like is not None and isinstance(like, ShardedVariable):
-        shape = _known_shape(arguments)
-        if shape is not None and shape.as_list() == like._whole_shape.as_list():
+    if isinstance(like, ShardedVariable):
+        value = InitialValue(arguments)
+        if value.shape.as_list() == like._whole_shape.as_list():
             servers = iter([each._server for each in like.variables])
-            return _make_sharded(strategy, lambda: next(servers), arguments, shape, like._offsets)
-        return _make(strategy, like._server, arguments)
-    if like is not None and isinstance(like, ServerVariable):
+            return _make_sharded(strategy, lambda: next(servers), arguments, value, like._offsets)
+    if isinstance(like, ServerVariable):
         return _make(strategy, like._server, arguments)
     if strategy._partitioner is not None:
-        shape, dtype = _known_shape(arguments), arguments.get("dtype")
-        if shape is None or dtype is None:  # an initial value that has to be computed to know
-            value = arguments["initial_value"]
-            value = _initial_tensor(
-                value() if callable(value) else value, None if dtype is None else as_dtype(dtype)
-            )
-            arguments = {**arguments, "initial_value": value}
-            shape, dtype = value.shape, value.dtype
-        offsets = offsets_of(strategy._partitioner, shape, as_dtype(dtype))
+        value = InitialValue(arguments)
+        offsets = offsets_of(strategy._partitioner, value.shape, value.dtype)
         if offsets is not None:
-            return _make_sharded(strategy, place, {**arguments, "dtype": dtype}, shape, offsets)
+            return _make_sharded(strategy, place, arguments, value, offsets)
+        arguments = {**arguments, "initial_value": value.given}
     return _make(strategy, place(), arguments)
 
 
@@ -203,35 +197,18 @@ def _make(strategy: Any, server: str, arguments: dict[str, Any]) -> ServerVariab
     return variable
 
 
-def _known_shape(arguments: dict[str, Any]) -> TensorShape | None:
-    """The shape of the variable to be made, where it is known without computing the initial value."""
-    shape, value = arguments.get("shape"), arguments["initial_value"]
-    if shape is None and not callable(value):
-        shape = getattr(value, "shape", None)
-    if shape is None:
-        shape = getattr(value, "keywords", {}).get("shape")  # functools.partial(initializer, shape=...)
-    shape = None if shape is None else TensorShape(shape)
-    return shape if shape is not None and shape.is_fully_defined() else None
-
-
 def _make_sharded(
     strategy: Any,
     place: Callable[[], str],
     arguments: dict[str, Any],
-    shape: TensorShape,
+    value: InitialValue,
     offsets: Sequence[int],
 ) -> ShardedVariable:
     name = arguments.get("name") or "Variable"
     parts = []
-    value_of = _initial_parts(arguments["initial_value"], shape, offsets)
-    for number in range(len(offsets) - 1):
-        own = {
-            **arguments,
-            "initial_value": value_of(number),
-            "name": f"{name}/part_{number}",
-            "shape": None,
-        }
-        parts.append(_make(strategy, place(), own))
+    for number, (begin, end) in enumerate(itertools.pairwise(offsets)):
+        own = {"initial_value": value.part(begin, end), "name": f"{name}/part_{number}", "shape": None}
+        parts.append(_make(strategy, place(), {**arguments, **own, "dtype": value.dtype}))
     table = ShardedVariable.__new__(ShardedVariable)
     table._trainable, table._constraint = parts[0].trainable, parts[0].constraint
     table._synchronization, table._aggregation = parts[0].synchronization, parts[0].aggregation
@@ -239,35 +216,3 @@ def _make_sharded(
     scope = thread.name_scope.rstrip("/")
     table._hold_shards(parts, offsets, f"{scope}/{name}" if scope else name)
     return table
-
-
-def _initial_parts(initial_value: Any, shape: TensorShape, offsets: Sequence[int]) -> Callable[[int], Any]:
-    """What gives the initial value of each shard: from an initializer that makes parts, else cut from the whole."""
-    rest = shape.as_list()[1:]
-    whole: list[Any] = []
-
-    def part(number: int) -> Any:
-        begin, end = offsets[number], offsets[number + 1]
-        if callable(initial_value) and _takes_parts(initial_value):
-            place = (begin, *(0 for _ in rest))
-            return initial_value(partition_shape=(end - begin, *rest), partition_offset=place)
-        if not whole:
-            value = initial_value() if callable(initial_value) else initial_value
-            whole.append(value.numpy() if isinstance(value, EagerTensor) else value)
-        return whole[0][begin:end]
-
-    return part
-
-
-def _takes_parts(initial_value: Callable) -> bool:
-    """Whether an initial value can be made shard by shard, as those of `tf.*_initializer`s in `functools.partial`."""
-    function = getattr(initial_value, "func", initial_value)
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
-    return "partition_shape" in parameters or (
-        any(each.kind is each.VAR_KEYWORD for each in parameters.values())
-        and getattr(function, "_takes_partitions", hasattr(function, "get_config"))
-        and "keras" not in type(function).__module__
-    )
