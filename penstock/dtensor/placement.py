@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 
 from penstock.distribute.layout import MATCH, UNSHARDED, Layout, Mesh
-from penstock.dtensor.shardings import check_fits, jax_mesh, layout_of, own_devices, sharding_for, spread
+from penstock.dtensor.shardings import (
+    check_fits,
+    fits,
+    jax_mesh,
+    layout_of,
+    own_devices,
+    sharding_for,
+    spread,
+)
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
@@ -32,6 +40,10 @@ def _constrain(x: Any, *, layout: Any) -> Any:
     return lax.with_sharding_constraint(x, sharding_for(Layout.from_string(text)))
 
 
+def _constrain_where_it_fits(x: Any, *, layout: Any) -> Any:
+    return _constrain(x, layout=layout) if fits(x.shape, Layout.from_string(layout)) else x
+
+
 def _constrain_alike(x: Any, like: Any) -> Any:
     from jax.experimental.shard_alike import shard_alike
 
@@ -41,6 +53,12 @@ def _constrain_alike(x: Any, like: Any) -> Any:
 op(
     "Relayout(input: T; layout) -> output: T",
     xla=_constrain,
+    shape=lambda call: call.shape(0),
+    gradient=lambda op, dy: [dy],
+)
+op(
+    "RelayoutWhereItFits(input: T; layout) -> output: T",
+    xla=_constrain_where_it_fits,
     shape=lambda call: call.shape(0),
     gradient=lambda op, dy: [dy],
 )
@@ -79,6 +97,14 @@ def relayout(tensor: Any, layout: Layout, name: str | None = None) -> Any:
         jax_mesh(layout.mesh)
         return execute("Relayout", (tensor,), {"layout": text}, name)
     return _moved(tensor, _without_match(tensor, layout))
+
+
+def relayout_where_it_fits(tensor: Any, layout: Layout) -> Any:
+    """The tensor with a layout, where its sizes divide into equal parts; else as it is. They may not be known yet."""
+    if not _at_once(tensor):
+        jax_mesh(layout.mesh)
+        return execute("RelayoutWhereItFits", (tensor,), {"layout": layout.to_string()})
+    return _moved(tensor, layout) if fits(tuple(tensor.shape), layout) else tensor
 
 
 def _at_once(*tensors: Any) -> bool:

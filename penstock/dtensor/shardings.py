@@ -81,6 +81,13 @@ def spread(value: Any, layout: Layout) -> Any:
         return jax.device_put(value, sharding_for(layout))
 
 
+def fits(shape: tuple[int, ...], layout: Layout) -> bool:
+    """Whether a tensor of a shape can have a layout."""
+    return len(shape) == layout.rank and all(
+        size % layout.num_shards(axis) == 0 for axis, size in enumerate(shape)
+    )
+
+
 def check_fits(shape: tuple[int, ...], layout: Layout) -> None:
     """Raises InvalidArgumentError where a tensor of a shape cannot have a layout."""
     if len(shape) != layout.rank:
