@@ -4,6 +4,7 @@
 // outputs], as TensorFlow and XLA have them. A depthwise convolution is one with as many groups as channels.
 #include "onednn.h"
 #include "team.h"
+#include "winograd.h"
 
 namespace penstock {
 namespace {
@@ -73,6 +74,20 @@ double work(const ffi::AnyBuffer& filter, const ffi::AnyBuffer& output) {
   return 2.0 * output.element_count() / outputs * filter.element_count();
 }
 
+float* floats(const ffi::AnyBuffer& array) { return static_cast<float*>(array.untyped_data()); }
+
+// The convolution from x to y as Winograd's algorithm takes it; `channels` is 0 where it is none.
+Winograd as_winograd(const ffi::AnyBuffer& x, const ffi::AnyBuffer& w, const ffi::AnyBuffer& y,
+                     const Geometry& geometry) {
+  auto ones = [](Numbers values) { return values[0] == 1 && values[1] == 1; };
+  if (x.element_type() != ffi::DataType::F32 || !geometry.channels_last || geometry.groups != 1 ||
+      x.dimensions().size() != 4 || w.dimensions()[0] != 3 || w.dimensions()[1] != 3 || !ones(geometry.strides) ||
+      !ones(geometry.dilations))
+    return {};
+  auto from = x.dimensions(), to = y.dimensions();
+  return {from[0], from[1], from[2], from[3], to[3], geometry.pads_before[0], geometry.pads_before[1], to[1], to[2]};
+}
+
 // `make(images)` describes a primitive for images in the order that `images` gives them. They stay where they are if
 // oneDNN has a good kernel for that; otherwise it chooses, and reorders them. Filters are small, so it always chooses.
 template <typename Make>
@@ -115,6 +130,9 @@ ffi::Error convolution(ffi::AnyBuffer x, ffi::AnyBuffer w, ffi::RemainingArgs re
       arrays.push_back(array->untyped_data());
     }
     Turn turn(work(w, *y));
+    if (Winograd shape = as_winograd(x, w, *y, geometry); shape.suits())
+      return winograd_forward(shape, floats(x), floats(w), has_bias ? static_cast<float*>(arrays[3]) : nullptr, relu,
+                              floats(*y));
     Key key("convolution");
     geometry.add_to(key.add(x).add(w)).add(has_bias).add(relu);
     plan_for(key, [&] {
@@ -143,6 +161,8 @@ ffi::Error convolution_input_gradient(ffi::AnyBuffer w, ffi::AnyBuffer dy, ffi::
   return guarded("convolution_input_gradient", [&] {
     Geometry geometry{strides, dilations, pads_before, pads_after, groups, channels_last};
     Turn turn(work(w, dy));
+    if (Winograd shape = as_winograd(*dx, w, dy, geometry); shape.suits())
+      return winograd_input_gradient(shape, floats(w), floats(dy), floats(*dx));
     Key key("convolution_input_gradient");
     geometry.add_to(key.add(w).add(dy).add(*dx));
     plan_for(key, [&] {
@@ -202,6 +222,8 @@ ffi::Error convolution_filter_gradient(ffi::AnyBuffer x, ffi::AnyBuffer dy, ffi:
   return guarded("convolution_filter_gradient", [&] {
     Geometry geometry{strides, dilations, pads_before, pads_after, groups, channels_last};
     Turn turn(work(*dw, dy));
+    if (Winograd shape = as_winograd(x, *dw, dy, geometry); shape.suits())
+      return winograd_filter_gradient(shape, floats(x), floats(dy), floats(*dw));
     int64_t parts = batch_parts(x.dimensions().front(), *dw);
     Key key("convolution_filter_gradient");
     geometry.add_to(key.add(x).add(dy).add(*dw)).add(parts);

@@ -7,3 +7,6 @@
 #else
 #define PENSTOCK_VECTORIZED
 #endif
+
+// What such a function calls, lambdas too, must become a part of it, or it is compiled for any processor.
+#define PENSTOCK_INLINE __attribute__((always_inline))

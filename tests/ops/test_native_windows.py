@@ -79,7 +79,10 @@ def test_convolution(case):
 @settings(max_examples=25, deadline=None)
 @given(convolutions())
 def test_gradients_of_convolution(case):
-    x, w, attrs = case
+    check_gradients(*case)
+
+
+def check_gradients(x, w, attrs):
     form, window = nn_conv_ops._geometry(x.shape, w.shape, attrs)
     outputs = window.output_sizes(form.take_spatial(x.shape))
     dy = random_array(form.arrange(x.shape[0], outputs, w.shape[-1]), x.dtype, seed=2)
@@ -93,6 +96,32 @@ def test_gradients_of_convolution(case):
         lambda x, dy, **attrs: nn_conv_ops.filter_gradient_of(x, np.array(w.shape), dy, **attrs),
         x, dy, **attrs,
     )  # fmt: skip
+
+
+@st.composite
+def convolutions_by_winograd(draw):
+    """(x, w, attrs) of what Winograd's algorithm computes: 3 by 3 filters, stride 1, many channels."""
+    padding = draw(st.sampled_from(["SAME", "VALID", "EXPLICIT"]))
+    pads = draw(st.lists(st.integers(0, 3), min_size=4, max_size=4))
+    attrs = {
+        "strides": [1] * 4,
+        "dilations": [1] * 4,
+        "padding": padding,
+        "data_format": "NHWC",
+        "explicit_paddings": [0, 0, *pads, 0, 0] if padding == "EXPLICIT" else [],
+    }
+    sizes = draw(st.lists(st.integers(4, 11), min_size=2, max_size=2))
+    taken, made = (draw(st.sampled_from([32, 48, 112])) for _ in range(2))
+    x = random_array((draw(st.sampled_from([1, 2, 5])), *sizes, taken))
+    return x, random_array((3, 3, taken, made), seed=1) / np.float32(np.sqrt(9 * taken)), attrs
+
+
+@settings(max_examples=6, deadline=None)
+@given(convolutions_by_winograd())
+def test_winograds_algorithm(case):
+    x, w, attrs = case
+    check("convolution", nn_conv_ops.convolution_of, x, w, **attrs)
+    check_gradients(x, w, attrs)
 
 
 @pytest.mark.parametrize("data_format", FORMATS[2])
@@ -121,9 +150,11 @@ def test_depthwise_convolution(data_format, channels, multiplier, padding, strid
     )  # fmt: skip
 
 
-def test_bias_and_relu():
+@pytest.mark.parametrize("channels, outputs", [(3, 7), (32, 48)])
+def test_bias_and_relu(channels, outputs):
     form = layout("NHWC")
-    x, w, b = random_array((2, 6, 5, 3)), random_array((3, 3, 3, 7), seed=1), random_array((7,), seed=2)
+    x, w = random_array((2, 6, 5, channels)), random_array((3, 3, channels, outputs), seed=1)
+    b = random_array((outputs,), seed=2)
     attrs = {"strides": [1] * 4, "dilations": [1] * 4, "padding": "SAME", "data_format": "NHWC"}
     _, window = nn_conv_ops._geometry(x.shape, w.shape, attrs)
     fused = compiled(lambda x, w, b: native_windows.convolution(x, w, form, window, b, relu=True), x, w, b)

@@ -1,0 +1,23 @@
+// Convolution with 3 by 3 filters by Winograd's algorithm: 2.25 times fewer multiplications than the definition has.
+#pragma once
+
+#include <cstdint>
+
+namespace penstock {
+
+// A convolution of images [batch, height, width, channels] with filters [3, 3, channels, outputs], stride 1.
+struct Winograd {
+  int64_t batch, height, width, channels, outputs;
+  int64_t pad_top, pad_left;
+  int64_t out_height, out_width;
+
+  // Whether the kernels take this, and are faster than the definition.
+  bool suits() const;
+};
+
+// The three functions below run on the team; the caller holds a `Turn`. `bias` may be null.
+void winograd_forward(const Winograd& shape, const float* x, const float* w, const float* bias, bool relu, float* y);
+void winograd_input_gradient(const Winograd& shape, const float* w, const float* dy, float* dx);
+void winograd_filter_gradient(const Winograd& shape, const float* x, const float* dy, float* dw);
+
+}  // namespace penstock
