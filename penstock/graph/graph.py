@@ -30,7 +30,8 @@ op(
     shape=lambda call: TensorShape([]),
     gradient=lambda call, dy: [],
 )
-op("NoOp() -> ()", numpy=lambda: (), xla=lambda: (), shape=lambda call: [], stateful=True)
+for _name in ("NoOp", "ControlTrigger"):  # the second runs in dead branches of TF 1's graphs too
+    op(f"{_name}() -> ()", numpy=lambda: (), xla=lambda: (), shape=lambda call: [], stateful=True)
 
 _NAME = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
 

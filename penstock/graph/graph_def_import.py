@@ -20,7 +20,7 @@ from penstock.graph.graph_def import TRANSLATED_OPS, output_names
 from penstock.graph.operation import Operation
 from penstock.graph.tensor_proto import array_of_proto, shape_of_proto
 from penstock.graph.v1_control_flow import CONTROL_FLOW_OPS, functionalize, ordered
-from penstock.graph.v1_ops import TRANSLATIONS, Reference
+from penstock.graph.v1_ops import TRANSLATIONS, WITH_ARRAYS, Reference
 from penstock.types import dtypes
 from penstock.types.dtypes import as_dtype
 from penstock.types.shapes import TensorShape
@@ -184,6 +184,7 @@ class GraphReader:
         self._producer_ops = {each.name: each for each in getattr(producer_op_list, "op", ())}
         self._custom_gradients = custom_gradients or {}
         self.depth = 0  # of calls: names of nodes outside of functions must be found in the graph
+        self._translations = TRANSLATIONS
 
     def add_nodes(self, graph: Graph, nodes: list, mapped: dict[str, Any], prefixed: bool) -> Added:
         """Adds nodes in an order in which inputs come first."""
@@ -191,6 +192,8 @@ class GraphReader:
         taken = [node.name for node in nodes if not prefixed and node.name in graph._by_name]
         if taken:
             raise ValueError(f"Node name {taken[0]!r} already exists in the Graph.")
+        if any(node.op == "TensorArrayGradV3" for node in nodes):
+            self._translations = WITH_ARRAYS
         if any(node.op in CONTROL_FLOW_OPS for node in nodes):
             functionalize(self, graph, nodes, added, prefixed)
             return added
@@ -208,7 +211,7 @@ class GraphReader:
     def add_with_inputs(self, graph: Graph, node: Any, inputs: list, added: Added, name: str) -> None:
         """Adds one node with given inputs."""
         op_type, renamed = _OURS.get(node.op, (node.op, {}))
-        translation = TRANSLATIONS.get(node.op)
+        translation = self._translations.get(node.op)
         if translation is not None:
             attrs = {key: self._value(value, inputs) for key, value in node.attr.items()}
             outputs, controls = translation(graph, node, inputs, attrs, name)

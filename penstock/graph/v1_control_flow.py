@@ -92,11 +92,12 @@ class _Region:
 
     Attributes:
       parent: what is around it. frame: the loop that it is in. side: (predicate, 0 or 1) of the branch that it is.
-      added: what names stand for in it.
+      added: what names stand for in it. pushed: nodes that keep values for gradients, added in its branches.
     """
 
     def __init__(self, graph: Any, added: Any, parent: Any = None, frame: str = "", side: Any = None):
         self.graph, self.added, self.parent, self.frame, self.side = graph, added, parent, frame, side
+        self.pushed: set[str] = set()
 
     @property
     def sides(self) -> frozenset:
@@ -333,6 +334,9 @@ class _Flow:
         node = self.nodes.get(name)
         if node is None or node.op in CONTROL_FLOW_OPS or self._is_pivot(node):
             return []
+        frame, sides = self.belongs(node)
+        if frame == region.frame and not sides <= region.sides:
+            return []  # the branch adds it by itself
         if not self._is_done(name, region):
             self.evaluate(name, region)
         around: _Region | None = region
@@ -448,9 +452,18 @@ class _Flow:
                 for each in merge.input:
                     if each.startswith("^"):
                         self._controls(each[1:], region)
+            for node in self._pushes_in(region):
+                if node.name not in around.pushed:
+                    around.pushed.add(node.name)
+                    self.evaluate(node.name, region)
         graph.outputs = outputs
         graph.structured_outputs = list(outputs)
         return region
+
+    def _pushes_in(self, region: _Region) -> list[Any]:
+        """What the gradient of the loop around a branch keeps of it: nothing in the branch depends on these nodes."""
+        here = (region.frame, region.sides)
+        return [node for node in self.order if node.op == "StackPushV2" and self.belongs(node) == here]
 
     # Loops.
 

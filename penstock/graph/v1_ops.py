@@ -1,7 +1,8 @@
 """Ops of TF 1's graphs that have another form here: reference variables and flow-passing tensor arrays.
 
 A reference variable becomes a resource variable: its node is a handle, and every use of it as a value is a read. A
-`TensorArrayV3` becomes a tensor list, which travels where the array's "flow" travelled.
+`TensorArrayV3` becomes a tensor list, which travels where the array's "flow" travelled, unless the graph holds gradients
+of arrays: then arrays are resources (`ops/step_containers.py`).
 """
 
 from __future__ import annotations
@@ -193,3 +194,6 @@ TRANSLATIONS: dict[str, Translation] = {
     "TensorArraySizeV3": _on_list("TensorListLength", lambda inputs, shape: [inputs[1]]),
     "TensorArrayCloseV3": _close,
 }  # fmt: skip
+
+# Gradients of tensor arrays are found through the array itself, so in a graph that has some the arrays stay arrays.
+WITH_ARRAYS = {name: made for name, made in TRANSLATIONS.items() if not name.startswith("TensorArray")}
