@@ -12,13 +12,14 @@ from typing import Any
 def install_import_hook() -> None:
     """Makes Keras 2's names part of Keras: now, if Keras is loaded, else at the end of its import.
 
-    Where it is Keras's own import that brings Penstock in (in a child process of `penstock run`), Keras stays as it is:
-    nothing tells when that import ends.
+    Its import may be under way, and have brought Penstock in: in a child process of `penstock run`.
     """
     keras = sys.modules.get("keras")
     if keras is None:
         sys.meta_path.insert(0, KerasFinder())  # type: ignore[arg-type]
-    elif not getattr(keras.__spec__, "_initializing", False):
+    elif getattr(keras.__spec__, "_initializing", False):
+        keras.__spec__.__class__ = _SpecOfModuleUnderWay
+    else:
         _enable()
 
 
@@ -44,6 +45,17 @@ class KerasFinder:
         # On the loader that Python made, so that its class, which resources and inspection depend on, stays.
         loader.exec_module = exec_module
         return spec
+
+
+class _SpecOfModuleUnderWay(importlib.machinery.ModuleSpec):
+    """The spec of Keras while it is being imported: the import system says there when it is done."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "_initializing" and not value:
+            self.__class__ = importlib.machinery.ModuleSpec  # type: ignore[assignment]
+            if self.name in sys.modules:  # not after an import that failed
+                _enable()
 
 
 def _enable() -> None:
