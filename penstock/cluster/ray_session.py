@@ -88,7 +88,12 @@ def _attach(module: Any, address: str) -> None:
 
 
 def _start(module: Any) -> None:
-    with _environment(PYTHONPATH=_python_path(), RAY_DEDUP_LOGS="0", RAY_USAGE_STATS_ENABLED="0"):
+    with _environment(
+        PYTHONPATH=_python_path(),
+        RAY_USAGE_STATS_ENABLED="0",
+        # Ray would end actors, with the variables that they hold, when other programs take the machine's memory.
+        RAY_memory_monitor_refresh_ms="0",
+    ):
         module.init(
             num_cpus=max(os.cpu_count() or 1, 8),  # actors wait more than they compute
             include_dashboard=False,

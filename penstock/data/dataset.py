@@ -68,6 +68,9 @@ class Dataset(SourceMethods, ElementMethods, BatchMethods, OrderMethods, Composi
         self._layout = Layout(element_spec)
         self._last_run: Any = None
 
+    def __getstate__(self) -> dict:
+        return {**vars(self), "_last_run": None}  # a run belongs to its process
+
     # What a node defines.
 
     def _elements(self, at: Iteration) -> PythonIterator[list]:

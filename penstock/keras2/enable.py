@@ -21,6 +21,7 @@ from penstock.keras2.metric_names import answer_to_both_names
 from penstock.keras2.model_methods import METHODS, SEQUENTIAL_METHODS
 from penstock.keras2.modules import ADDED_NAMES, BACKEND, KERAS, MODULES, RENAMED, OldModule, source
 from penstock.keras2.saving import save_as_keras_2_did
+from penstock.keras2.server_training import train_on_servers
 from penstock.keras2.symbolic import (
     NOT_OPERATIONS,
     ON_VARIABLES,
@@ -57,6 +58,7 @@ def enable() -> None:
         add_symbolic_losses(keras)
         save_as_keras_2_did(keras, importlib.import_module("keras"))
         write_for_all_workers(keras)
+    train_on_servers(keras)
 
 
 def _share_saving() -> None:

@@ -62,6 +62,7 @@ MODULES: dict[str, str] = {
     "optimizers.nadam_v2": "optimizers",
     "optimizers.rmsprop_v2": "optimizers",
     "preprocessing.text": "preprocessing.text",
+    "utils.experimental": "penstock.keras2.dataset_creator",
     "utils.data_utils": "utils",
     "utils.generic_utils": "utils saving",
     "utils.io_utils": "utils",

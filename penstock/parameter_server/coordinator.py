@@ -19,6 +19,7 @@ from penstock.engine.export import export
 from penstock.engine.shape_rules import scalar
 from penstock.graph.pickling import to_bytes
 from penstock.parameter_server.closure_queue import Closure, ClosureQueue
+from penstock.parameter_server.input import ServerDataset
 from penstock.parameter_server.remote_values import PerWorkerValues, RemoteValue
 from penstock.parameter_server.shipped_functions import ShippedFunction, plain
 from penstock.parameter_server.strategy import ParameterServerStrategyV2
@@ -84,6 +85,8 @@ class ClusterCoordinator:
         ]
         for each in self._threads:
             each.start()
+        # `tf.experimental.async_wait`-like calls, as Keras makes at the end of an epoch, wait for what was scheduled.
+        process.registry.setdefault("async_waits", []).append(self.join)
 
     @property
     def strategy(self) -> Any:
@@ -177,9 +180,14 @@ class ClusterCoordinator:
                 outer = process.registry.get("worker_being_made")
                 process.registry["worker_being_made"] = worker
                 try:
-                    datasets.append(make())
+                    made = make()
+                    datasets.append(made._datasets[worker] if isinstance(made, ServerDataset) else made)
                 finally:
                     process.registry["worker_being_made"] = outer or 0
+        return self.per_worker_dataset(datasets)
+
+    def per_worker_dataset(self, datasets: list[Dataset]) -> PerWorkerDataset:
+        """The datasets of all workers as one value."""
         return PerWorkerDataset(self, datasets)
 
 

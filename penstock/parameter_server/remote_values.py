@@ -25,6 +25,11 @@ class RemoteValue:
         self._values: Any = None
         self._error: Exception | None = None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the result, or an error, is there."""
+        return self._ready.is_set()
+
     def get(self) -> Any:
         """Waits for the result and returns it: the structure that the function returned, of tensors.
 

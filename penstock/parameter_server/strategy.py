@@ -19,6 +19,7 @@ from penstock.distribute.strategy import Strategy
 from penstock.distribute.values import select
 from penstock.engine.context import process, thread
 from penstock.engine.export import export
+from penstock.parameter_server.input import ServerDataset
 from penstock.parameter_server.placed_calls import call_at
 from penstock.parameter_server.recovery import Recovery
 from penstock.parameter_server.remote_state import connection
@@ -128,6 +129,7 @@ class ParameterServerStrategyV2(Strategy):
         self._turns = itertools.cycle(range(self._cluster.servers))
         self._beside: Any = None  # the variable that the next ones go beside
         self._coordinator: Any = None
+        self._place = ("chief", 0)  # which process this is
         self._recovery = Recovery(self._cluster)
         connection().recover = self._recovery.restore
         self.extended = _Extended(self, ("/job:worker/replica:0/task:0/device:CPU:0",))
@@ -139,6 +141,10 @@ class ParameterServerStrategyV2(Strategy):
 
     def _creator(self, next_creator: Callable, **arguments: Any) -> Any:
         return make_variable(self, lambda: f"ps/{next(self._turns)}", arguments, self._beside)
+
+    def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> ServerDataset:
+        """The dataset, of which each worker has a copy."""
+        return ServerDataset(lambda context: dataset, self._cluster.workers)
 
     def distribute_datasets_from_function(self, dataset_fn: Callable, options: Any = None) -> Any:
         """The dataset that `dataset_fn(input_context)` makes, for the worker whose dataset is being made."""

@@ -53,7 +53,9 @@ def _reset_context() -> None:
 
 
 def async_wait() -> None:
-    """Waits until what was sent to the devices has been done."""
+    """Waits until what was sent to the devices, and to the workers of a coordinator in scope, has been done."""
+    for wait in engine_context.process.registry.get("async_waits", ()):
+        wait()
     if xla.is_loaded():
         xla.jax.effects_barrier()
 

@@ -41,6 +41,12 @@ def test_a_dataset_survives(name):
     assert [str(each) for each in again] == [str(each) for each in dataset]
 
 
+def test_a_dataset_that_was_iterated_survives():
+    dataset = tf.data.Dataset.range(3)
+    next(iter(dataset))
+    assert [int(each) for each in pickle.loads(to_bytes(dataset))] == [0, 1, 2]
+
+
 def test_another_process_reads_it():
     data = to_bytes(tf.data.Dataset.range(4).map(lambda x: x * x))
     code = "import pickle, sys; print([int(x) for x in pickle.loads(sys.stdin.buffer.read())])"
