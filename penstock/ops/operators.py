@@ -17,6 +17,7 @@ from penstock.ops.elementwise import abs_
 from penstock.types import dtypes
 from penstock.types.composite import CompositeTensor
 from penstock.types.errors import InvalidArgumentError
+from penstock.types.indexed_slices import IndexedSlices
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 
 _FOREIGN_TO = ("builtins", "numpy")  # modules whose types never know better how to combine with a tensor
@@ -24,7 +25,9 @@ _FOREIGN_TO = ("builtins", "numpy")  # modules whose types never know better how
 
 def _is_composite(value: Any) -> bool:
     """Ragged, sparse and the like: made of tensors, but not convertible to one."""
-    return isinstance(value, CompositeTensor) and not hasattr(value, "__tf_tensor__")
+    return isinstance(value, CompositeTensor) and not (
+        isinstance(value, IndexedSlices) or hasattr(value, "__tf_tensor__")
+    )
 
 
 def _operands(self: Any, other: Any, reflected: str) -> Any:

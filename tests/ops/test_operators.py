@@ -226,3 +226,28 @@ def test_an_integer_constant_takes_the_dtype_of_a_floating_variable(traced):
 def test_an_integer_tensor_and_a_floating_tensor_do_not_mix():
     with pytest.raises(tf.errors.InvalidArgumentError, match="AddV2"):
         tf.constant(1) + tf.constant(2.0)
+
+
+@pytest.mark.parametrize("make", [tf.constant, tf.Variable], ids=["tensor", "variable"])
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda x, slices: x + slices, [[1, 1], [4, 5], [1, 1]]),
+        (lambda x, slices: slices - x, [[-1, -1], [2, 3], [-1, -1]]),
+        (lambda x, slices: x * slices, [[0, 0], [3, 4], [0, 0]]),
+        (lambda x, slices: x > slices, [[True, True], [False, False], [True, True]]),
+        (lambda x, slices: x == slices, [[False, False]] * 3),
+    ],
+)
+def test_slices_meet_a_tensor_as_a_dense_one(make, function, expected):
+    slices = tf.IndexedSlices(tf.constant([[3.0, 4.0]]), tf.constant([1]), tf.constant([3, 2]))
+    assert function(make(tf.ones([3, 2])), slices).numpy().tolist() == expected
+    assert tf.function(function)(make(tf.ones([3, 2])), slices).numpy().tolist() == expected
+
+
+def test_slices_do_not_meet_other_things():
+    slices = tf.IndexedSlices(tf.constant([[3.0, 4.0]]), tf.constant([1]), tf.constant([3, 2]))
+    with pytest.raises(TypeError, match="unsupported operand"):
+        slices + slices
+    with pytest.raises(TypeError, match="unsupported operand"):
+        1.0 + slices
