@@ -90,8 +90,10 @@ class Workers:
         self._programs_started += 1
         try:
             yield
-        except jax.errors.JaxRuntimeError as error:
-            if not self.rendezvous.wait_for_failure(5.0):
+        except (jax.errors.JaxRuntimeError, ValueError) as error:
+            # A collective that ends as soon as it is called comes out as a ValueError.
+            is_collective = isinstance(error, jax.errors.JaxRuntimeError) or "Gloo" in str(error)
+            if not is_collective or not self.rendezvous.wait_for_failure(5.0):
                 raise
             raise self._why() from error
         finally:

@@ -118,6 +118,9 @@ class Skip(Dataset):
         return f"count={self._count}"
 
 
+SHARD_HINT = -1  # stands for both arguments of `shard` until a strategy knows them
+
+
 class Shard(Dataset):
     """Every n-th element."""
 
@@ -125,13 +128,18 @@ class Shard(Dataset):
 
     def __init__(self, source: Dataset, shards: Any, index: Any):
         super().__init__(source._element_spec, (source,))
-        self._shards = self._parameter(count_of(shards, "num_shards"))
-        self._index = self._parameter(count_of(index, "index", least=0))
-        if isinstance(self._shards, int) and isinstance(self._index, int):
+        least = SHARD_HINT if isinstance(shards, int) and shards == index == SHARD_HINT else 0
+        self._shards = self._parameter(count_of(shards, "num_shards", least=least or 1))
+        self._index = self._parameter(count_of(index, "index", least=least))
+        if isinstance(self._shards, int) and isinstance(self._index, int) and self._shards != SHARD_HINT:
             self._check(self._shards, self._index)
 
     @staticmethod
     def _check(shards: int, index: int) -> None:
+        if shards == SHARD_HINT:
+            raise errors.InvalidArgumentError(
+                None, None, "shard(SHARD_HINT, SHARD_HINT) is filled in where a dataset is distributed with AutoShardPolicy.HINT"
+            )  # fmt: skip
         if index >= shards:
             raise errors.InvalidArgumentError(
                 None, None, f"Index must be between 0 and {shards - 1} (currently index = {index})."
@@ -150,7 +158,7 @@ class Shard(Dataset):
         size = self._parents[0]._size()
         if not isinstance(self._shards, int) or not isinstance(self._index, int):
             return UNKNOWN
-        return size if size < 0 else len(range(self._index, size, self._shards))
+        return size if size < 0 or self._shards < 0 else len(range(self._index, size, self._shards))
 
     def _describe(self) -> str:
         return f"num_shards={self._shards}, index={self._index}"

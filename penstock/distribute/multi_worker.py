@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from penstock.cluster.workers import Workers
-from penstock.data.dataset import INFINITE
+from penstock.data.dataset import INFINITE, Dataset
 from penstock.data.options import AutoShardPolicy
 from penstock.distribute.cluster_start import start_workers, tasks_of
 from penstock.distribute.extended import StrategyExtended
@@ -210,14 +210,16 @@ class MultiWorkerMirroredStrategy(MirroredStrategy):
         Raises:
           NotFoundError: the policy is FILE, and the dataset reads no files.
         """
-        if self._workers is None or not hasattr(dataset, "element_spec"):
-            return super().experimental_distribute_dataset(dataset, options)
+        if not isinstance(dataset, Dataset):
+            return super().experimental_distribute_dataset(dataset, options)  # refuses it
         workers, worker, count = *self._place, self._local_replicas
         policy = policy_of(dataset, workers)
+        if policy is AutoShardPolicy.HINT:
+            dataset = shard_hinted(dataset, workers, worker)
+        if self._workers is None:
+            return super().experimental_distribute_dataset(dataset, options)
         if policy is AutoShardPolicy.FILE:
             dataset = shard_files(dataset, workers, worker)
-        elif policy is AutoShardPolicy.HINT:
-            dataset = shard_hinted(dataset, workers, worker)
         parts = distribute(dataset, workers * count, options)._parts
         if policy is AutoShardPolicy.DATA:
             return self._for_all(OwnParts(parts, count, worker))

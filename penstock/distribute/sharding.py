@@ -9,12 +9,10 @@ from typing import Any
 from penstock.data.dataset import Dataset
 from penstock.data.interleaving import FlatMap, Interleave
 from penstock.data.options import AutoShardPolicy
-from penstock.data.ordering import Shard
+from penstock.data.ordering import SHARD_HINT, Shard
 from penstock.data.readers import Files
 from penstock.data.shuffling import Shuffle
 from penstock.types import errors
-
-_HINT = -1  # tf.data.experimental.SHARD_HINT
 
 
 def policy_of(dataset: Dataset, workers: int) -> AutoShardPolicy:
@@ -55,7 +53,7 @@ def shard_hinted(dataset: Dataset, workers: int, index: int) -> Dataset:
     """The dataset with `shard(SHARD_HINT, SHARD_HINT)` filled in."""
 
     def fill(node: Dataset) -> Dataset | None:
-        if isinstance(node, Shard) and node._shards == _HINT:
+        if isinstance(node, Shard) and node._shards == SHARD_HINT:
             return Shard(node._parents[0], workers, index)
         return None
 
