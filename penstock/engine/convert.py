@@ -270,6 +270,10 @@ def _array_of_python(value: Any, dtype: DType | None, hint: DType | None) -> tup
             raise TypeError(f"Cannot convert {value!r} to a tensor of dtype {dtype.name}")
         return _bytes_array(source), dtypes.string
     if source.dtype.kind == "O":
+        if source.size and all(isinstance(each, str | bytes) for each in source.flat):  # a column of pandas
+            if dtype not in (None, dtypes.string):
+                raise TypeError(f"Cannot convert {value!r} to a tensor of dtype {dtype.name}")
+            return _bytes_array(source), dtypes.string
         big = all(isinstance(each, int) for each in source.flat)
         if not big:
             raise ValueError(

@@ -89,3 +89,16 @@ def test_dlpack_both_ways():
     array = np.arange(4, dtype=np.float32)
     tensor = tf.constant(array)
     np.testing.assert_array_equal(np.from_dlpack(tensor), array)
+
+
+class _Column:
+    """Strings as NumPy sees those of pandas."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(["a", "b"], object)
+
+
+def test_a_column_of_strings_is_a_tensor_of_strings():
+    assert tf.constant(_Column()).numpy().tolist() == [b"a", b"b"]
+    with pytest.raises(TypeError, match="float32"):
+        tf.constant(_Column(), tf.float32)
