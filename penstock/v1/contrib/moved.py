@@ -69,6 +69,12 @@ def _metric_names(name: str) -> list[str]:
 
 for _name in _STREAMING:
     export(v1=_metric_names(f"streaming_{_name}"))(_predictions_first(EXPORTS["v1"][f"metrics.{_name}"]))
+for _name, _given in {
+    "average_precision_at_k": "sparse_average_precision_at_k",
+    "precision_at_k": "sparse_precision_at_k",
+    "recall_at_k": "sparse_recall_at_k",
+}.items():
+    export(v1=_metric_names(f"streaming_{_given}"))(_predictions_first(EXPORTS["v1"][f"metrics.{_name}"]))
 for _name in ("mean", "mean_tensor", "percentage_below"):
     export(v1=_metric_names(f"streaming_{_name.replace('percentage_below', 'percentage_less')}"))(
         EXPORTS["v1"][f"metrics.{_name}"]
