@@ -32,6 +32,8 @@ class _Process:
         self.meshes: dict[Any, Any] = {}
         # cluster.workers.Workers, while programs of this process are shared with those of other machines.
         self.workers: Any = None
+        # Set by penstock.parameter_server: runs a FuncGraph on values, some of which are states on servers; None where none is.
+        self.run_placed: Any = None
         self.global_seed: int | None = None
         self.lock = threading.RLock()
         # Held while a program that reads or assigns states is started, and while eager code reads or assigns one: a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ class Connection:
     """Calls of servers. Subclasses say how one call is sent and its outcome received.
 
     Attributes:
+      states: key -> the states that this process made and still refers to.
       sent, received: bytes of arrays so far.
       recover: brings a lost server back, where this process can: the coordinator's.
     """
@@ -30,6 +32,7 @@ class Connection:
     def __init__(self) -> None:
         self.sent = self.received = 0
         self.recover: Callable[[str], None] | None = None
+        self.states: weakref.WeakValueDictionary[str, RemoteState] = weakref.WeakValueDictionary()
         self._count_lock = threading.Lock()
         self._forgotten: dict[str, list[str]] = {}
 

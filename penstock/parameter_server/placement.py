@@ -260,6 +260,21 @@ def _is_small_constant(tensor: Any) -> bool:
     return tensor.op.type == "Const" and np.size(tensor.op.attrs["value"]) <= _LARGEST_SENT_CONSTANT
 
 
+# Functions that the coordinator itself runs.
+
+
+def run_placed(graph: FuncGraph, values: Sequence[Any]) -> list[Any] | None:
+    """The results of a function for values of its inputs; None where none of them is a state on a server."""
+    states = [each for each in values if is_remote(each)]
+    if not states:
+        return None
+    known = getattr(graph, "_placed", None)
+    if known is None or len(known[0]) != len(states) or any(a is not b for a, b in zip(known[0], states)):
+        known = graph._placed = (states, place(graph, values))  # type: ignore[attr-defined]
+    placed = known[1]
+    return executor_of(placed.graph).run(placed.arguments(list(values)))
+
+
 # Ops that run at once.
 
 _ops: dict[tuple, Placed] = {}

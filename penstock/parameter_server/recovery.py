@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from penstock.engine.context import process
 from penstock.io.tensor_bundle import BundleReader
 from penstock.io.tensor_slice import parse_shape_and_slice
-from penstock.parameter_server.remote_state import RemoteState, connection, states
+from penstock.parameter_server.remote_state import RemoteState, connection
 from penstock.types import errors
 
 
@@ -53,7 +53,9 @@ class Recovery:
             connection().reconnect(server)
             known = set(self._cluster.known_states(server))
             missing = [
-                each for each in list(states().values()) if each.server == server and each.key not in known
+                each
+                for each in list(connection().states.values())
+                if each.server == server and each.key not in known
             ]
             unsaved = [each.name for each in missing if each.key not in self._saved]
             if unsaved:

@@ -31,11 +31,6 @@ def connection() -> Any:
     return found
 
 
-def states() -> weakref.WeakValueDictionary:
-    """The states that this process made on servers and still refers to, by key."""
-    return process.registry.setdefault("remote_states", weakref.WeakValueDictionary())
-
-
 class RemoteState:
     """The state of one variable on one server.
 
@@ -56,7 +51,7 @@ class RemoteState:
         state = cls(server, f"{process.registry['program']}/{next(_numbers)}/{name}", name, shape, dtype)
         link = connection()
         link.create(state, value)
-        states()[state.key] = state
+        link.states[state.key] = state
         weakref.finalize(state, link.forget, server, state.key)
         return state
 

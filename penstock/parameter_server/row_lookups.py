@@ -24,7 +24,8 @@ def with_row_lookups(graph: FuncGraph, tables: set[int]) -> FuncGraph:
 
     A gather stays as it is where the table is assigned between the read and the gather.
     """
-    found = {}
+    found: dict[str, list[str]] = {}
+    shapes: list[str] = []
     last_write: dict[int, int] = {}
     read_at: dict[int, int] = {}
     for position, operation in enumerate(pruned(graph)):
@@ -32,6 +33,8 @@ def with_row_lookups(graph: FuncGraph, tables: set[int]) -> FuncGraph:
             read_at[id(operation)] = position
         for each in written_tensors(operation):
             last_write[id(each)] = position
+        if operation.type == "Shape" and operation.inputs[0].shape.is_fully_defined():
+            shapes.append(operation.name)
         if operation.type == "GatherV2" and _by_rows(operation):
             chain = _chain(operation.inputs[0].op)
             read = chain[-1]
@@ -41,6 +44,8 @@ def with_row_lookups(graph: FuncGraph, tables: set[int]) -> FuncGraph:
     if not found:
         return graph
     copy = clone(graph)
+    for name in shapes:  # gradients ask for the shape of what was read
+        _set_constant(copy, copy._by_name[name])
     for name, chain in found.items():
         _replace(copy, copy._by_name[name], [copy._by_name[each] for each in chain])
     return copy
@@ -71,7 +76,20 @@ def _replace(graph: FuncGraph, gather: Any, chain: list[Any]) -> None:
         for each in reversed(chain[:-1]):
             tensor = graph.add_operation(each.definition, (tensor,), each.attrs).outputs[0]
     graph.move_before(first_new, gather)
-    old = gather.outputs[0]
+    _use_instead(graph, gather.outputs[0], tensor)
+
+
+def _set_constant(graph: FuncGraph, shape: Any) -> None:
+    dtype = shape.outputs[0].dtype
+    value = np.array(shape.inputs[0].shape.as_list(), dtype.as_numpy_dtype)
+    first_new = len(graph.get_operations())
+    with context.building(graph), context.tapes_stopped():
+        constant = graph.add_operation(REGISTRY["Const"], (), {"value": value, "dtype": dtype})
+    graph.move_before(first_new, shape)
+    _use_instead(graph, shape.outputs[0], constant.outputs[0])
+
+
+def _use_instead(graph: FuncGraph, old: Any, tensor: Any) -> None:
     for operation in graph.get_operations():
         if any(each is old for each in operation.inputs):
             operation.inputs = tuple(tensor if each is old else each for each in operation.inputs)

@@ -21,6 +21,7 @@ from penstock.engine.context import process, thread
 from penstock.engine.export import export
 from penstock.parameter_server.input import ServerDataset
 from penstock.parameter_server.placed_calls import call_at
+from penstock.parameter_server.placement import run_placed
 from penstock.parameter_server.recovery import Recovery
 from penstock.parameter_server.remote_state import connection
 from penstock.parameter_server.tasks import Cluster
@@ -124,14 +125,18 @@ class ParameterServerStrategyV2(Strategy):
     def __init__(self, cluster_resolver: Any, variable_partitioner: Any = None):
         super().__init__()
         self._resolver, self._partitioner = cluster_resolver, variable_partitioner
-        self._cluster = Cluster.of_resolver(cluster_resolver)
-        self._cluster.connect()
+        self._begin(Cluster.of_resolver(cluster_resolver))
+
+    def _begin(self, cluster: Any) -> None:
+        self._cluster = cluster
+        cluster.connect()
         self._turns = itertools.cycle(range(self._cluster.servers))
         self._beside: Any = None  # the variable that the next ones go beside
         self._coordinator: Any = None
         self._place = ("chief", 0)  # which process this is
         self._recovery = Recovery(self._cluster)
         connection().recover = self._recovery.restore
+        process.run_placed = run_placed
         self.extended = _Extended(self, ("/job:worker/replica:0/task:0/device:CPU:0",))
 
     @property

@@ -218,7 +218,11 @@ class ConcreteFunction(Trackable):
         return self._run(self.graph, tensors, self._output_dtypes)
 
     def _run(self, graph: FuncGraph, tensors: Sequence[Any], dtypes: Sequence[Any]) -> list[Tensor]:
-        results = executor_of(graph, self._prefer_host).run([to_raw(each) for each in tensors])
+        values = [to_raw(each) for each in tensors]
+        placed = process.run_placed  # where variables live on servers, a program that knows that runs instead
+        results = None if placed is None else placed(graph, values)
+        if results is None:
+            results = executor_of(graph, self._prefer_host).run(values)
         return [to_tensor(value, dtype) for value, dtype in zip(results, dtypes)]
 
     def _inline(self, tensors: Sequence[Any]) -> list[Tensor]:
