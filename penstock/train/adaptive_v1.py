@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -86,7 +87,7 @@ class AdamOptimizer(Optimizer):
     def _create_slots(self, var_list: Sequence[Any]) -> None:
         first = min(var_list, key=lambda each: each.name)
         for name, value in (("beta1_power", self._beta1), ("beta2_power", self._beta2)):
-            self._create_non_slot_variable(hyperparameter(value, first), name, first)
+            self._create_non_slot_variable(functools.partial(hyperparameter, value, first), name, first)
         for var in var_list:
             self._zeros_slot(var, "m", self._name)
             self._zeros_slot(var, "v", self._name)

@@ -305,7 +305,11 @@ class Optimizer(Trackable):
         key = (name, None if eager else colocate_with.graph)
         if key not in self._non_slots:
             with context.building(None) if eager else contextlib.nullcontext():
-                made = Variable(lambda: convert_to_tensor(initial_value), trainable=False, name=name)
+                made = Variable(
+                    lambda: convert_to_tensor(initial_value() if callable(initial_value) else initial_value),
+                    trainable=False,
+                    name=name,
+                )
             self._non_slots[key] = made
             if eager:
                 self._track_trackable(made, name, overwrite=True)

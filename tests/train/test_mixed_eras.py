@@ -60,3 +60,29 @@ def test_a_pipeline_of_queues():
         assert [session.run(name) for _ in range(3)] == [b"a", b"b", b"a"]
         coordinator.request_stop()
         coordinator.join(threads)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: v1.train.GradientDescentOptimizer(0.1),
+        lambda: v1.train.MomentumOptimizer(0.1, 0.9),
+        lambda: v1.train.AdagradOptimizer(0.5),
+        lambda: v1.train.AdadeltaOptimizer(100.0),
+        lambda: v1.train.AdamOptimizer(0.1),
+        lambda: v1.train.FtrlOptimizer(0.5),
+        lambda: v1.train.RMSPropOptimizer(0.1),
+        lambda: v1.train.ProximalAdagradOptimizer(0.5),
+    ],
+)  # fmt: skip
+def test_every_optimizer_trains_eager_variables_on_a_symbolic_loss(make):
+    w = tf.Variable([1.0, 1.0])
+    x = v1.placeholder(tf.float32, [2])
+    loss = tf.reduce_sum(tf.square(w * x))
+    train = make().minimize(loss)
+    with v1.Session() as session:
+        session.run(v1.global_variables_initializer())
+        first = session.run(loss, {x: [1.0, 2.0]})
+        for _ in range(3):
+            session.run(train, {x: [1.0, 2.0]})
+        assert session.run(loss, {x: [1.0, 2.0]}) < first
