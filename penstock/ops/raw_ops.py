@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
+from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import REGISTRY, OpDef
 from penstock.engine.execute import execute
@@ -75,6 +76,13 @@ def _function(definition: OpDef) -> Callable:
                 attrs[key] = _attr(value, signature.attrs[key])
             elif key not in _TYPE_ATTRS:
                 raise TypeError(f"{definition.type}() got an unexpected keyword argument {key!r}")
+        for key in signature.attrs:
+            if key in dtypes and key not in attrs and key not in definition.defaults:
+                attrs[key] = dtypes[key]
+        if thread.graph is not None and definition.stateful and "shared_name" in signature.attrs:
+            # Each session finds the resource by the name of its node.
+            own = thread.graph.unique_name(name or definition.type, mark_as_used=False)
+            attrs["shared_name"] = attrs.get("shared_name") or own
         results = execute(definition.type, inputs, attrs, name)
         return results if result_type is None else result_type(*_grouped(definition, results, inputs, attrs))
 

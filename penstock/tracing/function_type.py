@@ -22,7 +22,7 @@ class FunctionType(inspect.Signature):
       >>> import penstock as tf
       >>> concrete = tf.function(lambda x, y: x > y).get_concrete_function(tf.TensorSpec([2]), 3)
       >>> print(concrete.function_type)
-      (x: TensorSpec(shape=(2,), dtype=tf.float32, name='x'), y: Literal[3]) -> TensorSpec(shape=(2,), dtype=tf.bool, name=None)
+      (x: TensorSpec(shape=(2,), dtype=tf.float32, name=None), y: Literal[3]) -> TensorSpec(shape=(2,), dtype=tf.bool, name=None)
     """
 
     @classmethod
@@ -58,6 +58,8 @@ class Described:
 
 
 def _described(value: Any) -> str:
+    if type(value) is TensorSpec:
+        return repr(TensorSpec(value.shape, value.dtype))  # the parameter has the name
     if isinstance(value, TypeSpec):
         return repr(value)
     if isinstance(value, Tensor):

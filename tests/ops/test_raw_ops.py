@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import penstock as tf
@@ -44,3 +45,22 @@ def test_lists_among_several_outputs():
 def test_every_op_has_a_function():
     for name in REGISTRY:
         assert getattr(tf.raw_ops, name).__name__ == name
+
+
+def test_element_types_follow_from_the_tensor():
+    handle = tf.raw_ops.TensorListReserve(element_shape=[2], num_elements=2, element_dtype=tf.float32)
+    handle = tf.raw_ops.TensorListScatterIntoExistingList(
+        input_handle=handle, tensor=[[1.0, 2.0]], indices=[1]
+    )
+    stacked = tf.raw_ops.TensorListStack(input_handle=handle, element_shape=[2], element_dtype=tf.float32)
+    np.testing.assert_array_equal(stacked, [[0, 0], [1, 2]])
+
+
+def test_a_session_finds_a_resource_by_its_node():
+    v1, ops = tf.compat.v1, tf.raw_ops
+    with tf.Graph().as_default(), v1.Session() as session:
+        queue = ops.FIFOQueueV2(component_types=[tf.int32])
+        enqueue = ops.QueueEnqueueV2(handle=queue, components=[tf.constant(7)])
+        size = ops.QueueSizeV2(handle=queue)
+        session.run(enqueue)
+        assert session.run(size) == 1

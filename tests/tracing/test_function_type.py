@@ -12,12 +12,12 @@ types = tf.types.experimental
     [
         (
             lambda x, y=2: x + y, [tf.TensorSpec([])], {},
-            "(x: TensorSpec(shape=(), dtype=tf.float32, name='x'), y: Literal[2])"
+            "(x: TensorSpec(shape=(), dtype=tf.float32, name=None), y: Literal[2])"
             " -> TensorSpec(shape=(), dtype=tf.float32, name=None)",
         ),
         (
             lambda x, *rest, k=1: x, [tf.TensorSpec([], tf.int32), 3, 4], {"k": 5},
-            "(x: TensorSpec(shape=(), dtype=tf.int32, name='x'), rest_0: Literal[3], rest_1: Literal[4], /, *, "
+            "(x: TensorSpec(shape=(), dtype=tf.int32, name=None), rest_0: Literal[3], rest_1: Literal[4], /, *, "
             "k: Literal[5]) -> TensorSpec(shape=(), dtype=tf.int32, name=None)",
         ),
         (
