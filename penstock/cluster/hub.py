@@ -154,6 +154,8 @@ class Hub:
                 return
             del self._meetings[message.number]
         parts = [meeting.parts[task] for task in range(len(self._names))]
+        if len(set(parts)) == 1:
+            parts = parts[:1]  # all agree: one copy says so
         data = b"".join(LENGTH.pack(len(part)) + part for part in parts)
         for each in self._tasks.values():
             each.send(Message(RESULT, number=message.number, payload=data))
