@@ -40,6 +40,7 @@ _PACKAGES = (
     "v1",
     "v1.contrib",
     "distribute",
+    "data_service",
     "dtensor",
     "parameter_server",
     "testing",

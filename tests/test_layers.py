@@ -26,6 +26,7 @@ LAYERS = [
     ("data", "queues", "saving", "summary", "train"),
     "v1",
     "distribute",
+    "data_service",
     "dtensor",
     "parameter_server",
     ("testing", "distributions"),

@@ -1,0 +1,1 @@
+"""`tf.data.experimental.service`: input pipelines that run in other processes, which are Ray's actors."""

@@ -1,0 +1,176 @@
+import pytest
+
+import penstock as tf
+from penstock.data_service.configuration import ShardingPolicy
+from penstock.data_service.dispatcher import Dispatcher, JobKey, Registered
+
+DYNAMIC, OFF, DATA = (int(ShardingPolicy[name]) for name in ("DYNAMIC", "OFF", "DATA"))
+
+
+def started(workers=2, splits=5, **settings):
+    dispatcher = Dispatcher(**settings)
+    for i in range(workers):
+        dispatcher.add_worker(f"w{i}", f"localhost:{i}", "here")
+    dispatcher.register("data", Registered(b"dataset", b"spec", splits, ""))
+    return dispatcher
+
+
+def job(dispatcher, policy=DYNAMIC, consumers=("c",), name="job", **more):
+    key = JobKey(name, 0, "data", policy, **more)
+    for each in consumers:
+        dispatcher.join(key, each)
+    return key
+
+
+def views(dispatcher, key, consumer="c", lost=None):
+    return dispatcher.tasks(key, consumer, lost or {})[0]
+
+
+def test_each_worker_gets_a_task():
+    dispatcher = started()
+    assert [each.worker for each in views(dispatcher, job(dispatcher))] == ["w0", "w1"]
+
+
+def test_a_worker_that_comes_later_takes_part():
+    dispatcher = started(1)
+    key = job(dispatcher)
+    dispatcher.add_worker("late", "localhost:9", "here")
+    assert [each.worker for each in views(dispatcher, key)] == ["w0", "late"]
+
+
+def test_a_job_is_over_when_its_tasks_are():
+    dispatcher = started()
+    key = job(dispatcher)
+    for each in views(dispatcher, key):
+        assert not dispatcher.tasks(key, "c", {})[1]
+        dispatcher.end_task(each.number)
+    assert dispatcher.tasks(key, "c", {})[1]
+    dispatcher.add_worker("late", "localhost:9", "here")
+    assert dispatcher.tasks(key, "c", {})[1]
+
+
+def test_a_split_goes_to_one_task_and_to_whoever_takes_it_over():
+    dispatcher = started()
+    first, second = (each.number for each in views(dispatcher, job(dispatcher)))
+    assert [dispatcher.next_split(*each) for each in [(first, 0, 0), (second, 0, 0), (first, 0, 1)]] == [
+        0,
+        1,
+        2,
+    ]
+    assert [dispatcher.next_split(first, 0, i) for i in range(4)] == [0, 2, 3, 4]
+    assert dispatcher.next_split(first, 0, 4) is None
+    assert dispatcher.next_split(first, 1, 0) == 0  # `repeat` begins anew
+
+
+def test_a_lost_task_goes_to_another_worker_with_what_was_received():
+    dispatcher = started()
+    key = job(dispatcher)
+    lost, other = views(dispatcher, key)
+    found = views(dispatcher, key, lost={lost[:2]: [(0, 3)]})
+    assert [(each.worker, each.attempt, each.received) for each in found] == [
+        ("w1", 1, [(0, 3)]),
+        ("w1", 0, []),
+    ]
+    assert list(dispatcher.workers()) == ["w1"]
+    again = views(dispatcher, key, lost={lost[:2]: [(0, 9)]})  # news of an earlier attempt changes nothing
+    assert again[0].received == [(0, 3)] and other == again[1]
+
+
+def test_a_lost_task_waits_for_what_all_consumers_received():
+    dispatcher = started()
+    key = job(dispatcher, consumers=("a", "b"))
+    lost = views(dispatcher, key, "a")[0]
+    assert views(dispatcher, key, "a", {lost[:2]: [(0, 2), (4, 5)]})[0].lost
+    assert views(dispatcher, key, "b")[0].lost
+    found = views(dispatcher, key, "b", {lost[:2]: [(2, 4)]})[0]
+    assert (found.lost, found.attempt, found.received) == (False, 1, [(0, 5)])
+
+
+def test_without_workers_a_lost_task_waits_for_one():
+    dispatcher = started(1)
+    key = job(dispatcher)
+    (lost,) = views(dispatcher, key)
+    assert views(dispatcher, key, lost={lost[:2]: []})[0].worker == ""
+    dispatcher.add_worker("late", "localhost:9", "here")
+    assert [each.worker for each in views(dispatcher, key)] == ["late"]
+
+
+def test_a_lost_worker_that_went_through_everything_is_not_replaced():
+    dispatcher = started()
+    key = job(dispatcher, OFF)
+    lost = views(dispatcher, key)[0]
+    assert [each.worker for each in views(dispatcher, key, lost={lost[:2]: [(0, 1)]})] == ["w1"]
+
+
+def test_static_parts_belong_to_addresses():
+    dispatcher = started(1, worker_addresses=["localhost:0", "localhost:1"])
+    key = job(dispatcher, DATA)
+    assert [(each.index, each.parts, each.worker) for each in views(dispatcher, key)] == [
+        (0, 2, "w0"),
+        (1, 2, ""),
+    ]
+    dispatcher.add_worker("w1", "localhost:1", "here")
+    assert [each.worker for each in views(dispatcher, key)] == ["w0", "w1"]
+    with pytest.raises(tf.errors.FailedPreconditionError, match="worker_addresses"):
+        dispatcher.add_worker("w2", "localhost:2", "here")
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "message"),
+    [
+        (lambda d: d.join(JobKey("job", 0, "none", OFF), "c"), tf.errors.NotFoundError, "'none'"),
+        (lambda d: job(d, DATA), tf.errors.InvalidArgumentError, "worker_addresses"),
+        (lambda d: [job(d, OFF), job(d, DYNAMIC)], tf.errors.InvalidArgumentError, "is another one"),
+        (
+            lambda d: d.register("data", Registered(b"", b"other", 1, "")),
+            tf.errors.InvalidArgumentError,
+            "elements are others",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(ask, error, message):
+    with pytest.raises(error, match=message):
+        ask(started())
+
+
+def test_a_dataset_without_splits_is_refused_where_they_are_needed():
+    dispatcher = started()
+    dispatcher.register("other", Registered(b"", b"", None, "it cannot be split"))
+    dispatcher.join(JobKey("whole", 0, "other", OFF), "c")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="cannot be split"):
+        dispatcher.join(JobKey("parts", 0, "other", DYNAMIC), "c")
+
+
+def test_equal_datasets_have_one_id():
+    dispatcher = started()
+    first = dispatcher.register(None, Registered(b"a", b"s", 1, ""))
+    assert first == dispatcher.register(None, Registered(b"a", b"s", 1, ""))
+    assert first != dispatcher.register(None, Registered(b"b", b"s", 1, ""))
+
+
+def test_a_job_without_a_name_is_forgotten_with_its_consumer():
+    dispatcher = started()
+    key = job(dispatcher, name="anonymous 1")
+    dispatcher.leave(key, "c")
+    assert dispatcher.tasks(key, "c", {}) == ([], True)
+
+
+def test_a_job_that_nobody_reads_is_forgotten_after_a_while():
+    dispatcher = started(job_timeout=-1.0)
+    key = job(dispatcher)
+    dispatcher.leave(key, "c")
+    assert dispatcher.tasks(key, "c", {}) == ([], True)
+
+
+def test_a_dispatcher_that_is_started_again_knows_what_it_knew(tmp_path):
+    dispatcher = started(work_dir=str(tmp_path))
+    key = job(dispatcher)
+    lost = views(dispatcher, key)[0]
+    dispatcher.next_split(lost.number, 0, 0)
+    expected = views(dispatcher, key, lost={lost[:2]: [(0, 1)]})
+    with open(tmp_path / "journal", "ab") as journal:
+        journal.write(b"\x80\x05half a call")  # killed while it wrote
+    again = Dispatcher(work_dir=str(tmp_path))
+    assert views(again, key) == expected
+    assert again.next_split(expected[0].number, 0, 1) == 1
+    assert Dispatcher(work_dir=str(tmp_path)).next_split(expected[0].number, 0, 1) == 1
