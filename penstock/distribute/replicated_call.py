@@ -46,6 +46,7 @@ from penstock.runtime.lowering import (
 )  # fmt: skip
 from penstock.types import dtypes
 
+_SMALL = 1 << 12  # elements up to which all devices get the outputs of all replicas
 _APART = np.uint64(1 << 48)  # blocks of random numbers between where two replicas draw theirs
 
 
@@ -90,7 +91,7 @@ def _lower_spmd(
     operation: Any, rows: Sequence[Sequence[Any]], captured: list[Any], lowering: Lowering
 ) -> list[Any]:
     body, count, axes = operation.attrs["f"], len(rows), mapped_axes()
-    columns = [jnp.stack([as_array(each) for each in column]) for column in zip(*rows)]
+    arrays = [[as_array(each) for each in row] for row in rows]
     stacked = [captured[each] for each in operation.attrs["stacked"]]
     proxies = lowering.proxies_of([body], captured)
     shared = [each for each in proxies if not any(each is other for other in stacked)]
@@ -130,7 +131,7 @@ def _lower_spmd(
     values = [captured[i] for i in positions]
     over = _alone if count == 1 else _over_mesh if operation.attrs["devices"] else _batched
     outputs, after, after_stacked = over(
-        run, columns, states, per_replica, values, count, operation.attrs["devices"]
+        run, arrays, states, per_replica, values, count, operation.attrs["devices"]
     )
     for each, value in zip((*shared, *stacked), (*after, *after_stacked)):
         each.value = value
@@ -138,20 +139,19 @@ def _lower_spmd(
 
 
 def _alone(
-    run: Any, columns: list, states: list, per_replica: list, values: list, count: int, devices: Any
+    run: Any, rows: list, states: list, per_replica: list, values: list, count: int, devices: Any
 ) -> tuple:
     """A single replica."""
-    outputs, after, after_stacked = run(
-        [each[0] for each in columns], states, [each[0] for each in per_replica], values
-    )
+    outputs, after, after_stacked = run(rows[0], states, [each[0] for each in per_replica], values)
     return [each[None] for each in outputs], after, [each[None] for each in after_stacked]
 
 
 def _batched(
-    run: Any, columns: list, states: list, per_replica: list, values: list, count: int, devices: Any
+    run: Any, rows: list, states: list, per_replica: list, values: list, count: int, devices: Any
 ) -> tuple:
     """All replicas on one device."""
     mapped = jax.vmap(run, in_axes=(0, None, 0, None), out_axes=(0, 0, 0), axis_name=AXIS, axis_size=count)
+    columns = [jnp.stack(column) for column in zip(*rows)]
     outputs, after, after_stacked = mapped(columns, states, per_replica, values)
     return outputs, [each[0] for each in after], after_stacked
 
@@ -163,23 +163,33 @@ def mesh_of(devices: tuple) -> Any:
 
 
 def _over_mesh(
-    run: Any, columns: list, states: list, per_replica: list, values: list, count: int, devices: Any
+    run: Any, rows: list, states: list, per_replica: list, values: list, count: int, devices: Any
 ) -> tuple:
-    """One replica on each device."""
+    """One replica on each device.
+
+    Every device gets the arguments of all replicas and takes its own, and small outputs are gathered together: stacking
+    and slicing sharded arrays would be an exchange between the devices for each of them.
+    """
     split, whole = jax.sharding.PartitionSpec(AXIS), jax.sharding.PartitionSpec()
 
-    def local(columns: list, states: list, per_replica: list, values: list) -> tuple:
-        first = [each[0] for each in columns], states, [each[0] for each in per_replica], values
-        outputs, after, after_stacked = run(*first)
-        return [each[None] for each in outputs], after, [each[None] for each in after_stacked]
+    def local(rows: list, states: list, per_replica: list, values: list) -> tuple:
+        own = lax.switch(lax.axis_index(AXIS), [lambda row=row: row for row in rows])
+        outputs, after, after_stacked = run(own, states, [each[0] for each in per_replica], values)
+        is_small.extend(each.size <= _SMALL for each in outputs)
+        gathered = [lax.all_gather(each, AXIS) for each in outputs if each.size <= _SMALL]
+        large = [each[None] for each in outputs if each.size > _SMALL]
+        return gathered, large, after, [each[None] for each in after_stacked]
 
     # Inside of a program of several processes, whose axis is mapped already, the mesh is the program's.
     mesh = {} if WORKER in mapped_axes() else {"mesh": mesh_of(devices)}
+    is_small: list[bool] = []
     mapped = jax.shard_map(
-        local, in_specs=(split, whole, split, whole), out_specs=(split, whole, split), axis_names={AXIS},
+        local, in_specs=(whole, whole, split, whole), out_specs=(whole, split, whole, split), axis_names={AXIS},
         check_vma=False, **mesh,
     )  # fmt: skip
-    return mapped(columns, states, per_replica, values)
+    gathered, large, after, after_stacked = mapped(rows, states, per_replica, values)
+    rest = {True: iter(gathered), False: iter(large)}
+    return [next(rest[each]) for each in is_small[: len(gathered) + len(large)]], after, after_stacked
 
 
 def _lower_in_lockstep(

@@ -284,3 +284,44 @@ def test_training_goes_as_on_one_device(one_device, count, mesh):
     """50 full batches and an uneven last one."""
     assert one_device[-1] == 607
     np.testing.assert_allclose(train(count, mesh), one_device, rtol=1e-5, atol=1e-6)
+
+
+_COLLECTIVES = """
+import re
+import penstock as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from penstock.runtime import executor
+programs = []
+call = executor.CompiledPiece.__call__
+def noting(piece, env):
+    programs.append(piece.lower(env))
+    return call(piece, env)
+executor.CompiledPiece.__call__ = noting
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    variables = [tf.Variable(tf.ones([32, 32])) for _ in range(3)]
+def step(x):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(x @ variables[0] @ variables[1] @ variables[2])
+    context = tf.distribute.get_replica_context()
+    gradients = context.all_reduce("SUM", tape.gradient(loss, variables))
+    def update(strategy, gradients):
+        for v, g in zip(variables, gradients):
+            strategy.extended.update(v, lambda v, g: v.assign_sub(0.1 * g), args=(g,))
+    context.merge_call(update, args=(gradients,))
+    return loss
+data = strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensors(tf.ones([8, 32])))
+train = tf.function(lambda x: strategy.reduce("SUM", strategy.run(step, args=(x,)), axis=None))
+train(next(iter(data)))
+text = max((each.compile().as_text() for each in programs), key=len)
+names = "all-reduce|all-gather|all-to-all|collective-permute"
+print(sorted(re.findall(rf" ({names})\\(", text)), text.count("may-alias"))
+"""
+
+
+def test_a_step_exchanges_gradients_once():
+    """One all-reduce for all gradients, one gather for what the replicas return; states are updated in place."""
+    program = textwrap.dedent(_COLLECTIVES)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['all-gather', 'all-reduce'] 3"
