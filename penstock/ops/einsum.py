@@ -7,6 +7,7 @@ JAX's einsum, and the gradient of an einsum is again an einsum.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -210,8 +211,37 @@ def _einsum_xla(operands: list, *, equation: Any) -> Any:
         if gone:
             operands[i] = jnp.squeeze(operands[i], [labels.index(label) for label in gone])
             parts[i] = "".join(letters[label] for label in labels if label not in gone)
-    found = jnp.einsum(f"{','.join(parts)}->{''.join(letters[label] for label in wanted)}", *operands)
+    found = _joined_einsum(parts, "".join(letters[label] for label in wanted), operands)
     return found if wanted == terms.output else _spread_diagonal(jnp, found, wanted, terms.output)
+
+
+def _joined_einsum(parts: list[str], output: str, operands: list) -> Any:
+    """The product, with dimensions that stand side by side everywhere joined into one.
+
+    XLA's products contract one dimension of matrices as they lie; before others, it writes a transposed copy.
+    """
+    sizes = {letter: size for part, x in zip(parts, operands) for letter, size in zip(part, x.shape)}
+    if any(tuple(sizes[letter] for letter in part) != x.shape for part, x in zip(parts, operands)):
+        return jnp.einsum(f"{','.join(parts)}->{output}", *operands)
+    terms, groups = [*parts, output], {letter: letter for letter in sizes}
+    while (pair := _neighbours(terms)) is not None:
+        first, second = pair
+        terms = [term.replace(second, "") for term in terms]
+        groups[first] += groups.pop(second)
+    joined = [
+        x.reshape([math.prod(sizes[each] for each in groups[letter]) for letter in term])
+        for x, term in zip(operands, terms)
+    ]
+    found = jnp.einsum(f"{','.join(terms[:-1])}->{terms[-1]}", *joined)
+    return found.reshape([sizes[letter] for letter in output])
+
+
+def _neighbours(terms: Sequence[str]) -> tuple[str, str] | None:
+    """Two letters of which the second follows the first wherever one of them stands."""
+    for first, second in sorted({pair for term in terms for pair in itertools.pairwise(term)}):
+        if all(term.count(first) == term.count(second) == term.count(first + second) <= 1 for term in terms):
+            return first, second
+    return None
 
 
 def _largest(shapes: list[dict], label: Any) -> int:

@@ -87,7 +87,7 @@ class Uses:
 
 
 _ONLY_SHAPES = {"Shape", "Size", "Rank"}
-_PRODUCTS = {"MatMul", "BatchMatMulV2", "Conv2DBackpropInput", "Conv3DBackpropInputV2"}
+_PRODUCTS = {"MatMul", "BatchMatMulV2", "Einsum", "Conv2DBackpropInput", "Conv3DBackpropInputV2"}
 _RESHAPES = {"Reshape", "Squeeze", "ExpandDims"}
 
 _CONVOLUTIONS = {

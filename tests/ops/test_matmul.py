@@ -1,9 +1,13 @@
 """Products of matrices: the ways to ask for them, and what is refused."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
 import penstock as tf
+from penstock.engine.xla import jnp, wide_types
+from penstock.ops.einsum import _joined_einsum
 
 A = tf.constant([[1.0, 2.0], [3.0, 4.0]])
 C = tf.constant([[1 + 1j, 2.0], [3.0, 4j]])
@@ -134,3 +138,22 @@ def test_einsum_of_many_goes_in_pairs_in_graphs(equation, shapes, hidden):
 def test_einsum_keeps_an_unknown_batch_size():
     f = tf.function(lambda x: tf.einsum("...ij,jk->...ik", x, tf.zeros([3, 5])))
     assert f.get_concrete_function(tf.TensorSpec([None, 7, 3])).outputs[0].shape.as_list() == [None, 7, 5]
+
+
+@pytest.mark.parametrize(
+    "equation, shapes, joined",
+    [
+        ("abc,abd->cd", [(2, 3, 4), (2, 3, 5)], "6,4 6,5"),
+        ("abc,cde->abde", [(2, 3, 4), (4, 5, 6)], "6,4 4,30"),
+        ("abcd,abcd->", [(2, 1, 3, 2), (2, 1, 3, 2)], "12 12"),
+        ("ab,ba->ab", [(2, 3), (3, 2)], "2,3 3,2"),
+        ("aab,ab->b", [(2, 2, 3), (2, 3)], "2,2,3 2,3"),
+    ],
+)
+def test_einsum_joins_dimensions_that_stay_together(equation, shapes, joined):
+    operands = [np.random.default_rng(0).standard_normal(shape) for shape in shapes]
+    parts, output = equation.split("->")
+    with mock.patch("penstock.ops.einsum.jnp.einsum", wraps=jnp.einsum) as used, wide_types():
+        found = _joined_einsum(parts.split(","), output, operands)
+    assert " ".join(",".join(map(str, each.shape)) for each in used.call_args.args[1:]) == joined
+    np.testing.assert_allclose(found, np.einsum(equation, *operands))
