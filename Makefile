@@ -27,7 +27,7 @@ export MPLBACKEND := Agg
 test oracle bench keras: export PENSTOCK_CACHE := $(CURDIR)/.cache/compiled
 test oracle bench keras: export JAX_PLATFORMS ?= cpu
 
-.PHONY: run test lint types format oracle keras keras-applications keras-baseline coverage bench wheel clean help
+.PHONY: run test lint types format oracle keras keras-applications keras-baseline coverage kills scaling bench wheel clean help
 .DEFAULT_GOAL := help
 
 help:  ## say what each target does
@@ -65,6 +65,12 @@ keras-applications: $(KERAS_READY)  ## those of Keras's tests that build every l
 keras-baseline: $(KERAS_READY) $(ORACLE_READY)  ## what TensorFlow gets for Keras's tests; writes conformance/keras/tensorflow.json
 	$(ORACLE_VENV)/bin/python -m pip install --quiet $(KERAS_PACKAGES)
 	$(BIN)/python -m conformance.keras -n $(JOBS) --tensorflow-python $(CURDIR)/$(ORACLE_VENV)/bin/python
+
+kills: $(READY)  ## kill workers of a cluster 20 times: nothing hangs, nothing is lost beyond the last checkpoint
+	$(BIN)/python -m resilience $(ARGS)
+
+scaling: $(READY)  ## what distribution costs: one model in one and two processes on the same cores
+	$(BIN)/python benchmarks/worker_scaling.py $(ARGS)
 
 coverage: $(READY)  ## which of the names in lists resolve; NAMES=FOLDER with tf2_names.txt and tf1_names.txt
 	$(BIN)/python -m tools.write_coverage $(NAMES)

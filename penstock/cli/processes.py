@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -137,7 +138,8 @@ class _Group:
 
 def _copy(source: IO[bytes], target: IO[str], prefix: str) -> None:
     for line in source:
-        text = line.decode(errors="replace").rstrip("\r\n")
+        # Of a line that was written over, as progress bars are, what stands in the end.
+        text = re.split("[\r\b]+", line.decode(errors="replace").rstrip("\r\n\b"))[-1]
         target.write(f"{prefix} {text}\n")
         target.flush()
 
