@@ -24,6 +24,19 @@ DROPPED: dict[str, tuple[str, ...]] = {
     "fit": ("max_queue_size", "use_multiprocessing", "workers"),
     "predict": ("max_queue_size", "use_multiprocessing", "workers"),
 }
+# Arguments that Keras 3's layers lack, with the value that means nothing: saved models of Keras 2 name them.
+NEUTRAL: dict[str, dict[str, Any]] = {
+    "Conv2DTranspose": {"groups": 1},
+    "Conv3DTranspose": {"groups": 1},
+    "DepthwiseConv1D": {"groups": 1},
+    "DepthwiseConv2D": {"groups": 1},
+    "GRU": {"time_major": False},
+    "LSTM": {"time_major": False},
+    "RNN": {"time_major": False},
+    "SeparableConv1D": {"groups": 1},
+    "SeparableConv2D": {"groups": 1},
+    "SimpleRNN": {"time_major": False},
+}
 TENSORBOARD = (
     "batch_size",
     "embeddings_data",
@@ -44,6 +57,9 @@ def accept_old_arguments(keras: ModuleType) -> None:
     _decay_learning_rates(keras.optimizers.Optimizer)
     for name, dropped in DROPPED.items():
         wrap(keras.Model, name, functools.partial(_method_arguments, dropped=dropped))
+    for name, neutral in NEUTRAL.items():
+        wrap(getattr(keras.layers, name), "__init__", functools.partial(_without_neutral, neutral=neutral))
+    wrap(keras.layers.BatchNormalization, "__init__", _batch_normalization_arguments)
     wrap(keras.layers.Embedding, "__init__", _embedding_arguments)
     wrap(keras.callbacks.TensorBoard, "__init__", functools.partial(_without, dropped=TENSORBOARD))
     wrap(keras.callbacks.ReduceLROnPlateau, "__init__", _plateau_arguments)
@@ -128,6 +144,18 @@ def _method_arguments(arguments: Arguments, dropped: tuple[str, ...]) -> Argumen
 
 def _without(arguments: Arguments, dropped: tuple[str, ...]) -> Arguments:
     return {name: value for name, value in arguments.items() if name not in dropped}
+
+
+def _without_neutral(arguments: Arguments, neutral: Arguments) -> Arguments:
+    return {name: value for name, value in arguments.items() if name not in neutral or value != neutral[name]}
+
+
+def _batch_normalization_arguments(arguments: Arguments) -> Arguments:
+    """Keras 2 had a list of axes, of which there was one."""
+    axis = arguments.get("axis")
+    if isinstance(axis, list | tuple) and len(axis) == 1:
+        arguments["axis"] = axis[0]
+    return arguments
 
 
 def _plateau_arguments(arguments: Arguments) -> Arguments:

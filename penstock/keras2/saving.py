@@ -2,7 +2,8 @@
 
 A path with an extension is saved, or refused, by Keras 3. Any other is a directory: what `model.export` writes, with the model in
 Keras's own format inside it (`assets.extra` is the place for files that are no business of TensorFlow), so that `load_model`
-gives a model that trains on. Weights without an extension are a TensorFlow checkpoint, those in `.h5` Keras 2's HDF5.
+gives a model that trains on; what Keras 2 wrote is read by `saved_model.py`. Weights without an extension are a TensorFlow
+checkpoint, those in `.h5` Keras 2's HDF5.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import shutil
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+
+from penstock.keras2 import saved_model
 
 KERAS_FORMATS = (".keras", ".h5", ".hdf5")
 HDF5 = (".h5", ".hdf5")
@@ -68,6 +71,12 @@ def _loads(load: Callable, losses: dict[str, Any]) -> Callable:
         inside = os.path.join(os.fspath(filepath), KERAS_FILE)
         if os.path.exists(inside):
             filepath = inside
+        elif os.path.isdir(filepath):
+            metadata = saved_model.metadata_of(os.fspath(filepath))
+            if metadata is not None:
+                options = inspect.signature(load).bind(filepath, custom_objects, *args, **kwargs).arguments
+                compiles = options.get("compile", True)
+                return saved_model.load(os.fspath(filepath), metadata, custom_objects, compiles, losses)
         if not os.fspath(filepath).endswith(HDF5):
             return load(filepath, custom_objects, *args, **kwargs)
         model = load(filepath, {**losses, **(custom_objects or {})}, *args, **kwargs)
