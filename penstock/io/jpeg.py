@@ -29,6 +29,7 @@ class JpegDecoding:
       fancy_upscaling: whether colours are interpolated (slower, better).
       try_recover_truncated: whether what there is of a truncated image is taken.
       dct_method: "INTEGER_FAST", "INTEGER_ACCURATE" or "" for TensorFlow's default, which is the fast one.
+      acceptable_fraction: how much of the rows of a truncated image must be there; the others are then black.
     """
 
     channels: int = 0
@@ -36,6 +37,7 @@ class JpegDecoding:
     fancy_upscaling: bool = True
     try_recover_truncated: bool = False
     dct_method: str = ""
+    acceptable_fraction: float = 1.0
 
     def __post_init__(self) -> None:
         if self.ratio not in RATIOS:
@@ -88,19 +90,38 @@ def decode_jpeg(data: bytes, how: JpegDecoding = JpegDecoding()) -> np.ndarray:
     if inks and how.channels == 1:
         raise ValueError("Invalid JPEG data: an image in CMYK cannot be decoded to one channel")
     gray = how.channels == 1 or (how.channels == 0 and colors == "Gray")
+    wanted = {
+        "colorspace": "CMYK" if inks else "GRAY" if gray else "RGB",
+        "fastdct": how.dct_method != "INTEGER_ACCURATE",
+        "fastupsample": not how.fancy_upscaling,
+        "min_height": -(-height // how.ratio),
+        "min_width": -(-width // how.ratio),
+    }
     try:
-        pixels = decode(
-            data,
-            "CMYK" if inks else "GRAY" if gray else "RGB",
-            fastdct=how.dct_method != "INTEGER_ACCURATE",
-            fastupsample=not how.fancy_upscaling,
-            min_height=-(-height // how.ratio),
-            min_width=-(-width // how.ratio),
-            strict=not how.try_recover_truncated,
-        )
+        pixels = decode(data, strict=not how.try_recover_truncated, **wanted)
     except ValueError as error:
-        raise ValueError(f"Invalid JPEG data of {len(data)} bytes: {error}") from None
+        rows = _rows_before_the_end(data) if how.acceptable_fraction < 1 else 0
+        if not rows or rows < how.acceptable_fraction * height:
+            raise ValueError(f"Invalid JPEG data of {len(data)} bytes: {error}") from None
+        pixels = decode(data, strict=False, **wanted)
+        pixels[rows // how.ratio :] = 0
     return _without_ink(pixels) if inks else pixels
+
+
+def _rows_before_the_end(data: bytes) -> int:
+    """How many rows of a truncated JPEG can be decoded from what there is; none of a progressive one.
+
+    Pillow leaves the other rows black.
+    """
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(data))
+    try:
+        image.load()
+    except OSError:
+        image.tile = []  # `load` would begin anew
+    lit = np.flatnonzero(np.asarray(image).reshape(image.height, -1).any(axis=1))
+    return int(lit[-1]) + 1 if lit.size else 0
 
 
 def _without_ink(pixels: np.ndarray) -> np.ndarray:

@@ -43,6 +43,7 @@ def _jpeg(channels: int, attrs: dict) -> JpegDecoding:
         attrs["fancy_upscaling"],
         attrs["try_recover_truncated"],
         text_attr(attrs["dct_method"]),
+        attrs["acceptable_fraction"],
     )
 
 
@@ -235,7 +236,7 @@ def decode_jpeg(
       ratio: 1, 2, 4 or 8: decodes at a fraction of the size, which is faster.
       fancy_upscaling: whether colours are interpolated (slower, better).
       try_recover_truncated: whether what there is of a truncated image is taken.
-      acceptable_fraction: accepted for TensorFlow's sake.
+      acceptable_fraction: how much of the rows must be there in an image that was cut short; the others are then black.
       dct_method: "INTEGER_FAST", "INTEGER_ACCURATE" or "" for TensorFlow's default, the fast one.
       name: the node's name in a graph.
 

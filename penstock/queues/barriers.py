@@ -14,7 +14,7 @@ from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.shape_rules import no_outputs, scalar
 from penstock.ops.string_kernels import as_array, string_array
-from penstock.queues.queue_ops import shared
+from penstock.queues.queue_ops import no_timeout, shared
 from penstock.queues.queues import make_resource, shape_list, type_list
 from penstock.types import dtypes, errors
 from penstock.types.shapes import TensorShape
@@ -148,7 +148,16 @@ def _insert(handle: Any, keys: Any, values: Any, *, component_index: int) -> Non
     _state(handle).insert(component_index, as_array(keys), as_array(values))
 
 
-def _take(handle: Any, count: Any, *, component_types: Any, allow_small_batch: bool, **_: Any) -> list:
+def _take(
+    handle: Any,
+    count: Any,
+    *,
+    component_types: Any,
+    allow_small_batch: bool,
+    wait_for_incomplete: bool,  # as in TensorFlow, a barrier that is closed waits for what it has begun anyway
+    timeout_ms: int,
+) -> list:
+    no_timeout(timeout_ms)
     indices, keys, *values = _state(handle).take(int(count), allow_small_batch)
     return [indices, keys, *values]
 
@@ -253,15 +262,22 @@ class Barrier:
         Args:
           num_elements: how many.
           allow_small_batch: whether fewer are enough once the barrier is closed.
-          timeout: accepted.
+          timeout: None; as in TensorFlow there are none yet.
           name: the name of the node.
 
         Returns:
           (indices, keys, values): in which `insert_many` each key came first (from -2**63 on), the keys, and a list with
           the components.
+
+        Raises:
+          InvalidArgumentError: a timeout is given.
         """
         count = convert_to_tensor(num_elements, dtypes.int32)
-        attrs = {"component_types": self._types, "allow_small_batch": allow_small_batch}
+        attrs = {
+            "component_types": self._types,
+            "allow_small_batch": allow_small_batch,
+            "timeout_ms": -1 if timeout is None else timeout,
+        }
         indices, keys, *values = execute("BarrierTakeMany", (self._barrier_ref, count), attrs, name)
         for value, shape in zip(values, self._shapes):
             if not hasattr(value, "numpy"):

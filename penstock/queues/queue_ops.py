@@ -73,23 +73,38 @@ def _unknown(call: Any) -> list[TensorShape]:
     return [TensorShape(None)] * len(call.attrs["component_types"])
 
 
+def no_timeout(timeout_ms: int) -> None:
+    """Refuses a timeout of one operation, as TensorFlow does.
+
+    Raises:
+      ValueError: there is one.
+    """
+    if timeout_ms != -1:
+        raise ValueError(f"Timeout not supported yet: timeout_ms must be -1, got {timeout_ms}")
+
+
 def _enqueue(queue: QueueState, components: list, *, timeout_ms: int) -> None:
+    no_timeout(timeout_ms)
     queue.enqueue(_arrays(components))
 
 
 def _enqueue_many(queue: QueueState, components: list, *, timeout_ms: int) -> None:
+    no_timeout(timeout_ms)
     queue.enqueue_many(_arrays(components))
 
 
 def _dequeue(queue: QueueState, *, component_types: Any, timeout_ms: int) -> list[np.ndarray]:
+    no_timeout(timeout_ms)
     return queue.dequeue()
 
 
 def _dequeue_many(queue: QueueState, n: Any, *, component_types: Any, timeout_ms: int) -> list[np.ndarray]:
+    no_timeout(timeout_ms)
     return queue.dequeue_many(int(n))
 
 
 def _dequeue_up_to(queue: QueueState, n: Any, *, component_types: Any, timeout_ms: int) -> list[np.ndarray]:
+    no_timeout(timeout_ms)
     return queue.dequeue_many(int(n), up_to=True)
 
 

@@ -274,3 +274,16 @@ def test_a_graph_with_queues_comes_back_from_its_message(session):
         tf.graph_util.import_graph_def(message, name="")
         other.run(graph.get_operation_by_name("add"))
         assert other.run("take:0").tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda q: tf.raw_ops.QueueDequeueV2(handle=q.queue_ref, component_types=[tf.int32], timeout_ms=100),
+        lambda q: tf.raw_ops.QueueEnqueueV2(handle=q.queue_ref, components=[1], timeout_ms=0),
+    ],
+)
+def test_a_timeout_is_refused(call):
+    queue = tf.queue.FIFOQueue(2, tf.int32, shapes=[[]])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Timeout not supported yet"):
+        call(queue)
