@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import os
 import pathlib
+import sys
 import threading
 import time
 import uuid
@@ -30,6 +31,7 @@ def ray() -> Any:
     Raises:
       ImportError: it is not installed.
     """
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # only `connect` starts clusters
     try:
         import ray as module
     except ImportError as missing:
@@ -53,10 +55,12 @@ def connect(address: str | None = None) -> str:
     Raises:
       ImportError: Ray is not installed. UnavailableError: there is no cluster at the address.
     """
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address:
+        _show_token()
     module = ray()
     with _lock:
         if not module.is_initialized():
-            address = address or os.environ.get("RAY_ADDRESS")
             if address:
                 _attach(module, address)
             else:
@@ -65,11 +69,22 @@ def connect(address: str | None = None) -> str:
     return module.get_runtime_context().gcs_address
 
 
+def is_connected() -> bool:
+    """Whether this process is part of a Ray cluster."""
+    return "ray" in sys.modules and ray().is_initialized()
+
+
 def disconnect() -> None:
     """Leaves the cluster; one that was started here ends."""
-    module = ray()
-    if module.is_initialized():
-        module.shutdown()
+    if is_connected():
+        ray().shutdown()
+
+
+def _show_token() -> None:
+    """Has Ray show its token, where this user has one, to a cluster that may ask for it. Ray reads this when it is imported."""
+    has_token = pathlib.Path("~/.ray/auth_token").expanduser().exists()
+    if has_token or {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def _attach(module: Any, address: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import threading
 import weakref
@@ -87,6 +88,7 @@ class ClusterCoordinator:
             each.start()
         # `tf.experimental.async_wait`-like calls, as Keras makes at the end of an epoch, wait for what was scheduled.
         process.registry.setdefault("async_waits", []).append(self.join)
+        atexit.register(self._queue.close)
 
     @property
     def strategy(self) -> Any:

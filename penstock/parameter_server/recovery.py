@@ -1,7 +1,11 @@
-"""Brings a parameter server back after it was lost: with the values that the last checkpoint has of its variables."""
+"""Brings a parameter server back after it was lost: with the values that the last checkpoint has of its variables.
+
+Small variables that programs do not save, as those of metrics, begin anew.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,6 +15,8 @@ from penstock.io.tensor_bundle import BundleReader
 from penstock.io.tensor_slice import parse_shape_and_slice
 from penstock.parameter_server.remote_state import RemoteState, connection
 from penstock.types import errors
+
+_logger = logging.getLogger("tensorflow")
 
 
 class _Saved(NamedTuple):
@@ -57,7 +63,8 @@ class Recovery:
                 for each in list(connection().states.values())
                 if each.server == server and each.key not in known
             ]
-            unsaved = [each.name for each in missing if each.key not in self._saved]
+            anew = [each for each in missing if each.key not in self._saved]
+            unsaved = [each.name for each in anew if each.initial is None or not self._saved]
             if unsaved:
                 raise errors.UnavailableError(
                     None,
@@ -65,8 +72,13 @@ class Recovery:
                     f"parameter server {server} was lost, and no checkpoint has its variables {', '.join(unsaved[:5])}"
                     f"{', ...' if len(unsaved) > 5 else ''}: save with tf.train.Checkpoint during training, and start again",
                 )
+            if anew:
+                names = ", ".join(each.name for each in anew)
+                _logger.warning(
+                    "parameter server %s was lost; not in a checkpoint, and as at first: %s", server, names
+                )
             for state in missing:
-                connection().create(state, self._value(state))
+                connection().create(state, state.initial if state in anew else self._value(state))
 
     def _value(self, state: RemoteState) -> Any:
         saved = self._saved[state.key]

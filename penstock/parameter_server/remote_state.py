@@ -19,6 +19,7 @@ from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape
 
 _numbers = itertools.count()
+_LARGEST_KEPT = 1 << 16  # bytes of an initial value that is kept for the loss of a server
 
 
 def connection() -> Any:
@@ -37,12 +38,14 @@ class RemoteState:
     Attributes:
       server: the server's name, `"ps/0"`. key: the state's name there, unique in the cluster. name: for messages.
       handle_data: shape and dtype of the values.
+      initial: the first value, where it is small; None for tables.
     """
 
-    __slots__ = ("server", "key", "name", "handle_data", "__weakref__")
+    __slots__ = ("server", "key", "name", "handle_data", "initial", "__weakref__")
 
     def __init__(self, server: str, key: str, name: str, shape: TensorShape, dtype: DType):
         self.server, self.key, self.name = server, key, name
+        self.initial: np.ndarray | None = None
         self.handle_data = HandleData(shape, dtype)
 
     @classmethod
@@ -52,6 +55,8 @@ class RemoteState:
         link = connection()
         link.create(state, value)
         link.states[state.key] = state
+        if value.nbytes <= _LARGEST_KEPT:
+            state.initial = value.copy()
         weakref.finalize(state, link.forget, server, state.key)
         return state
 

@@ -71,7 +71,7 @@ class Server:
             return
         cluster = {job: self._spec.job_tasks(job) for job in self._spec.jobs}
         chief = tasks.chief_address(cluster)
-        if os.environ.get("RAY_ADDRESS") or ray_session.ray().is_initialized():
+        if os.environ.get("RAY_ADDRESS") or ray_session.is_connected():
             ray_session.connect()
         elif chief is not None:
             ray_session.connect(rendezvous.ask(chief, tasks.START_SECONDS))

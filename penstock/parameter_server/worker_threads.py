@@ -93,6 +93,8 @@ class WorkerThread(threading.Thread):
         try:
             self._actor = self._cluster.again(self.name)
         except Exception as error:
+            if not ray_session.is_connected():  # the program ends
+                raise SystemExit from None
             self._queue.lost_worker(error)
             raise SystemExit from None
 
