@@ -264,7 +264,7 @@ class Bound(Dataset):
         self._values = {id(tensor): value for tensor, value in zip(dataset._needs, values, strict=True)}
 
     def _elements(self, at: Iteration) -> PythonIterator[list]:
-        inner = Iteration(self._dataset, Run(self._values), at.kept.get("inner"))
+        inner = Iteration(self._dataset, Run(self._values, at.run.options), at.kept.get("inner"))
         at.keep(lambda: {"inner": inner.save()})
         try:
             yield from inner._elements

@@ -24,12 +24,13 @@ class Run:
 
     Attributes:
       values: id of a symbolic tensor -> its value, for pipelines that were made inside a graph.
+      options: those of the whole pipeline, which hold for its beginning too; None where nobody asked for any.
     """
 
-    __slots__ = ("values",)
+    __slots__ = ("values", "options")
 
-    def __init__(self, values: dict[int, Any] | None = None):
-        self.values = values or {}
+    def __init__(self, values: dict[int, Any] | None = None, options: Any = None):
+        self.values, self.options = values or {}, options
 
 
 class Iteration:
@@ -100,6 +101,12 @@ class Iteration:
     def value(self, given: Any) -> Any:
         """A parameter of the node: itself, or the value of the symbolic tensor that stands for it."""
         return self.run.values[id(given)] if isinstance(given, SymbolicTensor) else given
+
+    @property
+    def options(self) -> Any:
+        """The options that hold here: the node's, and those of the whole pipeline."""
+        own, all_ = self.node._options, self.run.options
+        return own if all_ is None else own.merge(all_)
 
     def function(self, function: Any) -> Callable[[list], list]:
         """`function.run`, bound to the values of the symbolic tensors that it captured."""

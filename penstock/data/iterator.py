@@ -54,7 +54,7 @@ class IteratorState:
             _keep_freed_memory()  # batches are large, and as many are freed as are made
             self.dataset = dataset
             self._random_states = {}  # random ops in functions of elements start anew with each iterator
-            self._go_on_at(Iteration(planned(dataset), Run()))
+            self._go_on_at(Iteration(planned(dataset), Run(options=dataset._options)))
 
     def _go_on_at(self, iteration: Iteration) -> None:
         self._iteration, self._elements = iteration, iteration.timed()

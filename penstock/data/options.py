@@ -43,15 +43,18 @@ class AutotuneAlgorithm(enum.Enum):
 class _Group:
     """A set of named options, each None until it is set."""
 
-    _names: tuple[str, ...] = ()
+    _types: dict[str, type] = {}
 
     def __init__(self) -> None:
-        for name in self._names:
+        for name in self._types:
             object.__setattr__(self, name, None)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in self._names:
+        if name not in self._types:
             raise AttributeError(f"Cannot set the property {name} on {type(self).__name__}.")
+        wanted = self._types[name]
+        if not isinstance(value, wanted):
+            raise TypeError(f'Property "{name}" must be of type {wanted}, got: {value} (type: {type(value)})')
         object.__setattr__(self, name, value)
 
     def __eq__(self, other: object) -> bool:
@@ -64,7 +67,7 @@ class _Group:
     def merge(self, other: _Group) -> Any:
         """These options with those that `other` sets."""
         merged = copy.deepcopy(self)
-        for name in self._names:
+        for name in self._types:
             mine, theirs = getattr(merged, name), getattr(other, name)
             if isinstance(theirs, _Group) and mine is not None:
                 object.__setattr__(merged, name, mine.merge(theirs))
@@ -75,46 +78,88 @@ class _Group:
 
 @export("data.experimental.AutotuneOptions")
 class AutotuneOptions(_Group):
-    """Options of AUTOTUNE."""
+    """Options of AUTOTUNE.
 
-    _names = (
-        "enabled",
-        "cpu_budget",
-        "ram_budget",
-        "autotune_algorithm",
-        "initial_parallelism",
-        "min_parallelism",
-    )
+    Attributes:
+      enabled: False gives each parallel map as many threads as there are cores, without measuring.
+      cpu_budget: the most calls of a map at once.
+      initial_parallelism: how many calls at once it begins with. min_parallelism: the fewest.
+      ram_budget, autotune_algorithm: hints for TensorFlow's model of a pipeline; here buffers grow only where the consumer
+        waits, and there is one way to find how many calls are best.
+    """
+
+    _types = {
+        "enabled": bool,
+        "cpu_budget": int,
+        "ram_budget": int,
+        "autotune_algorithm": AutotuneAlgorithm,
+        "initial_parallelism": int,
+        "min_parallelism": int,
+    }
 
 
 @export("data.experimental.DistributeOptions")
 class DistributeOptions(_Group):
-    """Options of distribution."""
+    """Options of distribution.
 
-    _names = ("auto_shard_policy", "num_devices")
+    Attributes:
+      auto_shard_policy: how strategies of several workers divide the dataset.
+      num_devices: set by TensorFlow's own iterators over several devices; a hint.
+    """
+
+    _types = {"auto_shard_policy": AutoShardPolicy, "num_devices": int}
 
 
 @export("data.experimental.OptimizationOptions")
 class OptimizationOptions(_Group):
-    """Options of the planner."""
+    """Options of the planner. Its rules never change elements, so all are on unless an option is False.
 
-    _names = (
-        "apply_default_optimizations", "filter_fusion", "filter_parallelization", "inject_prefetch",
-        "map_and_batch_fusion", "map_and_filter_fusion", "map_fusion", "map_parallelization", "noop_elimination",
-        "parallel_batch", "seq_interleave_prefetch", "shuffle_and_repeat_fusion", "warm_start",
+    Attributes:
+      apply_default_optimizations: False leaves the pipeline as it is written.
+      map_fusion, map_and_filter_fusion, map_and_batch_fusion, noop_elimination, shuffle_and_repeat_fusion: False turns off the
+        rules "maps as one", "map and filter as one", "map of batches", "options", and "order of indices".
+      map_parallelization: True runs maps that are not parallel as AUTOTUNE would, where they have no state.
+      inject_prefetch: True computes the last elements ahead where that is worth a thread.
+      filter_fusion, filter_parallelization, parallel_batch, seq_interleave_prefetch, warm_start: hints for transformations
+        that TensorFlow has and this planner has not.
+    """
+
+    _types = dict.fromkeys(
+        (
+            "apply_default_optimizations", "filter_fusion", "filter_parallelization", "inject_prefetch",
+            "map_and_batch_fusion", "map_and_filter_fusion", "map_fusion", "map_parallelization", "noop_elimination",
+            "parallel_batch", "seq_interleave_prefetch", "shuffle_and_repeat_fusion", "warm_start",
+        ),
+        bool,
     )  # fmt: skip
 
 
 @export("data.ThreadingOptions", "data.experimental.ThreadingOptions")
 class ThreadingOptions(_Group):
-    """Options of threads."""
+    """Options of threads.
 
-    _names = ("max_intra_op_parallelism", "private_threadpool_size")
+    Attributes:
+      private_threadpool_size: the most threads of each parallel map; 0 leaves that to the machine.
+      max_intra_op_parallelism: a hint: what a map calls for one element runs on one thread.
+    """
+
+    _types = {"max_intra_op_parallelism": int, "private_threadpool_size": int}
 
 
 @export("data.Options")
 class Options(_Group):
     """Options of a dataset.
+
+    Attributes:
+      autotune, experimental_distribute, experimental_optimization, threading: see the classes of their values.
+      deterministic: False lets elements of parallel maps come in the order in which they are ready.
+      dataset_name: for people. framework_type: for TensorFlow's statistics.
+      experimental_external_state_policy, experimental_slack, experimental_symbolic_checkpoint, experimental_warm_start: hints,
+        as in TensorFlow: positions of iterators are always saved by what nodes need to go on.
+      experimental_deterministic, experimental_threading: older names of `deterministic` and `threading`.
+
+    Raises:
+      TypeError: a value has another type than the option.
 
     Example:
       >>> import penstock as tf
@@ -124,20 +169,40 @@ class Options(_Group):
       True
     """
 
-    _names = (
-        "autotune", "dataset_name", "deterministic", "experimental_deterministic", "experimental_distribute",
-        "experimental_external_state_policy", "experimental_optimization", "experimental_slack",
-        "experimental_symbolic_checkpoint", "experimental_threading", "experimental_warm_start", "framework_type",
-        "threading",
-    )  # fmt: skip
+    _types = {
+        "autotune": AutotuneOptions,
+        "dataset_name": str,
+        "deterministic": bool,
+        "experimental_deterministic": bool,
+        "experimental_distribute": DistributeOptions,
+        "experimental_external_state_policy": ExternalStatePolicy,
+        "experimental_optimization": OptimizationOptions,
+        "experimental_slack": bool,
+        "experimental_symbolic_checkpoint": bool,
+        "experimental_threading": ThreadingOptions,
+        "experimental_warm_start": bool,
+        "framework_type": list,
+        "threading": ThreadingOptions,
+    }
 
     def __init__(self) -> None:
         super().__init__()
+        threads = ThreadingOptions()
         for name, group in (
-            ("autotune", AutotuneOptions),
-            ("experimental_distribute", DistributeOptions),
-            ("experimental_optimization", OptimizationOptions),
-            ("experimental_threading", ThreadingOptions),
-            ("threading", ThreadingOptions),
+            ("autotune", AutotuneOptions()),
+            ("experimental_distribute", DistributeOptions()),
+            ("experimental_optimization", OptimizationOptions()),
+            ("experimental_threading", threads),
+            ("threading", threads),
         ):
-            object.__setattr__(self, name, group())
+            object.__setattr__(self, name, group)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        for names in (
+            ("threading", "experimental_threading"),
+            ("deterministic", "experimental_deterministic"),
+        ):
+            if name in names:
+                for each in names:
+                    object.__setattr__(self, each, value)

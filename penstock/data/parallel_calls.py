@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from penstock.data.dataset import AUTOTUNE
 from penstock.data.iteration import Iteration
 from penstock.ops.random_stream import carried
 
@@ -20,6 +21,35 @@ _TUNING_CALLS = 16
 _FEW_AT_A_TIME = 6e-3  # seconds of work that a thread gets at once
 _MOST_TOGETHER = 16  # elements
 _MOST_CALLS = 8 * (os.cpu_count() or 1)
+
+
+class Parallelism(NamedTuple):
+    """How many calls may be under way at once.
+
+    Attributes:
+      calls: how many; None to find out. first: how many to try first. least, most: the bounds. threads: the most threads.
+    """
+
+    calls: int | None = None
+    first: int = 2
+    least: int = 1
+    most: int = _MOST_CALLS
+    threads: int = _MOST_CALLS
+
+    @classmethod
+    def of(cls, workers: int, options: Any) -> Parallelism:
+        """What `num_parallel_calls` and the options of a pipeline say."""
+        tune, own = options.autotune, options.threading.private_threadpool_size or _MOST_CALLS
+        threads = own if own > 0 else _MOST_CALLS
+        if workers != AUTOTUNE:
+            return cls(workers or 1, threads=min(workers or 1, threads))
+        if tune.enabled is False:
+            cores = os.cpu_count() or 1
+            return cls(cores, threads=min(cores, threads))
+        most = max(1, min(tune.cpu_budget or _MOST_CALLS, _MOST_CALLS))
+        least = max(1, min(tune.min_parallelism or 1, most))
+        first = min(max(tune.initial_parallelism or 2, least), most)
+        return cls(None, first, least, most, threads)
 
 
 class Tuner:
@@ -32,8 +62,8 @@ class Tuner:
     _WINDOW = 24  # elements between two decisions
     _GAIN = 1.05
 
-    def __init__(self) -> None:
-        self.calls = 2
+    def __init__(self, parallelism: Parallelism) -> None:
+        self.calls, self._least, self._most = parallelism.first, parallelism.least, parallelism.most
         self._settled = False
         self._elements = self._waits = 0
         self._started = time.perf_counter()
@@ -50,11 +80,11 @@ class Tuner:
         now = time.perf_counter()
         rate = self._elements / (now - self._started)
         if rate < self._rate * self._GAIN:
-            self.calls, self._settled = self.calls // 2, True
-        elif self._waits * 4 < self._elements or self.calls >= _MOST_CALLS:
+            self.calls, self._settled = max(self.calls // 2, self._least), True
+        elif self._waits * 4 < self._elements or self.calls >= self._most:
             self._settled = True
         else:
-            self.calls, self._rate = self.calls * 2, rate
+            self.calls, self._rate = min(self.calls * 2, self._most), rate
         self._elements = self._waits = 0
         self._started = now
 
@@ -69,7 +99,7 @@ class Calls:
       prepare: for several elements; runs here, in order (where the random numbers of a call are drawn).
       call: for one prepared element; runs on any thread.
       several: as `call`, for several elements at once, or None. Where it fails, `call` goes through them.
-      workers: how many calls at once; None to find out.
+      parallelism: how many calls at once.
       ordered: whether results come in the order of the elements.
     """
 
@@ -79,11 +109,11 @@ class Calls:
         prepare: Callable,
         call: Callable,
         several: Callable | None,
-        workers: int | None,
+        parallelism: Parallelism,
         ordered: bool,
     ):
         self._at, self._prepare, self._call, self._several = at, prepare, call, several
-        self._workers, self._ordered = workers, ordered
+        self._parallelism, self._ordered = parallelism, ordered
         self._running: collections.deque[_Running] = collections.deque()
         self._done: collections.deque[_Outcome] = collections.deque(
             _Outcome(each["prepared"], each["result"]) for each in at.kept.get("done", ())
@@ -101,7 +131,7 @@ class Calls:
         while self._done:
             yield self._take()
         seconds = _FEW_AT_A_TIME
-        if self._workers is None:
+        if self._parallelism.calls is None:
             times = []
             for _ in range(_TUNING_CALLS):
                 element = next(elements, None)
@@ -134,13 +164,14 @@ class Calls:
         taken.end()
 
     def _on_threads(self, elements: Iterator[list], together: int) -> Iterator[list]:
-        tuner = Tuner() if self._workers is None else None
-        pool = ThreadPoolExecutor(self._workers or _MOST_CALLS, thread_name_prefix="tf_data_map")
+        asked = self._parallelism
+        tuner = Tuner(asked) if asked.calls is None else None
+        pool = ThreadPoolExecutor(asked.threads, thread_name_prefix="tf_data_map")
         work = carried(self._outcomes)
         taken = _Taken(elements)
         try:
             while True:
-                limit = tuner.calls if tuner else (self._workers or 1) * 2
+                limit = tuner.calls if tuner else (asked.calls or 1) * 2
                 while taken.more and len(self._running) < limit:
                     few = taken.next(together)
                     if few:

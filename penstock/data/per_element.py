@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from penstock.data.dataset import AUTOTUNE, UNKNOWN, Dataset, count_of
+from penstock.data.dataset import UNKNOWN, Dataset, count_of
 from penstock.data.element import ElementFunction, Layout, leaves, spec_of
 from penstock.data.iteration import Iteration
-from penstock.data.parallel_calls import Calls
+from penstock.data.parallel_calls import Calls, Parallelism
 from penstock.data.random_parts import RandomParts
 from penstock.data.row_calls import several_calls
 from penstock.types import dtypes
@@ -44,7 +44,8 @@ class Map(Dataset):
         random = RandomParts(self._function) if workers is not None and self._function.is_random else None
         if workers in (None, 1) and "done" not in at.kept or (random is not None and not random.separable):
             return map(at.function(self._function), at.input())
-        ordered = self._ordered if self._ordered is not None else self._options.deterministic is not False
+        options = at.options
+        ordered = self._ordered if self._ordered is not None else options.deterministic is not False
         captured = [at.value(each) for each in self._function.captures]
         if random is None:
             prepare, call, several = (
@@ -54,7 +55,7 @@ class Map(Dataset):
             )
         else:
             prepare, call, several = random.bound(captured)
-        calls = Calls(at, prepare, call, several, None if workers == AUTOTUNE else workers or 1, ordered)
+        calls = Calls(at, prepare, call, several, Parallelism.of(workers, options), ordered)
         return calls.results(at.input())
 
     def _describe(self) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.data.batching import Batch
-from penstock.data.dataset import Dataset
+from penstock.data.buffering import Prefetch
+from penstock.data.dataset import AUTOTUNE, Dataset
 from penstock.data.fusion import fuse_map_and_filter, fuse_maps
 from penstock.data.ordering import Repeat, Shard, Skip, Take, WithOptions
 from penstock.data.per_element import Map
@@ -32,11 +33,13 @@ class Rule:
 
     Attributes:
       name: for people. reason: one line. apply: node (whose inputs are planned) -> what stands for it, or None.
+      option: the one of `OptimizationOptions` that turns it off.
     """
 
     name: str
     reason: str
     apply: Callable[[Any], Dataset | None]
+    option: str = ""
 
 
 def _with_input(node: Any, source: Dataset) -> Any:
@@ -93,13 +96,28 @@ def _map_of_batches(node: Any) -> Dataset | None:
 
 
 RULES = (
-    Rule("options", "options were read while the pipeline was made", _options_last),
+    Rule("options", "options were read while the pipeline was made", _options_last, "noop_elimination"),
     Rule("table as indices", "rows that are in memory need no copying to be put in order", _table_as_indices),
-    Rule("order of indices", "shuffle, repeat, take, skip, shard never look at elements", _order_of_indices),
+    Rule(
+        "order of indices",
+        "shuffle, repeat, take, skip, shard never look at elements",
+        _order_of_indices,
+        "shuffle_and_repeat_fusion",
+    ),
     Rule("gather batches", "one gather for a batch instead of a copy for each row", _gather_batches),
-    Rule("maps as one", "one call for an element instead of two", fuse_maps),
-    Rule("map and filter as one", "one call for an element instead of two", fuse_map_and_filter),
-    Rule("map of batches", "one call for a batch instead of one for each element", _map_of_batches),
+    Rule("maps as one", "one call for an element instead of two", fuse_maps, "map_fusion"),
+    Rule(
+        "map and filter as one",
+        "one call for an element instead of two",
+        fuse_map_and_filter,
+        "map_and_filter_fusion",
+    ),
+    Rule(
+        "map of batches",
+        "one call for a batch instead of one for each element",
+        _map_of_batches,
+        "map_and_batch_fusion",
+    ),
 )
 
 
@@ -108,27 +126,44 @@ def planned(dataset: Any) -> Any:
 
     A dataset whose options say `experimental_optimization.apply_default_optimizations = False` stays as it is.
     """
-    if dataset._options.experimental_optimization.apply_default_optimizations is False:
+    wanted = dataset._options.experimental_optimization
+    if wanted.apply_default_optimizations is False:
         return dataset
     if process.registry.get("data_debug_mode"):
         return dataset
     known = dataset.__dict__.get("_plan")
     if known is None:
-        known = dataset._plan = _plan(dataset)
+        rules = tuple(each for each in RULES if getattr(wanted, each.option or "-", None) is not False)
+        if wanted.map_parallelization:
+            rules = (Rule("maps in parallel", "an option asks for it", _in_parallel), *rules)
+        known = _plan(dataset, rules)
+        if wanted.inject_prefetch and not isinstance(known, Prefetch):
+            known = Prefetch(known, AUTOTUNE)
+        dataset._plan = known
     return known
 
 
-def _plan(node: Any) -> Any:
-    parents = tuple(_plan(each) for each in node._parents)
+def _in_parallel(node: Any) -> Dataset | None:
+    if type(node) is not Map or node._parallel is not None:
+        return None
+    if any(each.definition.stateful for each in node._function.graph.get_operations()):
+        return None
+    other = copy.copy(node)
+    other._parallel = AUTOTUNE
+    return other
+
+
+def _plan(node: Any, rules: tuple[Rule, ...] = RULES) -> Any:
+    parents = tuple(_plan(each, rules) for each in node._parents)
     if any(new is not old for new, old in zip(parents, node._parents)):
         node = copy.copy(node)
         node._parents = parents
-    return _plan_node(node)
+    return _plan_node(node, rules)
 
 
-def _plan_node(node: Any) -> Any:
-    for rule in RULES:
+def _plan_node(node: Any, rules: tuple[Rule, ...] = RULES) -> Any:
+    for rule in rules:
         found = rule.apply(node)
         if found is not None:
-            return _plan_node(found)
+            return _plan_node(found, rules)
     return node
