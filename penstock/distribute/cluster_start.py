@@ -133,6 +133,7 @@ def _connect_jax(workers: Workers, host: str) -> None:
         heartbeat_timeout_seconds=_NEVER,
         shutdown_timeout_seconds=60,
     )
+    xla.configure()
     local = jax.local_devices()
     counts = [int(each) for each in workers.texts("the number of devices", str(len(local)))]
     used = _used_devices(local)

@@ -111,7 +111,13 @@ class WorkerProgram:
             local, mesh=worker_mesh(), in_specs=(specs[:written], specs[written:]), out_specs=(whole, specs[:written]),
             axis_names={WORKER}, check_vma=False,
         )  # fmt: skip
-        found = self._programs[shapes] = jax.jit(mapped, donate_argnums=(0,))
+        # Along the axis of a worker's own devices everything is whole, so that each worker finds its results on one.
+        placed = functools.partial(jax.sharding.NamedSharding, worker_mesh())
+        found = self._programs[shapes] = jax.jit(
+            mapped,
+            donate_argnums=(0,),
+            out_shardings=(placed(whole), [placed(each) for each in specs[:written]]),
+        )
         return found
 
     def _global(self, value: Any, place: int | None = None) -> Any:

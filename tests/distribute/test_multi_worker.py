@@ -123,8 +123,9 @@ def test_fit_evaluate_and_predict_go_as_in_one_process(two, one):
         np.testing.assert_allclose(each["fit"], one["fit"], rtol=1e-5, atol=1e-5)
 
 
-def test_four_processes_train_as_one(one):
-    for each in results(launch(4, "train")):
+@pytest.mark.parametrize(("workers", "devices"), [(4, {}), (2, {"DEVICES": "2"})])
+def test_four_replicas_train_as_one(one, workers, devices):
+    for each in results(launch(workers, "train", **devices)):
         np.testing.assert_allclose(each, one["train"], rtol=1e-5, atol=1e-6)
 
 

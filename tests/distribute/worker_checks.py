@@ -9,6 +9,14 @@ import numpy as np
 
 import penstock as tf
 
+if "DEVICES" in os.environ:  # CPUs in the place of a worker's GPUs
+    from penstock.distribute import cluster_start, multi_worker
+
+    count = int(os.environ["DEVICES"])
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+    cluster_start._used_devices = list
+    multi_worker._local_devices = lambda: [f"/device:CPU:{i}" for i in range(count)]
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 worker, workers = strategy._place[1], strategy._place[0]
 
