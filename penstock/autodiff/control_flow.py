@@ -276,7 +276,7 @@ def _run_backward(
     accumulators: dict[int, Any], original: int,
 ) -> list[Any]:  # fmt: skip
     """Builds the backward While: a counter that goes down, and the cotangents."""
-    from penstock.ops.control_flow import while_loop
+    from penstock.ops.while_loop import while_loop
 
     trips = call.outputs[0]
     sources = list(graph.captures)

@@ -225,7 +225,13 @@ def set_outputs(graph: FuncGraph, result: Any) -> None:
             and not isinstance(value, (Tensor, upcalls.variable_class))
         ):
             return None  # an Operation: kept for its effect
-        tensor = convert_to_tensor(value)
+        try:
+            tensor = convert_to_tensor(value)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"{graph.name}: a function returns tensors, composites of tensors, None, or nests of these; it returned a "
+                f"{type(value).__name__}, which is no tensor: {error}"
+            ) from None
         tensor = graph.as_input(tensor)
         if any(tensor is each for each in graph.inputs):
             tensor = identity(tensor)

@@ -26,7 +26,6 @@ from penstock.ops.complex_numbers import angle as complex_angle
 from penstock.ops.complex_numbers import conj as conjugated
 from penstock.ops.complex_numbers import imag as imaginary
 from penstock.ops.complex_numbers import real as real_part
-from penstock.ops.control_flow import while_loop
 from penstock.ops.creation import ones_like, zeros_like
 from penstock.ops.elementwise import abs_, call_op, round_
 from penstock.ops.reduce_functions import reduce
@@ -34,6 +33,7 @@ from penstock.ops.replication import broadcast_to
 from penstock.ops.selection import where as choose
 from penstock.ops.shapes_of_tensors import broadcast_dynamic_shape
 from penstock.ops.shapes_of_tensors import shape as shape_of
+from penstock.ops.while_loop import while_loop
 from penstock.types import dtypes
 from penstock.types.tensors import Tensor
 

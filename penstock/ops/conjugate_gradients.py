@@ -9,7 +9,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.ops import creation
-from penstock.ops.control_flow import while_loop
+from penstock.ops.while_loop import while_loop
 from penstock.types.tensors import Tensor
 
 CGState = collections.namedtuple("CGState", ["i", "x", "r", "p", "gamma"])

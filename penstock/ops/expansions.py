@@ -16,7 +16,6 @@ from penstock.graph.func_graph import FuncGraph, trace
 from penstock.graph.graph_def import EXPANSIONS
 from penstock.graph.operation import Operation
 from penstock.ops.casting import cast
-from penstock.ops.control_flow import while_loop
 from penstock.ops.creation import fill, ones_like
 from penstock.ops.cumulative import cumsum
 from penstock.ops.gathering import gather
@@ -25,6 +24,7 @@ from penstock.ops.matrix_functions import _LARGEST_NORM, _PADE
 from penstock.ops.ranges import range_
 from penstock.ops.replication import repeat
 from penstock.ops.selection import where
+from penstock.ops.while_loop import while_loop
 from penstock.types import dtypes
 
 # RaggedBroadcast. Its kernel in `ragged_broadcast.py` says what is computed; here without a branch on values.

@@ -12,9 +12,9 @@ from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.control_flow import while_loop
 from penstock.ops.row_results import rows_of
 from penstock.ops.tensor_array import TensorArray
+from penstock.ops.while_loop import while_loop
 from penstock.types import nest
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.extension_type import BatchableExtensionType, BatchableExtensionTypeSpec

@@ -17,7 +17,7 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.ops.arguments import dtype_of
 from penstock.ops.slicing import MASKS, add_assign
-from penstock.types import dtypes
+from penstock.types import dtypes, errors
 from penstock.types.errors import OperatorNotAllowedInGraphError
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 
@@ -157,6 +157,11 @@ def _bound(value: Any, default: int) -> Any:
         tensor = convert_to_tensor(value)
         if kind in _INDEX_DTYPES and tensor.shape.rank in (None, 0):
             return tensor
+        if kind in _INDEX_DTYPES and tensor.shape.rank > 1:
+            message = (
+                f"an index must be a scalar, got a tensor of shape {tensor.shape}; tf.gather takes several"
+            )
+            raise errors.ShapeError(None, None, message)
     elif not isinstance(value, (bool, np.bool_, float, np.floating)) and hasattr(value, "__index__"):
         try:
             return value.__index__()

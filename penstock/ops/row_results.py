@@ -16,10 +16,11 @@ from penstock.ops.ragged_joining import as_ragged
 from penstock.ops.ragged_spec import RaggedTensorSpec
 from penstock.ops.ragged_tensor import RaggedTensor
 from penstock.ops.tensor_array import TensorArray
-from penstock.types import dtypes
+from penstock.types import dtypes, errors
 from penstock.types.dtypes import as_dtype
 from penstock.types.shapes import TensorShape
 from penstock.types.sparse_tensor import SparseTensor, SparseTensorSpec
+from penstock.types.tensors import Tensor
 
 
 class StackedRows:
@@ -44,7 +45,13 @@ class StackedRows:
 
     def parts(self, row: Any, index: Any) -> list[Any]:
         """What is written at `index` into each of them."""
-        row = convert_to_tensor(row, self._dtype)
+        row = convert_to_tensor(row, None if isinstance(row, Tensor) else self._dtype)
+        if row.dtype.base_dtype != self._dtype.base_dtype:
+            raise errors.InvalidArgumentError(
+                None,
+                None,
+                f"the function returned {row.dtype.name} where {self._dtype.name} was expected: say so in fn_output_signature",
+            )
         self._row_shape = row.shape
         return [row]
 

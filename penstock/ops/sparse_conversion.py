@@ -139,6 +139,8 @@ def _to_dense(
     indices: Any, output_shape: Any, values: Any, default: Any, *, validate_indices: bool
 ) -> np.ndarray:
     shape, indices = static_ints(output_shape), _as_matrix(np.asarray(indices))
+    if np.ndim(default):
+        raise ValueError(f"default_value should be a scalar, got shape {list(np.shape(default))}")
     if indices.shape[1] != len(shape):
         raise ValueError(
             f"output_shape has incorrect number of elements: {len(shape)} should be: {indices.shape[1]}"
@@ -158,6 +160,8 @@ def _to_dense_xla(
     indices: Any, output_shape: Any, values: Any, default: Any, *, validate_indices: bool
 ) -> Any:
     shape, indices = static_ints(output_shape), _as_matrix(indices)
+    if np.ndim(default):
+        raise ValueError(f"default_value should be a scalar, got shape {list(np.shape(default))}")
     dense = jnp.full(shape, default)
     return (
         dense.at[tuple(indices[:, axis] for axis in range(len(shape)))].set(values)

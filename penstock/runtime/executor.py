@@ -20,7 +20,7 @@ from penstock.engine.resources import State
 from penstock.engine.sharding import ShardedState, constrained, is_spread
 from penstock.engine.static_value import is_static
 from penstock.engine.xla import jax, jit, jnp, wide_types
-from penstock.ops.tensor_list import register_pytree
+from penstock.ops.tensor_list_kernels import register_pytree
 from penstock.runtime import fusion
 from penstock.runtime.compile_notice import announced
 from penstock.runtime.held_calls import HeldCalls, Repetition, value_of

@@ -18,7 +18,7 @@ def ints(*values):
 CASES = [
     Case("SparseToDense", [INDICES, SHAPE, floats(3), 0.5], grad=True),
     Case("SparseToDense", [ints(1, 3), ints(5), floats(2), 0.0], grad=True),
-    Case("SparseToDense", [INDICES, SHAPE, strings("a", "b", "c"), strings("")[()]]),
+    Case("SparseToDense", [INDICES, SHAPE, strings("a", "b", "c"), strings("").reshape(())]),
     Case("SparseToDense", [UNORDERED, SHAPE, floats(3), 0.0], raises="InvalidArgumentError"),
     Case("SparseReorder", [UNORDERED, floats(3), SHAPE], grad=[1]),
     Case("SparseReshape", [INDICES, SHAPE, ints(3, -1)]),
