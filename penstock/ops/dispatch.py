@@ -215,7 +215,8 @@ def _matches(value: Any, annotation: Any) -> bool:
 def _note_types(annotation: Any) -> None:
     if isinstance(annotation, type):
         _user_types.add(annotation)
-        for subclass in annotation.__subclasses__():
+        subclasses: list[type] = annotation.__subclasses__()
+        for subclass in subclasses:
             _note_types(subclass)
     for part in typing.get_args(annotation):
         _note_types(part)

@@ -98,7 +98,7 @@ def _gru_scan(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any, recurrent
 
 def _native_gru(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any, recurrent_bias: Any) -> list[Any]:
     """h after each step, and the gates."""
-    steps, batch, units = *x.shape[:2], h0.shape[1]
+    (steps, batch), units = x.shape[:2], h0.shape[1]
     shapes = [(steps, batch, units), (steps, batch, 4 * units)]
     return native.call("gru", shapes, _sums(x, kernel, bias), h0, recurrent, recurrent_bias)
 

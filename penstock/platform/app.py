@@ -27,4 +27,5 @@ def run(main: Callable[[list[str]], Any] | None = None, argv: Sequence[str] | No
     """
     from absl import app
 
-    app.run(main=main or sys.modules["__main__"].main, argv=argv, flags_parser=_known_flags)
+    program: Callable[[list[str]], Any] = main or sys.modules["__main__"].main
+    app.run(program, None if argv is None else list(argv), flags_parser=_known_flags)

@@ -96,7 +96,7 @@ def _may_have(kind: str) -> bool:
 @export("config.list_logical_devices", "config.experimental.list_logical_devices")
 def list_logical_devices(device_type: str | None = None) -> list[LogicalDevice]:
     """The devices that programs see: logical CPUs as configured, and the visible accelerators."""
-    found = []
+    found: list[LogicalDevice] = []
     for physical in list_physical_devices(device_type):
         visible = config.visible.get(physical.device_type)
         if visible is not None and physical not in visible:
