@@ -62,8 +62,10 @@ def outcome_of(call: Callable[[], Any]) -> Outcome:
 
 def _error(name: str, message: str, trace: str) -> Exception:
     cls = getattr(errors, name, None) or getattr(builtins, name, None)
+    if cls is errors.OpError:
+        cls = errors.UnknownError
     if isinstance(cls, type) and issubclass(cls, errors.OpError):
-        error: Exception = cls(None, None, message)
+        error: Exception = cls(None, None, message)  # type: ignore[call-arg] - its subclasses know their code
     elif isinstance(cls, type) and issubclass(cls, Exception) and not issubclass(cls, UnicodeError):
         error = cls(message)
     else:

@@ -118,11 +118,19 @@ class Cluster:
             process.registry["rendezvous"] = rendezvous.serve(chief, ray_address)
         process.registry.setdefault("program", uuid.uuid4().hex[:8])
         process.registry["parameter_servers"] = RayConnection(self.prefix)
-        names = [f"ps/{i}" for i in range(self.servers)] + [f"worker/{i}" for i in range(self.workers)]
-        starting = {name: self._start(name) for name in names} if self.starts_tasks else {}
-        for name in names:
+        starting = (
+            {name: self._start(name) for name in self.names}
+            if self.starts_tasks and not self._own_tasks
+            else {}
+        )
+        for name in self.names:
             self._actors[name] = starting.get(name) or self._found(name)
             self.about(name)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all tasks."""
+        return [f"ps/{i}" for i in range(self.servers)] + [f"worker/{i}" for i in range(self.workers)]
 
     def _start(self, name: str) -> Any:
         job, _, index = name.partition("/")

@@ -1,0 +1,118 @@
+"""Kills workers and parameter servers at random moments of training, again and again: `python -m resilience.servers`.
+
+Each run trains a small model from the beginning on one cluster, with a checkpoint now and then, while processes of the
+cluster get SIGKILL. It passes where training ends in time, and the loss is within noise of that of an undisturbed run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+import numpy as np
+
+import penstock as tf
+
+STEPS, BETWEEN_SAVES = 300, 50
+LONGEST_RUN = 300  # seconds
+
+
+def cluster(servers: int, workers: int) -> tuple:
+    """A strategy and its coordinator, on a Ray of this process."""
+    tasks = {"ps": [f"ps:{i}" for i in range(servers)], "worker": [f"worker:{i}" for i in range(workers)]}
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(tf.train.ClusterSpec(tasks))
+    cut = tf.distribute.experimental.partitioners.FixedShardsPartitioner(servers)
+    strategy = tf.distribute.ParameterServerStrategy(resolver, cut)
+    return strategy, tf.distribute.coordinator.ClusterCoordinator(strategy)
+
+
+def train(strategy, coordinator, folder: str) -> float:
+    """The mean loss of the last steps of a training from the beginning."""
+    with strategy.scope():
+        table = tf.Variable(np.zeros((100, 4), np.float32), name="table")
+        kernel = tf.Variable(np.full((4, 1), 0.5, np.float32), name="kernel")
+
+    def dataset_fn():
+        targets = np.sin(np.arange(100, dtype=np.float32))
+        ids = tf.data.Dataset.range(100).shuffle(100).repeat()
+        return ids.map(lambda i: (i, tf.gather(tf.constant(targets), i))).batch(32)
+
+    @tf.function
+    def step(iterator):
+        ids, targets = next(iterator)
+        with tf.GradientTape() as tape:
+            found = tf.matmul(tf.nn.embedding_lookup(table, ids), kernel)[:, 0]
+            loss = tf.reduce_mean((found - targets) ** 2)
+        for_table, for_kernel = tape.gradient(loss, [table, kernel])
+        table.scatter_sub(tf.IndexedSlices(3.0 * for_table.values, for_table.indices))
+        kernel.assign_sub(0.02 * for_kernel)
+        return loss
+
+    iterator = iter(coordinator.create_per_worker_dataset(dataset_fn))
+    checkpoint = tf.train.Checkpoint(table=table, kernel=kernel)
+    losses = []
+    for begin in range(0, STEPS, BETWEEN_SAVES):
+        checkpoint.write(os.path.join(folder, f"at-{begin}"))
+        losses += [coordinator.schedule(step, args=(iterator,)) for _ in range(BETWEEN_SAVES)]
+        coordinator.join()
+    return float(np.mean([each.fetch() for each in losses[-10:]]))
+
+
+def kill_at_random(strategy, chance: random.Random, ended: threading.Event, killed: list[str]) -> None:
+    """Kills a task of the cluster every now and then."""
+    while not ended.wait(chance.uniform(0.2, 3.0)):
+        name = chance.choice([name for name in strategy._cluster.names if name not in killed[-1:]])
+        try:
+            pid = strategy._cluster.about(name)["pid"]
+        except Exception:  # it is being replaced
+            continue
+        os.kill(pid, signal.SIGKILL)
+        killed.append(name)
+
+
+def main() -> int:
+    """Runs; the exit status says whether all passed."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--runs", type=int, default=20)
+    arguments.add_argument("--servers", type=int, default=2)
+    arguments.add_argument("--workers", type=int, default=2)
+    arguments.add_argument("--seed", type=int, default=0)
+    options = arguments.parse_args()
+    strategy, coordinator = cluster(options.servers, options.workers)
+    with tempfile.TemporaryDirectory() as folder:
+        undisturbed = train(strategy, coordinator, folder)
+        print(f"undisturbed: loss {undisturbed:.4f}", flush=True)
+        failed = 0
+        for run in range(options.runs):
+            faulthandler.dump_traceback_later(LONGEST_RUN, exit=True)  # nothing may hang
+            killed: list[str] = []
+            ended = threading.Event()
+            chance = random.Random(options.seed + run)
+            killer = threading.Thread(target=kill_at_random, args=(strategy, chance, ended, killed))
+            begin = time.perf_counter()
+            killer.start()
+            try:
+                loss = train(strategy, coordinator, folder)
+            finally:
+                ended.set()
+                killer.join()
+            passed = loss < max(4 * undisturbed, 0.05)
+            failed += not passed
+            print(
+                f"run {run}: loss {loss:.4f}, {time.perf_counter() - begin:.1f} s, killed {' '.join(killed) or 'none'}"
+                f"{'' if passed else ': too high'}",
+                flush=True,
+            )
+        faulthandler.cancel_dump_traceback_later()
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
