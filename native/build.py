@@ -3,6 +3,8 @@
 The kernels need a C++17 compiler, oneDNN (`onednn-cpu-gomp`, `onednn-devel-cpu-gomp`) and the headers of XLA's foreign
 function interface, which come with JAX. Where something of that is missing, installation goes on without them, and
 XLA's own kernels are used. Nothing happens where the library is newer than its sources.
+
+    python native/build.py [LIBRARY]      # compile, to another place if one is given
 """
 
 from __future__ import annotations
@@ -44,40 +46,50 @@ class UnavailableError(Exception):
     """Something that compiling needs is not here."""
 
 
-def build() -> Path:
+def requirements() -> tuple[str, list[Path], Path]:
+    """The compiler, the folders of headers, and that of oneDNN's library.
+
+    Raises:
+      UnavailableError: something is missing, and kernels cannot be compiled here.
+    """
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        raise UnavailableError("oneDNN's packages are for Linux on x86-64")
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")
+    if compiler is None:
+        raise UnavailableError("no C++ compiler was found")
+    headers, libraries = _onednn()
+    return compiler, [_xla_headers(), headers], libraries
+
+
+def build(library: Path = LIBRARY) -> Path:
     """Compiles the library, unless it is up to date.
 
     Raises:
       UnavailableError: a tool or a header is missing, or the compiler fails.
     """
-    if sys.platform != "linux" or platform.machine() != "x86_64":
-        raise UnavailableError("oneDNN's packages are for Linux on x86-64")
     sources = sorted(SOURCES.glob("*.cc"))
     newest = max(path.stat().st_mtime for path in [*sources, *SOURCES.glob("*.h"), Path(__file__)])
-    if LIBRARY.exists() and LIBRARY.stat().st_mtime > newest:
-        return LIBRARY
-    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")
-    if compiler is None:
-        raise UnavailableError("no C++ compiler was found")
-    headers, libraries = _onednn()
+    if library.exists() and library.stat().st_mtime > newest:
+        return library
+    compiler, headers, libraries = requirements()
     with tempfile.TemporaryDirectory() as folder:
         objects = [Path(folder, f"{source.stem}.o") for source in sources]
-        include = ["-isystem", str(_xla_headers()), "-isystem", str(headers)]
+        include = [each for folder in headers for each in ("-isystem", str(folder))]
         commands = [
             [compiler, *FLAGS, *include, "-c", str(source), "-o", str(made)]
             for source, made in zip(sources, objects)
         ]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
             list(threads.map(_run, commands))
-        linked = Path(folder, LIBRARY.name)
+        linked = Path(folder, library.name)
         search = [f"-Wl,-rpath,{place}" for place in (INSTALLED_ONEDNN, Path(sys.prefix, "lib"))]
         _run([compiler, *FLAGS, "-shared", "-o", str(linked), *map(str, objects), f"-L{libraries}",
               "-l:libdnnl.so.3", "-pthread", "-Wl,-z,now", *search])  # fmt: skip
-        LIBRARY.parent.mkdir(exist_ok=True)
-        beside = LIBRARY.with_suffix(f".{os.getpid()}")  # a process that has the old one loaded keeps it
+        library.parent.mkdir(parents=True, exist_ok=True)
+        beside = library.with_suffix(f".{os.getpid()}")  # a process that has the old one loaded keeps it
         shutil.copy(linked, beside)
-        beside.replace(LIBRARY)
-    return LIBRARY
+        beside.replace(library)
+    return library
 
 
 def _run(command: list[str]) -> None:
@@ -122,6 +134,6 @@ class KernelsHook(BuildHookInterface):
 
 if __name__ == "__main__":
     try:
-        print(build())
+        print(build(*map(Path, sys.argv[1:2])))
     except UnavailableError as reason:
         sys.exit(str(reason))

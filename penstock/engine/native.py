@@ -69,15 +69,17 @@ def host_library() -> ctypes.CDLL | None:
 
 @functools.cache
 def _open() -> ctypes.CDLL:
-    if os.environ.get("PENSTOCK_NATIVE") == "0":
+    asked = os.environ.get("PENSTOCK_NATIVE", "1")
+    if asked == "0":
         raise OSError("PENSTOCK_NATIVE=0")
-    if not LIBRARY.exists():
-        raise OSError("not compiled when Penstock was installed")
+    library = LIBRARY if asked == "1" else Path(asked)
+    if not library.exists():
+        raise OSError("not compiled when Penstock was installed" if asked == "1" else f"no file {library}")
     try:
-        return ctypes.CDLL(str(LIBRARY))
+        return ctypes.CDLL(str(library))
     except OSError:  # oneDNN is not where pip usually puts it
         ctypes.CDLL(_onednn_path())
-        return ctypes.CDLL(str(LIBRARY))
+        return ctypes.CDLL(str(library))
 
 
 def _load() -> ctypes.CDLL:

@@ -1,8 +1,10 @@
 """The library of native kernels is optional: without it, programs use XLA's own kernels."""
 
+import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +12,36 @@ import pytest
 from penstock.engine import native
 from penstock.engine.xla import jnp
 
+ROOT = Path(__file__).parents[2]
+
 PROGRAM = """
 import penstock as tf
 from penstock.engine import native
 print(native.description())
 print(tf.function(tf.nn.max_pool)(tf.reshape(tf.range(4.0), (1, 2, 2, 1)), 2, 2, "VALID").numpy().item())
 """
+
+
+def test_the_library_is_here_where_it_can_be_compiled():
+    """Tests of kernels are skipped without the library; a build that fails must not pass for that."""
+    spec = importlib.util.spec_from_file_location("build_kernels", ROOT / "native" / "build.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    try:
+        build.requirements()
+    except build.UnavailableError as reason:
+        pytest.skip(str(reason))
+    if os.environ.get("PENSTOCK_NATIVE") == "0":
+        pytest.skip("PENSTOCK_NATIVE=0")
+    assert native.library() is not None, f"{native.description()}; see what `python native/build.py` says"
+
+
+def test_the_environment_names_another_library(tmp_path):
+    environment = {**os.environ, "PENSTOCK_NATIVE": str(tmp_path / "other.so")}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.splitlines() == [f"none: XLA's own kernels (no file {tmp_path / 'other.so'})", "3.0"]
 
 
 def test_the_environment_turns_kernels_off():
