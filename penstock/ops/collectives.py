@@ -199,7 +199,24 @@ def reduced_over(axes: tuple[str, ...], values: Sequence[Any], reduce_op: str) -
     if not axes:
         return list(values)
     combine = lax.psum if reduce_op == "SUM" else lax.pmean
-    return list(combine(tuple(jnp.asarray(each) for each in values), axes))
+    arrays = [jnp.asarray(each) for each in values]
+    if WORKER not in axes or len(arrays) == 1 or process.accelerator:
+        return list(combine(tuple(arrays), axes))
+    # Between GPUs XLA joins the reductions of a program; between CPUs each would be a round of messages of its own.
+    return _in_one_message(arrays, lambda packed: combine(packed, axes))
+
+
+def _in_one_message(arrays: list, combine: Callable[[Any], Any]) -> list[Any]:
+    """`combine` of arrays, those of one dtype as one vector."""
+    results: list[Any] = [None] * len(arrays)
+    for dtype in dict.fromkeys(each.dtype for each in arrays):
+        places = [i for i, each in enumerate(arrays) if each.dtype == dtype]
+        packed = combine(jnp.concatenate([arrays[i].ravel() for i in places]))
+        start = 0
+        for i in places:
+            results[i] = packed[start : start + arrays[i].size].reshape(arrays[i].shape)
+            start += arrays[i].size
+    return results
 
 
 def gathered_over(axes: tuple[str, ...], value: Any, axis: int) -> Any:

@@ -65,7 +65,7 @@ class WorkerProgram:
           UnequalWorkers: the arguments of the workers differ in shape.
           UnavailableError: a worker is gone. InternalError: the workers run different programs.
         """
-        leaves, structure = jax.tree.flatten(arguments)  # tensor lists become arrays
+        leaves, structure = _flat(arguments)
         shapes = _shapes([*written, *read, *leaves])
         if not self._fixed or shapes not in self._agreed:
             self._agree(shapes)
@@ -82,7 +82,7 @@ class WorkerProgram:
 
     def lower(self, written: list, read: list, arguments: list) -> Any:
         """The program for these values, traced but not compiled."""
-        leaves, structure = jax.tree.flatten(arguments)
+        leaves, structure = _flat(arguments)
         shapes = _shapes([*written, *read, *leaves])
         with wide_types():
             mine, others = (
@@ -137,5 +137,11 @@ class WorkerProgram:
         )
 
 
+def _flat(arguments: list) -> tuple[list, Any]:
+    """The arrays among arguments (tensor lists hold some), and how they lie in them."""
+    leaves, structure = jax.tree.flatten(arguments)
+    return [each if hasattr(each, "dtype") else np.asarray(each) for each in leaves], structure
+
+
 def _shapes(values: list) -> tuple:
-    return tuple((np.shape(each), np.result_type(each).name) for each in values)
+    return tuple((each.shape, each.dtype) for each in values)
