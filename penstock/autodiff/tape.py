@@ -183,12 +183,22 @@ class GradientTape:
                 flat_cotangents.append(None if cotangent is None else convert_to_tensor(cotangent))
         flat_sources = nest.flatten(sources, expand_composites=True)
         tensors = [_source_tensor(each) for each in flat_sources]
+        # A shard of a table that is used as one has a part of the table's gradient.
+        parts = [
+            (i, each._table, each._part)
+            for i, each in enumerate(flat_sources)
+            if getattr(each, "_table", None) is not None and not self.watches(tensors[i])
+        ]
+        for i, table, _ in parts:
+            tensors[i] = _source_tensor(table())
         found_for = iter(
             backpropagate(
                 self._calls, flat_targets, flat_cotangents, [each for each in tensors if self.watches(each)]
             )
         )
         gradients = [next(found_for) if self.watches(each) else None for each in tensors]
+        for i, _, part in parts:
+            gradients[i] = None if gradients[i] is None else part(gradients[i])
         if not self._persistent:
             self._calls = self._kept = None  # type: ignore[assignment]
         found = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ class ServerVariable(Variable):
 
     _strategy: Any = None
     _server = ""
+    _table: Any = None  # of a shard: gives the whole, and what belongs to the shard of a value of the whole
+    _part: Callable[[Any], Any] | None = None
 
     def _create_eagerly(
         self, initial_value: Any, name: str, dtype: DType | None, shape: TensorShape | None
@@ -77,6 +80,10 @@ class ShardedVariable(ServerVariable):
 
     def _hold_shards(self, variables: Sequence[ServerVariable], offsets: Sequence[int], name: str) -> None:
         self._shards, self._offsets = list(variables), list(offsets)
+        table = weakref.ref(self)
+        for number, each in enumerate(variables):
+            each._table = table
+            each._part = lambda value, number=number: shard_of(value, table(), number)
         self._handle_name = f"{name}:0"
         self._dtype = variables[0].dtype
         self._whole_shape = TensorShape([offsets[-1]]).concatenate(variables[0].shape[1:])

@@ -115,3 +115,21 @@ def test_ops_that_have_no_rule_for_shards_are_refused():
         table = tf.Variable(np.zeros((4, 2), np.float32))
     with pytest.raises(tf.errors.UnimplementedError, match="cut into shards"):
         table.scatter_nd_update([[0, 0]], [1.0])
+
+
+def test_shards_have_their_parts_of_gradients():
+    strategy = local_strategy(2, P.FixedShardsPartitioner(2))
+    with strategy.scope():
+        table = tf.Variable(np.zeros((4, 1), np.float32))
+
+    @tf.function
+    def gradients():
+        with tf.GradientTape(persistent=True) as tape:
+            rows = tf.reduce_sum(tf.nn.embedding_lookup(table, [3, 0, 3]))
+            whole = tf.reduce_sum(table * [[1.0], [2.0], [3.0], [4.0]])
+        sparse = tape.gradient(rows, table.variables)
+        return [tf.convert_to_tensor(each) for each in sparse], tape.gradient(whole, table.variables)
+
+    sparse, dense = gradients()
+    assert [each.numpy().ravel().tolist() for each in sparse] == [[1, 0], [0, 2]]
+    assert [each.numpy().ravel().tolist() for each in dense] == [[1, 2], [3, 4]]
