@@ -44,7 +44,7 @@ class RandomParts:
                 continue
             if is_random(operation):
                 self.separable = False
-            if on_element or any(each in operation.inputs for each in self._drawn):
+            if on_element or any(each is drawn for each in operation.inputs for drawn in self._drawn):
                 depends.update(id(each) for each in operation.outputs)
             rest.append(operation)
         self._operations, self._rest = operations, rest

@@ -265,3 +265,12 @@ def test_debug_mode_calls_functions_as_python(monkeypatch):
 
     assert _list(Dataset.range(3).map(double).batch(2)) == [[0, 2], [4]]
     assert values == [0, 1, 2]
+
+
+def test_a_parallel_map_with_random_numbers_runs_what_does_not_use_them():
+    def function(x):
+        first, second = tf.random.uniform([2]), tf.random.uniform([2])
+        return tf.cast(x, tf.float32) + tf.cond(tf.equal(x % 2, 0), lambda: first, lambda: second)
+
+    dataset = tf.data.Dataset.range(4).map(function, num_parallel_calls=2)
+    assert [int(each[0]) for each in dataset] == [0, 1, 2, 3]
