@@ -116,7 +116,7 @@ def _export_captures(call: Any, branches: list[FuncGraph], backward: list[FuncGr
     new_outputs: dict[int, Any] = {}
     for position, (branch, graph) in enumerate(zip(branches, backward)):
         inputs = {id(each): i for i, each in enumerate(branch.inputs)}
-        captures = {}
+        captures: dict[int, Any] = {}
         for outside, placeholder in graph.captures:
             if isinstance(outside, SymbolicTensor) and outside.graph is branch:
                 if id(outside) in inputs:

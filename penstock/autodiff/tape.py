@@ -223,7 +223,7 @@ class GradientTape:
         flat_sources = nest.flatten(sources, expand_composites=True)
         rows = self._rows(target, flat_sources, UnconnectedGradients(unconnected_gradients))
         shape = execute("Shape", (target,), None)
-        jacobians = []
+        jacobians: list[Any] = []
         for row in rows:
             if row is None:
                 jacobians.append(None)

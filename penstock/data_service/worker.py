@@ -72,7 +72,8 @@ class TaskRun:
     def take(self) -> Answer:
         """The next elements."""
         with self._lock:
-            elements, size, started = [], 0, time.monotonic()
+            elements: list[Any] = []
+            size, started = 0, time.monotonic()
             while len(elements) < _MOST_ELEMENTS and size < _MOST_BYTES:
                 made = self._make()
                 if made is None:

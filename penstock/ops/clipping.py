@@ -169,7 +169,7 @@ def clip_by_global_norm(
         one = execute("OnesLike", (norm,))
         scale = limit * execute("Minimum", (one / norm, one / limit))
         scale = scale + (norm - norm)  # NaN where the norm is not finite
-        clipped = []
+        clipped: list[Any] = []
         for each in t_list:
             if each is None:
                 clipped.append(None)

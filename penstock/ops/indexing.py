@@ -115,7 +115,9 @@ def _static_range(key: Any) -> Any:
 
 def _slice(tensor: Any, keys: list, variable: Any) -> Tensor:
     tensor = convert_to_tensor(tensor)
-    begin, end, strides = [], [], []
+    begin: list[Any] = []
+    end: list[Any] = []
+    strides: list[Any] = []
     masks = dict.fromkeys(MASKS, 0)
     for i, key in enumerate(keys):
         bit = 1 << i

@@ -147,7 +147,9 @@ def broadcast_flat(operands: Sequence[Any]) -> tuple[list[Any], Callable[[Any], 
     depths = [each.ragged_rank if isinstance(each, RaggedTensor) else 0 for each in tensors]
     depth = max(own + rank - total for own, total in zip(depths, ranks) if own)
     kind = first.row_splits.dtype
-    splits, dims, uniform = [], [], []
+    splits: list[Any] = []
+    dims: list[Any] = []
+    uniform: list[Any] = []
     for each in tensors:
         if isinstance(each, RaggedTensor):
             splits.extend(each.nested_row_splits)

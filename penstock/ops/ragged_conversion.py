@@ -46,7 +46,7 @@ def _to_tensor(
     shape: Any, values: Any, default: Any, partitions: list, *, row_partition_types: Any
 ) -> np.ndarray:
     kinds = [each.decode() if isinstance(each, bytes) else each for each in row_partition_types]
-    splits = []
+    splits: list[Any] = []
     rows = None
     for kind, tensor in zip(kinds, partitions):
         if kind == "FIRST_DIM_SIZE":

@@ -203,7 +203,8 @@ class _Body:
     """
 
     def __init__(self, states: dict[int, RemoteState]):
-        self._states, self._operations = states, []
+        self._states = states
+        self._operations: list[Any] = []
         self.handles: list[Any] = []
         self.inputs: list[Any] = []
         self.outputs: list[Any] = []

@@ -185,7 +185,9 @@ class Layer(Trackable):
         return self(inputs, *args, **kwargs)
 
     def _check_inputs(self, inputs: Any) -> None:
-        specs = self.input_spec if isinstance(self.input_spec, (list, tuple)) else [self.input_spec]
+        specs: Sequence[Any] = (
+            self.input_spec if isinstance(self.input_spec, (list, tuple)) else [self.input_spec]
+        )
         for spec, x in zip(specs, nest.flatten(inputs)):
             if spec is not None and isinstance(x, Tensor):
                 spec.check(x, self._name)
