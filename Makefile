@@ -24,10 +24,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export MPLBACKEND := Agg
 
 # Programs compiled by the tests stay in this tree, apart from the user's own cache.
-test oracle bench keras: export PENSTOCK_CACHE := $(CURDIR)/.cache/compiled
-test oracle bench keras: export JAX_PLATFORMS ?= cpu
+test oracle bench keras keras-applications keras-agreement: export PENSTOCK_CACHE := $(CURDIR)/.cache/compiled
+test oracle bench keras keras-applications keras-agreement: export JAX_PLATFORMS ?= cpu
 
-.PHONY: run test lint types format oracle keras keras-applications keras-baseline coverage kills scaling bench wheel clean help
+.PHONY: run test lint types format oracle keras keras-applications keras-baseline keras-agreement coverage kills scaling bench wheel clean help
 .DEFAULT_GOAL := help
 
 help:  ## say what each target does
@@ -55,16 +55,20 @@ oracle: $(READY) $(ORACLE_READY)  ## compare with TensorFlow 2.21, which gets a 
 	$(BIN)/python -m oracle --tensorflow-python $(ORACLE_VENV)/bin/python $(ARGS)
 	$(BIN)/python -m oracle.checkpoints --tensorflow-python $(ORACLE_VENV)/bin/python
 	$(BIN)/python -m oracle.interchange --tensorflow-python $(ORACLE_VENV)/bin/python
+	$(BIN)/python -m oracle.networks --tensorflow-python $(ORACLE_VENV)/bin/python
 
 keras: $(KERAS_READY)  ## Keras's own tests on Penstock; writes docs/keras-conformance.md
 	$(BIN)/python -m conformance.keras -n $(JOBS) $(ARGS)
 
 keras-applications: $(KERAS_READY)  ## those of Keras's tests that build every large model
-	$(BIN)/python -m conformance.keras -n $(JOBS) applications
+	$(BIN)/python -m conformance.keras -n $(JOBS) --record applications
 
 keras-baseline: $(KERAS_READY) $(ORACLE_READY)  ## what TensorFlow gets for Keras's tests; writes conformance/keras/tensorflow.json
 	$(ORACLE_VENV)/bin/python -m pip install --quiet $(KERAS_PACKAGES)
-	$(BIN)/python -m conformance.keras -n $(JOBS) --tensorflow-python $(CURDIR)/$(ORACLE_VENV)/bin/python
+	$(BIN)/python -m conformance.keras -n $(JOBS) --tensorflow-python $(CURDIR)/$(ORACLE_VENV)/bin/python $(ARGS)
+
+keras-agreement: $(KERAS_READY) $(ORACLE_READY)  ## models train alike on TensorFlow and Penstock, and read each other's files
+	$(BIN)/python -m conformance.keras.agreement --tensorflow-python $(CURDIR)/$(ORACLE_VENV)/bin/python
 
 kills: $(READY)  ## kill workers of a cluster 20 times: nothing hangs, nothing is lost beyond the last checkpoint
 	$(BIN)/python -m resilience $(ARGS)
@@ -97,7 +101,7 @@ $(KERAS_READY): $(READY)
 
 $(ORACLE_READY):
 	$(call new_venv,$(ORACLE_VENV))
-	$(ORACLE_VENV)/bin/python -m pip install --quiet 'tensorflow-cpu==2.21.*' 'keras>=3.15.1'
+	$(ORACLE_VENV)/bin/python -m pip install --quiet 'tensorflow-cpu==2.21.*' 'keras>=3.15.1' tf_keras tensorboard
 	@touch $@
 
 $(TORCH_READY):

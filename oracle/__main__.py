@@ -8,10 +8,13 @@ Writes `docs/oracle.md`, and the counts that `penstock ops` shows; with `--ops` 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,9 @@ from oracle.comparison import Result, compare
 from oracle.evaluation import answers
 from oracle.exchange import append, read
 from oracle.function_cases import function_requests
+from oracle.programs import program_requests
 from oracle.report import differences, write_counts, write_report
+from oracle.tensorflow_side import LIMIT
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,29 +72,67 @@ def ask_tensorflow(python: str, requests: list[dict[str, Any]]) -> list[dict[str
         return list(read(answered))
 
 
+def ask_penstock(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Penstock's answers, from this process; each with the op types that it called, as "ops"."""
+    import penstock as tf
+
+    def too_slow(*_: Any) -> None:
+        raise TimeoutError(f"not done after {LIMIT} seconds")
+
+    signal.signal(signal.SIGALRM, too_slow)
+    found = []
+    signal.alarm(LIMIT)
+    with called_ops() as called:
+        for each in answers(tf, requests, "Penstock"):
+            found.append({**each, "ops": sorted(called)})
+            called.clear()
+            signal.alarm(LIMIT)
+    signal.alarm(0)
+    return found
+
+
+@contextlib.contextmanager
+def called_ops() -> Iterator[set[str]]:
+    """The types of the ops that are called or become nodes inside."""
+    from penstock.engine.definition import OpDef
+
+    called: set[str] = set()
+    complete = OpDef.complete
+
+    def note(definition: OpDef, attrs: dict | None) -> dict:
+        called.add(definition.type)
+        return complete(definition, attrs)
+
+    OpDef.complete = note  # type: ignore[method-assign]
+    try:
+        yield called
+    finally:
+        OpDef.complete = complete  # type: ignore[method-assign]
+
+
 def main() -> int:
     """Returns the exit status: with `--strict`, 1 if anything differs that should not."""
     parser = argparse.ArgumentParser(prog="python -m oracle", description=__doc__)
     parser.add_argument("--tensorflow-python", required=True, help="an interpreter that has TensorFlow 2.21")
     parser.add_argument(
-        "--ops", help="only these op types, or expressions that contain this; separated by commas"
+        "--ops",
+        help="only these op types, or expressions and programs that contain this; separated by commas",
     )
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 if anything differs that should not"
     )
     options = parser.parse_args()
-    import penstock as tf
-
-    requests = op_requests() + function_requests()
+    requests = op_requests() + function_requests() + program_requests()
     if options.ops:
         wanted = options.ops.split(",")
         requests = [
             each
             for each in requests
-            if each.get("op") in wanted or any(name in each.get("expression", "") for name in wanted)
+            if each.get("op") in wanted
+            or any(name in each.get("expression", "") + each.get("program", "") for name in wanted)
         ]
     expected = ask_tensorflow(options.tensorflow_python, requests)
-    got = list(answers(tf, requests, "Penstock"))
+    got = ask_penstock(requests)
     results: list[Result] = [compare(*each) for each in zip(requests, expected, got, strict=True)]
     if options.ops:
         print("\n".join(differences(results)) or "no differences")

@@ -1,12 +1,14 @@
 """Evaluates one request under an engine: `tf` is either TensorFlow or Penstock, and nothing here knows which.
 
-A request is a call of an op, `{"op", "inputs": {name: array or list}, "attrs"}`, or an expression over named arrays,
-`{"expression", "inputs"}`. The answer says, for an eager call, for a call inside `tf.function` and for gradients,
-either the arrays or the class of the exception.
+A request is a call of an op, `{"op", "inputs": {name: array or list}, "attrs"}`, an expression over named arrays,
+`{"expression", "inputs"}`, or a program, `{"program": "module.function"}`, a function of `tf` in `oracle/programs`. The
+answer says, for an eager call, for a call inside `tf.function` and for gradients, either the arrays or the class of the
+exception. A program is called as it is: it says itself what is a function and what is differentiated.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 import warnings
 from collections.abc import Callable, Iterable
@@ -19,6 +21,8 @@ MODES = ("eager", "function", "gradients")
 
 def answer(tf: Any, request: dict[str, Any]) -> dict[str, Any]:
     """What the engine makes of the request, by mode."""
+    if "program" in request:
+        return {"eager": _attempt(lambda: _program(tf, request["program"]))}
     names = list(request["inputs"])
     arrays = [request["inputs"][name] for name in names]
     call = _op_call(tf, request, names) if "op" in request else _expression_call(tf, request, names)
@@ -72,6 +76,12 @@ def _op_call(tf: Any, request: dict[str, Any], names: list[str]) -> Callable[[li
 def _expression_call(tf: Any, request: dict[str, Any], names: list[str]) -> Callable[[list[Any]], Any]:
     code = compile(request["expression"], "<expression>", "eval")
     return lambda tensors: eval(code, {"tf": tf, "np": np, **dict(zip(names, tensors))})
+
+
+def _program(tf: Any, name: str) -> list[Any]:
+    module, _, function = name.partition(".")
+    result = getattr(importlib.import_module(f"oracle.programs.{module}"), function)(tf)
+    return [_as_tensor(tf, leaf) for leaf in tf.nest.flatten(result, expand_composites=True)]
 
 
 def _attr(tf: Any, value: Any) -> Any:

@@ -56,13 +56,21 @@ INTENDED = [
     ),
     Intended(
         "Compiled code cannot raise for one element, as on a GPU in TensorFlow.",
-        r"(SparseSoftmaxCrossEntropyWithLogits|tf\.nn\.sparse_softmax|tf\.tensor_scatter_nd_update\(x, \[\[5)",
+        r"(SparseSoftmaxCrossEntropyWithLogits|tf\.nn\.sparse_softmax|tf\.tensor_scatter_nd_update\(x, \[\[5"
+        r"|Sparse(Reshape|Concat)\(|programs/flow\.out_of_range)",
+        ("values", "errors", "functions"),
+    ),
+    Intended(
+        "TensorFlow's shape rule refuses what its kernel computes.",
+        r"RaggedTensorToTensor\(int64\[\]",
         ("functions",),
+        "Penstock: no error",
     ),
     Intended(
         "Penstock accepts more.",
         r"(Conv2DBackprop\w+V2|BatchNormWithGlobalNormalization"
-        r"|ClipByValue|Eig|Einsum|TopK|ConcatV2|ScatterNd|Stateless\w+V2|tf\.constant\(\[True, 1)",
+        r"|ClipByValue|Eig|Einsum|TopK|ConcatV2|ScatterNd|Stateless\w+V2|CheckPinned|tf\.constant\(\[True, 1"
+        r"|tf\.map_fn\(lambda e: tf\.cast)",
         ("errors", "functions"),
         "Penstock: no error",
     ),
