@@ -46,6 +46,16 @@ class Connection:
 
     def create(self, state: RemoteState, value: np.ndarray) -> None:
         """Puts a new state on its server, with a value."""
+        try:
+            self.create_again(state, value)
+        except ServerLostError:
+            if self.recover is None:
+                raise
+            self.recover(state.server)
+            self.create_again(state, value)
+
+    def create_again(self, state: RemoteState, value: np.ndarray) -> None:
+        """Puts a state on its server, which may have lost it."""
         shape, dtype = state.handle_data
         sizes = None if shape.rank is None else tuple(shape.as_list())
         outcome = self._receive(

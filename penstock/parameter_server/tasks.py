@@ -71,6 +71,7 @@ class Cluster:
             self.prefix += (
                 f"-{uuid.uuid4().hex[:8]}"  # another program may run the same cluster on the same Ray
             )
+        self.patience = START_SECONDS  # how long a lost task may take to come back
         self._actors: dict[str, Any] = {}
 
     @classmethod

@@ -64,6 +64,17 @@ class ServerVariable(Variable):
         """The current value; outside of functions it is fetched."""
         return self._read()
 
+    def _restore_from_tensors(self, restored_tensors: dict[str, Any]) -> Any:
+        result = super()._restore_from_tensors(restored_tensors)
+        self._note_checkpoint(restored_tensors["VARIABLE_VALUE"], "")
+        return result
+
+    def _note_checkpoint(self, value: Any, slice_spec: str) -> None:
+        """Tells the recovery where the value that was restored is stored."""
+        read_at = getattr(value, "read_at", None)
+        if read_at is not None and thread.graph is None:
+            self._strategy._recovery.note(self._state, *read_at, slice_spec)
+
     read_value = read_value_no_copy = value
 
 
@@ -121,19 +132,19 @@ class ShardedVariable(ServerVariable):
     # In checkpoints: one tensor, in slices.
 
     def _serialize_to_tensors(self) -> dict[str, Any]:
+        return {"VARIABLE_VALUE": {spec: each.value for spec, each in zip(self._slices(), self._shards)}}
+
+    def _slices(self) -> list[str]:
+        """Which part of the whole each shard is, as checkpoints say it."""
         whole = " ".join(str(each) for each in self._whole_shape.as_list())
         rest = "".join(f":0,{size}" for size in self._whole_shape.as_list()[1:])
-        return {
-            "VARIABLE_VALUE": {
-                f"{whole} {begin},{end - begin}{rest}": each.value
-                for each, begin, end in zip(self._shards, self._offsets, self._offsets[1:])
-            }
-        }
+        return [f"{whole} {begin},{end - begin}{rest}" for begin, end in itertools.pairwise(self._offsets)]
 
     def _restore_from_tensors(self, restored_tensors: dict[str, Any]) -> None:
         whole = restored_tensors["VARIABLE_VALUE"]
-        for each, begin, end in zip(self._shards, self._offsets, self._offsets[1:]):
+        for each, spec, (begin, end) in zip(self._shards, self._slices(), itertools.pairwise(self._offsets)):
             each.assign(whole[begin:end])
+            each._note_checkpoint(whole, spec)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._shards)

@@ -169,7 +169,9 @@ class ObjectRestore:
         if name == VARIABLE_VALUE:
             check_dtype(thing, key, stored)
         if thread.graph is None or getattr(thing, "_restores_eagerly", False):
-            return EagerTensor(self._reader.read(key), stored)
+            value = EagerTensor(self._reader.read(key), stored)
+            value.read_at = (self._reader.prefix, key)  # where a lost parameter server finds it again
+            return value
         strings = [convert_to_tensor(each, dtypes.string) for each in (self._reader.prefix, [key], [""])]
         (value,) = execute("RestoreV2", strings, {"dtypes": [stored]})
         value.set_shape(self._reader.shape(key))

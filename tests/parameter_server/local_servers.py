@@ -9,6 +9,8 @@ from penstock.parameter_server.strategy import ParameterServerStrategyV2
 class LocalCluster:
     """Servers here, and no workers: functions run on the coordinator."""
 
+    patience = 10.0
+
     def __init__(self, servers: int):
         self.servers, self.workers = servers, 1
         self.connection = LocalConnection({f"ps/{i}": ServerTask() for i in range(servers)})

@@ -178,6 +178,17 @@ def test_a_lost_server_comes_back_with_the_last_checkpoint(tmp_path):
     np.testing.assert_array_equal(found[ROWS // 2 :], _table()[ROWS // 2 :])
 
 
+@pytest.mark.parametrize("partitioner", [None, FIXED(2)])
+def test_a_lost_server_comes_back_with_the_checkpoint_that_was_restored(partitioner, tmp_path):
+    path = tf.train.Checkpoint(v=tf.Variable(_table())).write(str(tmp_path / "ckpt"))
+    strategy = local_strategy(2, partitioner)
+    with strategy.scope():
+        v = tf.Variable(np.zeros_like(_table()))
+    tf.train.Checkpoint(v=v).read(path)
+    strategy._cluster.kill("ps/0")
+    np.testing.assert_array_equal(v.numpy(), _table())
+
+
 def test_a_lost_server_without_checkpoint_is_an_error():
     strategy = local_strategy(1)
     with strategy.scope():
