@@ -13,8 +13,6 @@ from typing import Any
 from penstock.distribute.current import (
     context_of,
     default_strategy,
-    get_strategy,
-    in_cross_replica_context,
     making_variables,
 )
 from penstock.distribute.extended import StrategyExtended, reduced
@@ -27,18 +25,13 @@ from penstock.distribute.reduction import (
     reduction,
     total_along,
 )
-from penstock.distribute.replica_context import InputContext, ReplicaContext, ValueContext
+from penstock.distribute.replica_context import InputContext, ValueContext
 from penstock.distribute.strategy_v1 import StrategyV1Methods
 from penstock.distribute.values import DistributedValues, PerReplica, is_distributed
 from penstock.distribute.variables import make_variable
 from penstock.engine.context import thread
 from penstock.engine.export import export
 from penstock.types import nest
-
-__all__ = [
-    "InputContext", "OneDeviceStrategy", "ReduceOp", "ReplicaContext", "Strategy", "StrategyExtended", "context_of",
-    "default_strategy", "get_strategy", "in_cross_replica_context", "reduction",
-]  # fmt: skip
 
 
 @export("distribute.Strategy", v1=["distribute.Strategy"])

@@ -85,7 +85,7 @@ class MirroredValue(Mirrored):
 
 
 def _operator(name: str) -> Any:
-    return lambda self, *others: getattr(self._value, name)(*others)
+    return lambda self, *others, **named: getattr(self._value, name)(*others, **named)
 
 
 for _name in (

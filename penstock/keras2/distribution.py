@@ -13,7 +13,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from penstock.distribute.strategy import Strategy, default_strategy
+from penstock.distribute.current import default_strategy
+from penstock.distribute.strategy import Strategy
 from penstock.dtensor.placement import call_with_layout, relayout, relayout_where_it_fits
 from penstock.engine.convert import convert_to_tensor
 from penstock.ops.variables import Variable
