@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 
 def run_on_ray(jobs: dict[str, int], run: Sequence[str], address: str) -> int:
@@ -23,7 +24,7 @@ def run_on_ray(jobs: dict[str, int], run: Sequence[str], address: str) -> int:
 
     # The programs are where they are here, as for every launcher that copies nothing.
     ray.init(address=address, log_to_driver=True, runtime_env={"env_vars": {"PYTHONUNBUFFERED": "1"}})
-    task = ray.remote(num_cpus=1)(_Task)
+    task: Any = ray.remote(num_cpus=1)(_Task)
     tasks = tasks_of(jobs)
     actors = [task.options(name=f"penstock {job} {index} {os.getpid()}").remote() for job, index in tasks]
     addresses = ray.get([each.address.remote() for each in actors])

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from penstock.cluster.hub import Hub
 from penstock.cluster.messages import (
@@ -31,7 +32,7 @@ from penstock.types import errors
 
 _RETRY_SECONDS = 0.1
 
-_ERRORS: dict[bytes, type[errors.OpError]] = {
+_ERRORS: dict[bytes, Any] = {
     b"U": errors.UnavailableError,  # a task is gone
     b"D": errors.DeadlineExceededError,  # a task did not come in time
     b"I": errors.InternalError,  # the tasks do different things

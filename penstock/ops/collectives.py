@@ -246,6 +246,9 @@ def replica_number() -> Any:
     return number
 
 
+# `view=True` below: eagerly these run on the host, where the others are met, however large the values are.
+
+
 def _reduce_gradient(call: Any, *dys: Any) -> list[Any]:
     return list(execute("ReplicaReduce", (list(dys),), {"reduce_op": call.attrs["reduce_op"]}))
 
@@ -259,6 +262,7 @@ op(
     shape=lambda call: [each.shape for each in call.inputs],
     gradient=_reduce_gradient,
     stateful=True,
+    view=True,
 )
 
 
@@ -295,6 +299,7 @@ op(
     shape=_gathered_shape,
     gradient=_gather_gradient,
     stateful=True,
+    view=True,
 )
 op(
     "ReplicaBroadcast(value: T) -> first: T",
@@ -302,6 +307,7 @@ op(
     xla=lambda value: first_over(mapped_axes(), value),
     shape=lambda call: call.shape(0),
     stateful=True,
+    view=True,
 )
 op(
     "ReplicaId() -> id: int32",
@@ -309,6 +315,7 @@ op(
     xla=lambda: replica_number() if mapped_axes() else np.int32(0),
     shape=lambda call: TensorShape([]),
     stateful=True,
+    view=True,
 )
 
 
@@ -337,6 +344,7 @@ op(
         execute("WorkerReduce", (list(dys),), {"reduce_op": call.attrs["reduce_op"]})
     ),
     stateful=True,
+    view=True,
 )
 op(
     "WorkerGather(value: T; axis=0) -> gathered: T",
@@ -346,6 +354,7 @@ op(
     xla=lambda value, *, axis: gathered_over(_worker_axes(), value, axis),
     shape=_gathered_shape,
     stateful=True,
+    view=True,
 )
 op(
     "WorkerBroadcast(value: T) -> first: T",
@@ -353,6 +362,7 @@ op(
     xla=lambda value: first_over(_worker_axes(), value),
     shape=lambda call: call.shape(0),
     stateful=True,
+    view=True,
 )
 
 

@@ -34,9 +34,11 @@ def place():
 
 
 def variable_of_the_chief():
+    """A small one, and a large one that was computed by XLA."""
     with strategy.scope():
         v = tf.Variable([float(worker + 7)])
-    return v.numpy().tolist()
+        large = tf.Variable(lambda: tf.fill([1000, 1000], 1.0) * (worker + 7))
+    return [*v.numpy().tolist(), float(large.numpy().mean())]
 
 
 def collectives(traced):
