@@ -7,6 +7,7 @@ Each command is a module with `main(arguments) -> exit status`, imported only wh
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 from penstock.release import TENSORFLOW_VERSION, __version__
@@ -34,7 +35,16 @@ def main(arguments: list[str] | None = None) -> int:
     if command not in COMMANDS:
         print(f"penstock: no command {command!r}\n\n{_help()}", file=sys.stderr)
         return 2
-    return importlib.import_module(f"penstock.cli.{command}").main(rest)
+    run = importlib.import_module(f"penstock.cli.{command}").main
+    if command == "run":  # what a program does with a closed pipe is its own business
+        return run(rest)
+    try:
+        status = run(rest)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # `penstock ops | head`: the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _help() -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 import penstock_command
 from penstock import cli
 from penstock.cli import info, names, ops
+from tests.cli.commands import ROOT
 
 
 def test_help_lists_every_command(capsys):
@@ -34,6 +38,14 @@ def test_info_says_where_compiled_programs_are(monkeypatch, tmp_path):
     monkeypatch.setenv("PENSTOCK_CACHE", str(tmp_path))
     (tmp_path / "program").write_bytes(b"x" * 500_000)
     assert dict(info.facts())["cache folder"] == f"{tmp_path} (1 files, 0.5 MB)"
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    command = [sys.executable, "-m", "penstock", "ops"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 def test_ops_lists_what_each_op_has(capsys):
