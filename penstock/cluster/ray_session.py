@@ -110,6 +110,7 @@ def _start(module: Any) -> None:
         RAY_memory_monitor_refresh_ms="0",
     ):
         module.init(
+            address="local",  # not whatever cluster another program has on this machine
             num_cpus=max(os.cpu_count() or 1, 8),  # actors wait more than they compute
             include_dashboard=False,
             object_store_memory=OBJECT_STORE_BYTES,
