@@ -82,15 +82,16 @@ def execute(op_type: str, inputs: Sequence[Any], attrs: dict | None = None, name
 
 
 def _host_values(inputs: Sequence[Any]) -> list[Any] | None:
-    """The NumPy values of eager tensors; None where one is symbolic, large, or lives on an accelerator."""
-    if thread.device or (process.meshes and thread.mesh is not None):
+    """The NumPy values of eager tensors; None where one is symbolic, large, or lives on an accelerator or a mesh."""
+    meshes = process.meshes
+    if thread.device or (meshes and thread.mesh is not None):
         return None
     values = []
     for tensor in inputs:
         if type(tensor) is not EagerTensor:
             return None
         value = tensor._np
-        if value is None or (process.meshes and is_spread(tensor._jax)):
+        if value is None or (meshes and is_spread(tensor._jax)):
             if process.accelerator or is_spread(tensor._jax):
                 return None
             value = tensor.host()
