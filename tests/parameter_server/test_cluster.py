@@ -27,7 +27,8 @@ def cluster():
 
     yield strategy, coordinator, restored
     coordinator._queue.close()
-    ray_session.disconnect()
+    for name in strategy._cluster.names:  # Ray goes on for the tests of other files
+        ray_session.ray().kill(strategy._cluster.actor(name))
 
 
 @pytest.fixture
