@@ -81,7 +81,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--ssh", default="ssh -tt -o BatchMode=yes", help="the command that reaches a host")
     parser.add_argument("--python", default=sys.executable, help="the interpreter on the hosts")
-    parser.add_argument("--ray", nargs="?", const="auto", metavar="ADDRESS", help="run on a Ray cluster")
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="auto",
+        metavar="ADDRESS",
+        help="run on a Ray cluster (auto: the one that runs here or that RAY_ADDRESS names; local: a new one)",
+    )
     parser.add_argument("--api", choices=("auto", "v1", "v2"), help="as of penstock run")
     parser.add_argument(_IN_SLURM, action="store_true", help=argparse.SUPPRESS)
     return parser
@@ -103,7 +109,11 @@ def split_arguments(arguments: Sequence[str], parser: argparse.ArgumentParser) -
         optional = takes_value.get(each, 0) == "?"
         following = arguments[i + 1] if i + 1 < len(arguments) else ""
         # An address that may be left out is told from a program by its colon.
-        i += 2 if each in takes_value and (not optional or ":" in following or following == "auto") else 1
+        i += (
+            2
+            if each in takes_value and (not optional or ":" in following or following in ("auto", "local"))
+            else 1
+        )
     return list(arguments[:i]), list(arguments[i:])
 
 

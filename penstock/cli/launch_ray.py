@@ -13,7 +13,8 @@ def run_on_ray(jobs: dict[str, int], run: Sequence[str], address: str) -> int:
 
     Args:
       jobs: how many tasks each job has. run: what follows `penstock`.
-      address: of the Ray cluster; "auto" for the one that `RAY_ADDRESS` names or that runs on this machine.
+      address: of the Ray cluster; "auto" for the one that `RAY_ADDRESS` names or that runs on this machine, "local" for
+        a new one.
     """
     try:
         import ray
