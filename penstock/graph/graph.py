@@ -34,6 +34,7 @@ for _name in ("NoOp", "ControlTrigger"):  # the second runs in dead branches of 
     op(f"{_name}() -> ()", numpy=lambda: (), xla=lambda: (), shape=lambda call: [], stateful=True)
 
 _NAME = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
+_INNER_NAME = re.compile(r"^[A-Za-z0-9_.\\/>-]*$")  # of a scope in another one
 
 
 @export("Graph")
@@ -224,9 +225,10 @@ class Graph:
         elif name.endswith("/"):
             inner = name[:-1]
         else:
-            if not _NAME.match(name):
+            expected = _INNER_NAME if outer else _NAME
+            if not expected.match(name):
                 raise ValueError(
-                    f"{name!r} is not a valid scope name. A scope name has to match {_NAME.pattern}"
+                    f"{name!r} is not a valid scope name. A scope name has to match {expected.pattern}"
                 )
             inner = self.unique_name(name)
         self._name_stack = inner

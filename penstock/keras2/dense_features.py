@@ -79,7 +79,7 @@ def _layer() -> type:
             **kwargs: Any,
         ):
             super().__init__(name=name, trainable=trainable, autocast=False, **kwargs)
-            self._columns = tuple(normalized(feature_columns))
+            self._columns: tuple[Any, ...] = tuple(normalized(feature_columns))
             for column in self._columns:
                 if not isinstance(column, DenseColumn):
                     raise ValueError(

@@ -55,6 +55,7 @@ _DOC = """{summary}
       axis: the axis or axes to reduce, in [-rank, rank); None reduces them all.
       keepdims: keep the reduced axes, with size 1.
       name: the node's name in a graph.
+      reduction_indices, keep_dims: what TF 1 called `axis` and `keepdims`.
 
     Returns:
       The reduced tensor, in the dtype of the input.
@@ -69,6 +70,14 @@ _DOC = """{summary}
     """
 
 _DOC_V1 = "TF 1's signature of `tf.{name}`: `reduction_indices` and `keep_dims` are old names of `axis` and `keepdims`."
+
+
+def _of_old_names(
+    axis: Any, keepdims: bool, reduction_indices: Any, keep_dims: bool | None
+) -> tuple[Any, bool]:
+    """The axes and whether they are kept, where a program of any time says one of them in TF 1's words."""
+    axis = renamed(axis, reduction_indices, "'axis' and 'reduction_indices'")
+    return axis, bool(renamed(keepdims or None, keep_dims, "'keepdims' and 'keep_dims'"))
 
 
 def _v1(function: Callable, name: str, names: list[str]) -> Callable:
@@ -97,8 +106,16 @@ def _declare(
     """Exports both generations of a reduction."""
 
     def function(
-        input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
+        input_tensor: Any,
+        axis: Any = None,
+        keepdims: bool = False,
+        name: str | None = None,
+        *,
+        reduction_indices: Any = None,
+        keep_dims: bool | None = None,
     ) -> Tensor:
+        if reduction_indices is not None or keep_dims is not None:
+            axis, keepdims = _of_old_names(axis, keepdims, reduction_indices, keep_dims)
         if op_type in ("All", "Any") and not isinstance(input_tensor, Tensor):
             input_tensor = convert_to_tensor(input_tensor, dtypes.bool)
         return reduce(op_type, input_tensor, axis, keepdims, name)
@@ -141,7 +158,13 @@ reduce_euclidean_norm = __test__["reduce_euclidean_norm"] = _declare(
 
 @export("math.reduce_logsumexp", "reduce_logsumexp", v1=[])
 def reduce_logsumexp(
-    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
+    input_tensor: Any,
+    axis: Any = None,
+    keepdims: bool = False,
+    name: str | None = None,
+    *,
+    reduction_indices: Any = None,
+    keep_dims: bool | None = None,
 ) -> Tensor:
     """log(sum(exp(x))) along axes, without overflow.
 
@@ -150,12 +173,14 @@ def reduce_logsumexp(
       axis: the axis or axes to reduce; None reduces them all.
       keepdims: keep the reduced axes, with size 1.
       name: the node's name in a graph.
+      reduction_indices, keep_dims: what TF 1 called `axis` and `keepdims`.
 
     Example:
       >>> import penstock as tf
       >>> tf.reduce_logsumexp([0.0, 0.0]).numpy().round(4)
       np.float32(0.6931)
     """
+    axis, keepdims = _of_old_names(axis, keepdims, reduction_indices, keep_dims)
     with name_scope(name, "ReduceLogSumExp") as scope:
         x = convert_to_tensor(input_tensor)
         largest = reduce("Max", x, axis, True, None)

@@ -227,6 +227,7 @@ MODULES: dict[str, str] = {
     "python.summary.writer.event_file_writer": "penstock.standin.summaries",
     "python.summary.writer.writer": "v1.summary",
     "python.summary.writer.writer_cache": "v1.summary",
+    "python.pywrap_tensorflow": "v1.train v1.python_io penstock.saving.checkpoint_reader",
     "python.tools.freeze_graph": "penstock.saving.freeze_graph",
     "python.tools.inspect_checkpoint": "penstock.saving.inspect_checkpoint",
     "python.tools.optimize_for_inference_lib": "penstock.runtime.inference_graphs v1.graph_util",

@@ -104,3 +104,11 @@ def test_the_name_of_a_variable_is_its_value_in_a_program_of_tf1(monkeypatch):
         with tf.compat.v1.Session() as session:
             session.run(tf.compat.v1.global_variables_initializer())
             assert session.run(value * 2.0).tolist() == [2.0, 4.0]
+
+
+def test_a_scope_in_a_scope_may_begin_with_an_underscore():
+    with tf.Graph().as_default():
+        with tf.name_scope("outer"), tf.name_scope("_inner") as scope:
+            assert scope == "outer/_inner/"
+        with pytest.raises(ValueError, match="not a valid scope name"), tf.compat.v1.name_scope("_outer"):
+            pass

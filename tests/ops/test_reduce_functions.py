@@ -117,3 +117,15 @@ def test_half_precision_is_added_up_in_single():
     x = tf.ones([5000], dtypes.float16)
     assert float(tf.reduce_sum(x)) == 5000  # in float16, 2048 + 1 is 2048
     assert float(tf.reduce_mean(tf.ones([3000], dtypes.bfloat16))) == 1
+
+
+@pytest.mark.parametrize("name", ["reduce_sum", "reduce_mean", "reduce_max", "reduce_logsumexp"])
+@pytest.mark.parametrize("api", [tf, tf.compat.v1], ids=["v2", "v1"])
+def test_old_names_of_arguments_mean_the_same_in_both_eras(api, name):
+    x = [[1.0, 2.0], [3.0, 4.0]]
+    function = getattr(api, name)
+    old = function(x, reduction_indices=[1], keep_dims=True)
+    assert old.shape == (2, 1)
+    assert old.numpy().tolist() == function(x, axis=1, keepdims=True).numpy().tolist()
+    with pytest.raises(ValueError, match="'axis' and 'reduction_indices'"):
+        function(x, 1, reduction_indices=0)
