@@ -65,7 +65,7 @@ def _error(name: str, message: str, trace: str) -> Exception:
     if cls is errors.OpError:
         cls = errors.UnknownError
     if isinstance(cls, type) and issubclass(cls, errors.OpError):
-        error: Exception = cls(None, None, message)  # type: ignore[call-arg] - its subclasses know their code
+        error: Exception = cls(None, None, message)  # type: ignore[call-arg]  # subclasses know their code
     elif isinstance(cls, type) and issubclass(cls, Exception) and not issubclass(cls, UnicodeError):
         error = cls(message)
     else:
