@@ -66,15 +66,24 @@ def train(strategy, coordinator, folder: str) -> float:
 
 
 def kill_at_random(strategy, chance: random.Random, ended: threading.Event, killed: list[str]) -> None:
-    """Kills a task of the cluster every now and then."""
+    """Kills a task of the cluster every now and then, the next one when it is there again."""
     while not ended.wait(chance.uniform(0.2, 3.0)):
-        name = chance.choice([name for name in strategy._cluster.names if name not in killed[-1:]])
-        try:
-            pid = strategy._cluster.about(name)["pid"]
-        except Exception:  # it is being replaced
+        name = chance.choice(strategy._cluster.names)
+        pid = process_of(strategy, name)
+        if pid is None:
             continue
         os.kill(pid, signal.SIGKILL)
         killed.append(name)
+        while process_of(strategy, name) in (None, pid) and not ended.wait(0.2):
+            pass
+
+
+def process_of(strategy, name: str) -> int | None:
+    """The process of a task; None while it is being replaced."""
+    try:
+        return strategy._cluster.about(name)["pid"]
+    except Exception:
+        return None
 
 
 def main() -> int:
