@@ -250,23 +250,19 @@ def _local_devices() -> list[str]:
     return [each.name for each in list_logical_devices("GPU")] or ["/device:CPU:0"]
 
 
-class _FirstCommunication(MultiWorkerMirroredStrategy):
-    """The constructor of the experimental names, which takes the kind of communication first."""
-
-    def __init__(self, communication: Any = CommunicationImplementation.AUTO, cluster_resolver: Any = None):
-        super().__init__(cluster_resolver, CommunicationOptions(implementation=communication))
-
-
 class _Kind(type):
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, MultiWorkerMirroredStrategy)
 
 
 @export("distribute.experimental.MultiWorkerMirroredStrategy")
-class ExperimentalMultiWorkerMirroredStrategy(_FirstCommunication, metaclass=_Kind):
-    """The older name of `tf.distribute.MultiWorkerMirroredStrategy`.
+class ExperimentalMultiWorkerMirroredStrategy(MultiWorkerMirroredStrategy, metaclass=_Kind):
+    """The older name of `tf.distribute.MultiWorkerMirroredStrategy`, whose instances are its instances.
 
     Args:
       communication: a `tf.distribute.experimental.CommunicationImplementation`; a hint.
       cluster_resolver: as of `MultiWorkerMirroredStrategy`.
     """
+
+    def __init__(self, communication: Any = CommunicationImplementation.AUTO, cluster_resolver: Any = None):
+        super().__init__(cluster_resolver, CommunicationOptions(implementation=communication))
