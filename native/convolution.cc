@@ -4,6 +4,7 @@
 // outputs], as TensorFlow and XLA have them. A depthwise convolution is one with as many groups as channels.
 #include "onednn.h"
 #include "team.h"
+#include "vectorized.h"
 #include "winograd.h"
 
 namespace penstock {
@@ -155,14 +156,20 @@ ffi::Error convolution(ffi::AnyBuffer x, ffi::AnyBuffer w, ffi::RemainingArgs re
   });
 }
 
-ffi::Error convolution_input_gradient(ffi::AnyBuffer w, ffi::AnyBuffer dy, ffi::Result<ffi::AnyBuffer> dx,
-                                      Numbers strides, Numbers dilations, Numbers pads_before,
-                                      Numbers pads_after, int64_t groups, bool channels_last) {
+PENSTOCK_VECTORIZED void keep_where_positive(const float* features, float* gradient, long count) {
+  for (long i = 0; i < count; ++i) gradient[i] = features[i] > 0 ? gradient[i] : 0.0f;
+}
+
+// With a third array, like dx, and float32: the gradient is 0 where that is not positive, as Relu before has it.
+ffi::Error convolution_input_gradient(ffi::AnyBuffer w, ffi::AnyBuffer dy, ffi::RemainingArgs rest,
+                                      ffi::Result<ffi::AnyBuffer> dx, Numbers strides, Numbers dilations,
+                                      Numbers pads_before, Numbers pads_after, int64_t groups, bool channels_last) {
   return guarded("convolution_input_gradient", [&] {
     Geometry geometry{strides, dilations, pads_before, pads_after, groups, channels_last};
+    const float* features = rest.size() > 0 ? floats(rest.get<ffi::AnyBuffer>(0).value()) : nullptr;
     Turn turn(work(w, dy));
     if (Winograd shape = as_winograd(*dx, w, dy, geometry); shape.suits())
-      return winograd_input_gradient(shape, floats(w), floats(dy), floats(*dx));
+      return winograd_input_gradient(shape, floats(w), floats(dy), features, floats(*dx));
     Key key("convolution_input_gradient");
     geometry.add_to(key.add(w).add(dy).add(*dx));
     plan_for(key, [&] {
@@ -179,6 +186,10 @@ ffi::Error convolution_input_gradient(ffi::AnyBuffer w, ffi::AnyBuffer dy, ffi::
                                      {DNNL_ARG_DIFF_DST, y, found.diff_dst_desc()},
                                      {DNNL_ARG_DIFF_SRC, x, found.diff_src_desc(), true}});
     }).run({w.untyped_data(), dy.untyped_data(), dx->untyped_data()});
+    if (features == nullptr) return;
+    parallel_for(static_cast<long>(dx->element_count()), 1 << 15, [&](long first, long last) {
+      keep_where_positive(features + first, floats(*dx) + first, last - first);
+    });
   });
 }
 
@@ -268,11 +279,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution, convolution,
                                   .Attr<bool>("channels_last")
                                   .Attr<bool>("relu"));
 
-#define PENSTOCK_GRADIENT_BINDING       \
-  ffi::Ffi::Bind()                      \
-      .Arg<ffi::AnyBuffer>()            \
-      .Arg<ffi::AnyBuffer>()            \
-      .Ret<ffi::AnyBuffer>()            \
+#define PENSTOCK_GRADIENT_ATTRIBUTES    \
+  Ret<ffi::AnyBuffer>()                 \
       .Attr<Numbers>("strides")         \
       .Attr<Numbers>("dilations")       \
       .Attr<Numbers>("pads_before")     \
@@ -281,8 +289,15 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution, convolution,
       .Attr<bool>("channels_last")
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution_input_gradient, convolution_input_gradient,
-                              PENSTOCK_GRADIENT_BINDING);
+                              ffi::Ffi::Bind()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .RemainingArgs()
+                                  .PENSTOCK_GRADIENT_ATTRIBUTES);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution_filter_gradient, convolution_filter_gradient,
-                              PENSTOCK_GRADIENT_BINDING);
+                              ffi::Ffi::Bind()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .PENSTOCK_GRADIENT_ATTRIBUTES);
 
 }  // namespace penstock

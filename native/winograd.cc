@@ -167,9 +167,16 @@ PENSTOCK_VECTORIZED void transform_output_gradients(const Tiles& tiles, const fl
   });
 }
 
-// A^T m A, plus the bias, for tiles of 2 by 2 of y.
-PENSTOCK_VECTORIZED void transform_outputs(const Tiles& tiles, const float* from, const float* bias, bool relu,
-                                           int64_t first, int64_t count, float* y) {
+// What happens to an output before it is written.
+struct Ending {
+  const float* bias;      // added to it, unless null
+  bool relu;
+  const float* features;  // like y: where they are not positive, the output is 0; or null
+};
+
+// A^T m A for tiles of 2 by 2 of y.
+PENSTOCK_VECTORIZED void transform_outputs(const Tiles& tiles, const float* from, const Ending& ending, int64_t first,
+                                           int64_t count, float* y) {
   int64_t channels = tiles.channels, stride = count * channels;
   tiles.each(first, count, [&](int64_t t, int64_t image, int64_t row, int64_t column) PENSTOCK_INLINE {
     bool second_row = row + 1 < tiles.height, second_column = column + 1 < tiles.width;
@@ -181,18 +188,23 @@ PENSTOCK_VECTORIZED void transform_outputs(const Tiles& tiles, const float* from
         half[0][b] = load(at + b * stride) + m1 + m2;
         half[1][b] = m1 - m2 - load(at + (12 + b) * stride);
       }
-      Lanes added = bias == nullptr ? Lanes{} : load(bias + c);
-      float* to = y + ((image * tiles.height + row) * tiles.width + column) * channels + c;
+      Lanes added = ending.bias == nullptr ? Lanes{} : load(ending.bias + c);
+      int64_t corner = ((image * tiles.height + row) * tiles.width + column) * channels + c;
       for (int a = 0; a < 2; ++a) {
         Lanes left = half[a][0] + half[a][1] + half[a][2] + added;
         Lanes right = half[a][1] - half[a][2] - half[a][3] + added;
-        if (relu) {
+        if (ending.relu) {
           left = left < 0 ? Lanes{} : left;  // NaN stays
           right = right < 0 ? Lanes{} : right;
         }
         if (a == 1 && !second_row) break;
-        store(to + a * tiles.width * channels, left);
-        if (second_column) store(to + (a * tiles.width + 1) * channels, right);
+        int64_t place = corner + a * tiles.width * channels;
+        if (ending.features != nullptr) {
+          left = load(ending.features + place) > 0 ? left : Lanes{};
+          if (second_column) right = load(ending.features + place + channels) > 0 ? right : Lanes{};
+        }
+        store(y + place, left);
+        if (second_column) store(y + place + channels, right);
       }
     }
   });
@@ -296,8 +308,8 @@ float* take(char*& memory, size_t size) {
 }
 
 // The forward algorithm from inputs to outputs, for transformed filters.
-void convolve(const Tiles& inputs, const Tiles& outputs, const float* x, const float* filter, const float* bias,
-              bool relu, float* y, char* memory) {
+void convolve(const Tiles& inputs, const Tiles& outputs, const float* x, const float* filter,
+              const Ending& ending, float* y, char* memory) {
   int64_t block = block_tiles(inputs.channels, outputs.channels);
   int64_t blocks = (inputs.count() + block - 1) / block;
   size_t in_size = floats_size(kPositions * block * inputs.channels);
@@ -313,7 +325,7 @@ void convolve(const Tiles& inputs, const Tiles& outputs, const float* x, const f
         multiply_matrices(v + position * count * inputs.channels, inputs.channels, 1,
                           filter + position * inputs.channels * outputs.channels, count, inputs.channels,
                           outputs.channels, m + position * count * outputs.channels, false);
-      transform_outputs(outputs, m, bias, relu, at, count, y);
+      transform_outputs(outputs, m, ending, at, count, y);
     }
   });
 }
@@ -323,7 +335,7 @@ size_t convolve_memory(int64_t channels, int64_t outputs) {
   return floats_size(kPositions * block * channels) + floats_size(kPositions * block * outputs);
 }
 
-void run(const Winograd& shape, const float* x, const float* w, bool turned, const float* bias, bool relu, float* y) {
+void run(const Winograd& shape, const float* x, const float* w, bool turned, const Ending& ending, float* y) {
   int64_t down = (shape.out_height + 1) / 2, across = (shape.out_width + 1) / 2;
   Tiles inputs{shape.batch, shape.height, shape.width, shape.channels, shape.pad_top, shape.pad_left, down, across};
   Tiles outputs{shape.batch, shape.out_height, shape.out_width, shape.outputs, 0, 0, down, across};
@@ -335,7 +347,7 @@ void run(const Winograd& shape, const float* x, const float* w, bool turned, con
   } else {
     transform_filter(w, shape.channels, shape.outputs, false, filter);
   }
-  convolve(inputs, outputs, x, filter, bias, relu, y, memory);
+  convolve(inputs, outputs, x, filter, ending, y, memory);
 }
 
 }  // namespace
@@ -348,13 +360,13 @@ bool Winograd::suits() const {
 }
 
 void winograd_forward(const Winograd& shape, const float* x, const float* w, const float* bias, bool relu, float* y) {
-  run(shape, x, w, false, bias, relu, y);
+  run(shape, x, w, false, {bias, relu, nullptr}, y);
 }
 
-void winograd_input_gradient(const Winograd& shape, const float* w, const float* dy, float* dx) {
+void winograd_input_gradient(const Winograd& shape, const float* w, const float* dy, const float* features, float* dx) {
   Winograd transposed{shape.batch,   shape.out_height,  shape.out_width,    shape.outputs, shape.channels,
                       2 - shape.pad_top, 2 - shape.pad_left, shape.height, shape.width};
-  run(transposed, dy, w, true, nullptr, false, dx);
+  run(transposed, dy, w, true, {nullptr, false, features}, dx);
 }
 
 void winograd_filter_gradient(const Winograd& shape, const float* x, const float* dy, float* dw) {

@@ -15,9 +15,10 @@ struct Winograd {
   bool suits() const;
 };
 
-// The three functions below run on the team; the caller holds a `Turn`. `bias` may be null.
+// The three functions below run on the team; the caller holds a `Turn`. `bias` may be
+// null, and `features` too: the gradient is 0 where these are not positive.
 void winograd_forward(const Winograd& shape, const float* x, const float* w, const float* bias, bool relu, float* y);
-void winograd_input_gradient(const Winograd& shape, const float* w, const float* dy, float* dx);
+void winograd_input_gradient(const Winograd& shape, const float* w, const float* dy, const float* features, float* dx);
 void winograd_filter_gradient(const Winograd& shape, const float* x, const float* dy, float* dw);
 
 }  // namespace penstock

@@ -50,15 +50,22 @@ def convolution(
     return native.call("convolution", [shape], *arrays, relu=relu, **attributes)[0]
 
 
-def input_gradient(shape: Sequence[int], w: Any, dy: Any, form: Layout, window: Windows) -> Any | None:
-    """The gradient of `convolution` with respect to an input of a known shape."""
+def input_gradient(
+    shape: Sequence[int], w: Any, dy: Any, form: Layout, window: Windows, features: Any = None
+) -> Any | None:
+    """The gradient of `convolution` with respect to an input of a known shape; 0 where `features` are not positive."""
     sizes = form.take_spatial(shape)
     if not _suits(form, window, shape, w, dy) or form.take_spatial(dy.shape) != window.output_sizes(sizes):
         return None
     if dy.shape[0] != shape[0] or dy.shape[form.channel] != w.shape[-1]:
         return None
     attributes = _convolution_attributes(form, window, sizes, shape[form.channel], w.shape[-2])
-    return native.call("convolution_input_gradient", [shape], w, dy, **attributes)[0]
+    arrays = [w, dy]
+    if features is not None:
+        if not native.takes(w, features, bfloat16=False):
+            return None
+        arrays.append(features)
+    return native.call("convolution_input_gradient", [shape], *arrays, **attributes)[0]
 
 
 def filter_gradient(x: Any, shape: Sequence[int], dy: Any, form: Layout, window: Windows) -> Any | None:

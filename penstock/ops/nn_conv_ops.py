@@ -109,17 +109,27 @@ def transposed(function: Callable, shape: Sequence[int], dy: Any, what: str) -> 
     return jax.linear_transpose(function, argument)(dy)[0]
 
 
-def input_gradient_of(sizes: Any, w: Any, dy: Any, **attrs: Any) -> Any:
-    """The gradient of a convolution with respect to its input, of the known shape `sizes`."""
+def _input_geometry(sizes: Any, w: Any, dy: Any, attrs: dict) -> tuple[list[int], Layout, Windows]:
     form = layout(attrs["data_format"])
     sizes = [int(each) for each in static(sizes)]
     if len(sizes) == len(form.spatial):  # only height and width, as TensorFlow also accepts
         sizes = form.arrange(dy.shape[0], sizes, w.shape[-2])
-    form, window = _geometry(sizes, w.shape, attrs)
+    return sizes, *_geometry(sizes, w.shape, attrs)
+
+
+def input_gradient_of(sizes: Any, w: Any, dy: Any, **attrs: Any) -> Any:
+    """The gradient of a convolution with respect to its input, of the known shape `sizes`."""
+    sizes, form, window = _input_geometry(sizes, w, dy, attrs)
     found = native_windows.input_gradient(sizes, w, dy, form, window)
     if found is not None:
         return found
     return transposed(lambda x: convolve(x, w, form, window), sizes, dy, "an input of")
+
+
+def relu_and_input_gradient_of(sizes: Any, w: Any, dy: Any, features: Any, **attrs: Any) -> Any | None:
+    """The same with respect to what Relu before the convolution got or gave; None without a native kernel."""
+    sizes, form, window = _input_geometry(sizes, w, dy, attrs)
+    return native_windows.input_gradient(sizes, w, dy, form, window, features.reshape(sizes))
 
 
 def filter_gradient_of(x: Any, sizes: Any, dy: Any, **attrs: Any) -> Any:

@@ -47,6 +47,9 @@ class Uses:
         self._order: dict[int, int] = {}
         self._reads: dict[int, set[int]] = {}  # of a variable: its values
         self._products: list[Any] = []
+        self.computed_in: dict[
+            int, Any
+        ] = {}  # a tensor that a pattern computes only inside -> the pattern's result
         for operation in operations:
             self._order[id(operation)] = len(self._order)
             self._inside.update(id(each) for each in operation.outputs)
@@ -75,7 +78,7 @@ class Uses:
         """What products and convolutions in the piece make of a variable's value."""
         values = self._reads.get(id(resource), set())
         return [
-            each.outputs[0]
+            self.computed_in.get(id(each.outputs[0]), each.outputs[0])
             for each in self._products
             if any(id(tensor) in values for tensor in each.inputs) and id(each.outputs[0]) in self._count
         ]
@@ -137,11 +140,35 @@ def _and_relu(operation: Any, uses: Uses) -> Compute | None:
     return None if biased is None else _convolution_and_bias(biased, uses, relu=True)
 
 
-def _max_pool_and_relu_gradients(operation: Any, uses: Uses) -> Compute | None:
-    """ReluGrad(MaxPoolGrad(x, y, dy), x), with reshapes between: what passes a maximum of 0 is 0."""
+def _relu_gradient(operation: Any, uses: Uses) -> Compute | None:
+    """ReluGrad(gradient, features), where a kernel computes the gradient; reshapes may stand between."""
     gradient, features = operation.inputs
     while (reshape := uses.sole_producer(gradient, _RESHAPES)) is not None:
         gradient = reshape.inputs[0]
+    return _after_max_pool(operation, uses, gradient, features) or _after_convolution(
+        operation, uses, gradient, features
+    )
+
+
+def _after_convolution(operation: Any, uses: Uses, gradient: Any, features: Any) -> Compute | None:
+    """The gradient of a convolution's input is 0 where Relu before it gave 0."""
+    convolution = uses.sole_producer(gradient, ("Conv2DBackpropInput", "Conv3DBackpropInputV2"))
+    if convolution is None:
+        return None
+    uses.computed_in[id(convolution.outputs[0])] = operation.outputs[0]
+
+    def compute(values: dict[int, Any]) -> Any:
+        sizes, w, dy = (values[id(each)] for each in convolution.inputs)
+        found = nn_conv_ops.relu_and_input_gradient_of(
+            sizes, w, dy, values[id(features)], **convolution.definition.attrs_for_kernel(convolution.attrs)
+        )
+        return None if found is None else [found.reshape(values[id(operation.inputs[0])].shape)]
+
+    return compute
+
+
+def _after_max_pool(operation: Any, uses: Uses, gradient: Any, features: Any) -> Compute | None:
+    """ReluGrad(MaxPoolGrad(x, y, dy), x): what passes a maximum of 0 is 0."""
     pool = uses.sole_producer(gradient, ("MaxPoolGrad",))
     if pool is None or _unshaped(pool.inputs[0]) is not _unshaped(features):
         return None
@@ -199,9 +226,8 @@ def _adam(operation: Any, uses: Uses) -> Compute | None:
     if squared.type == "Square" and squared.inputs[0] is found["g"]:
         del found["squares"]
 
-    products = uses.products_of(p)
-
     def compute(values: dict[int, Any]) -> Any:
+        products = uses.products_of(p)
         variables = [values[id(each)] for each in (p, found["m"], found["v"])]
         value, m, v = variables[0].value, values[id(found["m_before"])], values[id(found["v_before"])]
         others = [values[id(found[name])] for name in ("g", "squares") if name in found]
@@ -226,7 +252,7 @@ FUSIONS: tuple[Fusion, ...] = (
     Fusion("convolution-bias", "the bias is added while the result is in registers", ("BiasAdd",), _convolution_and_bias),
     Fusion("convolution-bias-relu", "so is the activation function applied", ("Relu",), _and_relu),
     Fusion("adam", "three variables are updated in one pass", ("AssignSubVariableOp",), _adam),
-    Fusion("max-pool-relu-gradients", "one pass over the input serves both", ("ReluGrad",), _max_pool_and_relu_gradients),
+    Fusion("relu-gradient", "it is applied while a pool or convolution writes its gradient", ("ReluGrad",), _relu_gradient),
 )  # fmt: skip
 
 

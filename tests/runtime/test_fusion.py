@@ -62,8 +62,22 @@ def test_gradients_of_pool_and_relu():
         return tape.gradient(loss, x)
 
     (x,) = random_tensors((2, 6, 7, 3))
-    assert names_of(gradient, x) == ["max-pool-relu-gradients"]
+    assert names_of(gradient, x) == ["relu-gradient"]
     np.testing.assert_allclose(tf.function(gradient)(x), gradient(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("channels, outputs, size", [(3, 4, 3), (32, 48, 3), (5, 6, 2)])
+def test_gradients_of_convolution_and_relu(channels, outputs, size):
+    def gradient(x, w):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(tf.nn.conv2d(tf.nn.relu(x), w, 1, "SAME") ** 2.0)
+        return tape.gradient(loss, x)
+
+    x, w = random_tensors((2, 7, 6, channels), (size, size, channels, outputs))
+    w /= channels**0.5
+    assert names_of(gradient, x, w) == ["relu-gradient"]
+    np.testing.assert_allclose(tf.function(gradient)(x, w), gradient(x, w), atol=1e-3)
 
 
 def test_a_value_that_something_else_uses_is_not_fused():
