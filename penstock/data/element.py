@@ -163,7 +163,10 @@ class ElementFunction:
     Attributes:
       graph: what it does. result: the structure of symbolic tensors that it returned.
       output_spec, output_layout: of its results. captures: the tensors of outer graphs that it uses.
+      several: its form for several elements, once that is known (`data/row_calls.py`); False where there is none.
     """
+
+    several: Any = None
 
     def __init__(self, function: Callable, layout: Layout, extra: Layout | None = None):
         from penstock.tracing.autograph import control_status_ctx, tf_convert

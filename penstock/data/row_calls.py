@@ -194,10 +194,14 @@ def several_calls(function: ElementFunction, captured: Sequence) -> RowCalls | N
     """A function for values of its captures on several elements; None where it has no such form."""
     if function.in_debug_mode:
         return None
+    if not captured and function.several is not None:
+        return function.several or None
     graph = function.graph
     shared = [to_raw(each) if isinstance(each, EagerTensor) else each for each in captured]
     rows = len(graph.inputs) - len(shared)
     calls = RowCalls(pruned(graph), graph.inputs, rows, shared, graph.outputs)
+    if not captured:
+        function.several = calls if calls.possible else False
     return calls if calls.possible else None
 
 

@@ -170,7 +170,9 @@ def _read(
     options = {
         "consumers": int(num_consumers or 0),
         "turn": None if consumer_index is None else int(consumer_index),
-        "most_requests": max_outstanding_requests,
+        "most_requests": max_outstanding_requests
+        if max_outstanding_requests and max_outstanding_requests > 0
+        else None,
         "local_only": target_workers == "LOCAL",
         "trainer": "" if cross_trainer_cache is None else cross_trainer_cache.trainer_id,
     }
@@ -207,7 +209,7 @@ def distribute(
       job_name: consumers that give the same name share the elements, first come, first served.
       consumer_index, num_consumers: consumers that read in turns: in each step all get consecutive elements of the same
         worker. The dataset must have no end.
-      max_outstanding_requests: how many workers are asked at once.
+      max_outstanding_requests: how many workers are asked at once; None or `tf.data.AUTOTUNE` for all.
       data_transfer_protocol: a hint: Ray transfers elements.
       compression: "AUTO", "SNAPPY" or None; a hint: on one machine elements lie in shared memory.
       cross_trainer_cache: lets trainers share the elements of a named job; the dataset must have no end.

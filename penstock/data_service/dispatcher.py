@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from penstock.data_service.configuration import ShardingPolicy
 from penstock.types import errors
 
-_SILENCE_SECONDS = 60.0  # after which nobody waits for what a consumer has received
+_SILENCE_SECONDS = 30.0  # after which nobody waits for what a consumer has received
 
 
 class JobKey(NamedTuple):
@@ -83,6 +83,7 @@ class _Task:
     lost: bool = False
     received: list = field(default_factory=list)
     heard: set = field(default_factory=set)  # consumers that have said what they received
+    ended: set = field(default_factory=set)  # consumers that have had its end
     splits: dict[int, list[int]] = field(default_factory=dict)  # round -> numbers
 
 
@@ -286,6 +287,8 @@ class Dispatcher:
         if job is None:
             return [], True
         job.consumers[consumer] = now
+        for task in job.tasks:  # perhaps who has not had its end is heard of no more
+            task.done = task.done or (bool(task.ended) and self._listening(job) <= task.ended)
         views = [self._view(each) for each in job.tasks]
         return views, bool(job.tasks) and all(each.done for each in job.tasks)
 
@@ -296,7 +299,7 @@ class Dispatcher:
 
     @_journaled
     def _lose(self, key: JobKey, consumer: str, lost: dict[tuple[int, int], list]) -> None:
-        job, now = self._jobs[key], time.monotonic()
+        job = self._jobs[key]
         for (number, attempt), received in lost.items():
             task = self._tasks[number]
             if task.attempt != attempt or task.done:
@@ -307,10 +310,10 @@ class Dispatcher:
                     each.lost = True
             task.received = merged([*task.received, *received])
             task.heard.add(consumer)
-            silent = {name for name, heard in job.consumers.items() if now - heard > _SILENCE_SECONDS}
-            if set(job.consumers) - silent <= task.heard:
+            if self._listening(job) <= task.heard:
                 task.worker, task.lost, task.attempt = "", False, task.attempt + 1
                 task.heard.clear()
+                task.ended.clear()
                 if job.key.policy == ShardingPolicy.OFF and not job.key.consumers:
                     job.tasks.remove(task)  # the other workers go through the whole dataset themselves
         self._give_tasks(job)
@@ -342,10 +345,18 @@ class Dispatcher:
         return split
 
     @_journaled
-    def end_task(self, number: int) -> None:
-        """A consumer has received the last element of a task."""
-        if number in self._tasks:
-            self._tasks[number].done = True
+    def end_task(self, number: int, consumer: str) -> None:
+        """A consumer has received the end of a task; it is over when all have: no element is on its way then."""
+        task = self._tasks.get(number)
+        if task is not None:
+            task.ended.add(consumer)
+            task.done = task.done or self._listening(task.job) <= task.ended
+
+    @staticmethod
+    def _listening(job: _Job) -> set[str]:
+        """The consumers of a job that were heard of lately."""
+        now = time.monotonic()
+        return {name for name, heard in job.consumers.items() if now - heard <= _SILENCE_SECONDS}
 
     @_journaled
     def leave(self, key: JobKey, consumer: str) -> None:

@@ -48,6 +48,7 @@ class Reader:
         self._here: collections.deque = collections.deque()  # elements, and errors
         self._received: dict[tuple[int, int], list] = {}  # (task, attempt) -> ranges of numbers
         self._reported: set[tuple[int, int]] = set()
+        self._ended: set[tuple[int, int]] = set()
         self._workers: dict[str, Any] = {}  # name -> actor
         self._round = itertools.count()
         self._looked, self._alone_since = 0.0, time.monotonic()
@@ -85,9 +86,12 @@ class Reader:
 
     # Asking workers.
 
-    def _can_ask(self, view: TaskView) -> bool:
+    def _has_worker(self, view: TaskView) -> bool:
         local = self._node is None or view.node == self._node
         return bool(view.worker) and local and not view.done and not view.lost
+
+    def _can_ask(self, view: TaskView) -> bool:
+        return self._has_worker(view) and view[:2] not in self._ended
 
     def _worker(self, view: TaskView) -> Any | None:
         if view.worker not in self._workers:
@@ -115,8 +119,7 @@ class Reader:
         """Takes over what one of the workers gives."""
         ready, _ = ray_session.ray().wait(list(self._running), num_returns=1, timeout=_LOOK_SECONDS)
         for call in ready:
-            view = self._running.pop(call)
-            self._take_over(view, call)
+            self._take_over(self._running.pop(call), call)
 
     def _take_over(self, view: TaskView, call: Any) -> bool:
         """Whether the worker has answered."""
@@ -133,7 +136,8 @@ class Reader:
             else:
                 ranges.append((number, number + 1))
         if found.ended:
-            self._ask("end_task", view.number)
+            self._ended.add(view[:2])
+            self._ask("end_task", view.number, self._name)
             self._look()
         return True
 
@@ -144,15 +148,21 @@ class Reader:
         self._views, self._finished = self._ask("tasks", self._key, self._name, lost or {})
         self._looked = time.monotonic()
         for view in self._views:
-            if view.lost and view[:2] not in self._reported:
+            if view.lost:
                 self._report(view)
-        if self._running or any(map(self._can_ask, self._views)):
+        if self._running or any(map(self._has_worker, self._views)):
             self._alone_since = self._looked
 
     def _report(self, view: TaskView) -> None:
         """Tells that a worker is gone, and what it has given before."""
+        if view[:2] in self._reported:
+            return
         self._workers.pop(view.worker, None)
         self._reported.add(view[:2])
+        for call, each in list(self._running.items()):
+            if each[:2] == view[:2]:  # it may have been answered before the worker was lost
+                del self._running[call]
+                self._take_over(each, call)
         self._look({view[:2]: merged(self._received.get(view[:2], []))})
 
     def _wait_for_worker(self) -> None:

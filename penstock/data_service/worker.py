@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import os
 import pickle
 import threading
 import time
@@ -133,6 +134,7 @@ class Worker:
     """
 
     def __init__(self, dispatcher: str, name: str, address: str, patience: float):
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")  # accelerators are for the programs that train
         what = f"the dispatcher that the worker {address!r} belongs to"
         self._dispatcher = ray_session.wait_for(lambda: ray_session.find_actor(dispatcher), patience, what)
         self._datasets: dict[str, Any] = {}

@@ -100,3 +100,8 @@ def test_several_elements_share_what_does_not_depend_on_them():
 def test_functions_with_branches_or_state_are_called_one_by_one(function):
     dataset = tf.data.Dataset.range(4).map(function)
     assert several_calls(dataset._function, dataset._function.captures) is None
+
+
+def test_the_form_for_several_elements_is_made_once():
+    function = tf.data.Dataset.range(4).map(lambda x: x + 1)._function
+    assert several_calls(function, []) is several_calls(function, []) is not None

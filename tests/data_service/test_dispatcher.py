@@ -43,7 +43,7 @@ def test_a_job_is_over_when_its_tasks_are():
     key = job(dispatcher)
     for each in views(dispatcher, key):
         assert not dispatcher.tasks(key, "c", {})[1]
-        dispatcher.end_task(each.number)
+        dispatcher.end_task(each.number, "c")
     assert dispatcher.tasks(key, "c", {})[1]
     dispatcher.add_worker("late", "localhost:9", "here")
     assert dispatcher.tasks(key, "c", {})[1]
@@ -174,3 +174,20 @@ def test_a_dispatcher_that_is_started_again_knows_what_it_knew(tmp_path):
     assert views(again, key) == expected
     assert again.next_split(expected[0].number, 0, 1) == 1
     assert Dispatcher(work_dir=str(tmp_path)).next_split(expected[0].number, 0, 1) == 1
+
+
+def test_a_task_is_over_when_all_consumers_have_had_its_end():
+    dispatcher = started(1)
+    key = job(dispatcher, consumers=("a", "b"))
+    (task,) = views(dispatcher, key, "a")
+    dispatcher.end_task(task.number, "a")
+    assert not dispatcher.tasks(key, "a", {})[1]
+    found = views(dispatcher, key, "b", {task[:2]: []})[
+        0
+    ]  # what was on its way to it is lost with the worker
+    assert found.lost and not found.done
+    again = views(dispatcher, key, "a", {task[:2]: [(0, 9)]})[0]
+    assert (again.attempt, again.received, again.done) == (1, [(0, 9)], False)
+    dispatcher.end_task(task.number, "a")
+    dispatcher.leave(key, "b")
+    assert dispatcher.tasks(key, "a", {})[1]
