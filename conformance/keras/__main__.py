@@ -3,133 +3,122 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import importlib.util
-import json
-import os
-import platform
+import re
 import runpy
-import subprocess
 import sys
-import tempfile
 import time
 import tomllib
 from pathlib import Path
 
-from conformance.keras import outcomes, report
+from conformance.keras import report
+from conformance.keras.outcomes import Outcome
+from conformance.keras.record import Record
+from conformance.keras.suite import HERE, LARGE, ROOT, Engine
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
 PAGE = ROOT / "docs" / "keras-conformance.md"
-BASELINE = HERE / "tensorflow.json"
-
-# Not part of the whole run: it builds every large model (`make keras-applications`).
-LARGE = ("applications",)
-# The names of its tests hold addresses, so that processes do not agree on what there is: it runs in one.
-ALONE = ("wrappers",)
+TENSORFLOW = HERE / "tensorflow.json"
+PENSTOCK = HERE / "penstock.json"
 
 
 def main() -> int:
     """Runs what the command line asks for; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m conformance.keras", description=__doc__)
-    parser.add_argument("paths", nargs="*", help="folders or files under keras/src; all by default")
+    parser.add_argument(
+        "paths", nargs="*", help="folders or files under keras/src; all but large models by default"
+    )
     parser.add_argument("--fast", action="store_true", help="the fixed part that `make test` runs")
     parser.add_argument("--jobs", "-n", default="2", help="processes")
     parser.add_argument(
-        "--tensorflow-python", help="run on the TensorFlow of this Python; writes tensorflow.json"
+        "--record",
+        action="store_true",
+        help="put what was run into penstock.json and docs/keras-conformance.md; so does a run of everything",
     )
-    parser.add_argument("--junit", type=Path, help="take the outcomes from this JUnit file of an earlier run")
+    parser.add_argument(
+        "--tensorflow-python",
+        help="run on the TensorFlow of this interpreter, and put the outcomes into tensorflow.json",
+    )
     options = parser.parse_args()
+    paths = _fast() if options.fast else options.paths
 
-    source = Path(importlib.util.find_spec("keras").origin).parent / "src"
-    selection = (HERE / "fast.txt").read_text().split() if options.fast else options.paths
+    engine = Engine.tensorflow(options.tensorflow_python) if options.tensorflow_python else Engine.penstock()
+    recorded = bool(options.tensorflow_python) or options.record or not paths
+    lacks = engine.lacks()
+    if recorded and lacks:
+        raise SystemExit(f"not installed: {', '.join(lacks)}. `make keras` installs what Keras's tests use")
+
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        files = [options.junit] if options.junit else _run_all(selection, source, Path(folder), options)
-        found = {name: each for file in files for name, each in outcomes.read_junit(file).items()}
+    outcomes = engine.run(paths, options.jobs)
     minutes = (time.monotonic() - started) / 60
+    if recorded:
+        record = Record.of(outcomes)
+        record.packages = engine.versions
+        if set(paths) <= {*LARGE}:
+            record.minutes = {" ".join(paths) or "all": round(minutes, 1)}
+        _keep(record, paths, TENSORFLOW if options.tensorflow_python else PENSTOCK)
+    print(f"{len(outcomes)} tests in {minutes:.1f} minutes")
     if options.tensorflow_python:
-        outcomes.save(found, BASELINE)
         return 0
-
-    exceptions = _exceptions()
-    baseline = json.loads(BASELINE.read_text())
-    bad = report.unexpected(found, baseline, exceptions)
-    for name, each in bad.items():
-        print(f"{each.status} {name}: {each.cause}")
-    print(f"{len(found)} tests, {len(bad)} fail here and pass on TensorFlow; {minutes:.1f} minutes")
-    if not selection:
-        facts = {
-            "keras": importlib.metadata.version("keras"),
-            "penstock": runpy.run_path(str(ROOT / "penstock" / "release.py"))["__version__"],
-            "tensorflow": "2.21",
-            "machine": f"Python {platform.python_version()}, {os.cpu_count()} cores, {options.jobs} processes",
-            "minutes": minutes,
-        }
-        aside = PAGE.with_suffix(".tmp")
-        aside.write_text(report.write(found, baseline, exceptions, facts))
-        os.replace(aside, PAGE)
-    return 1 if bad or not found else 0
+    bad = _print_differences(outcomes, lacks)
+    return 1 if bad or not outcomes else 0
 
 
-def _run_all(selection: list[str], source: Path, folder: Path, options: argparse.Namespace) -> list[Path]:
-    """Runs the selection, or everything; returns the JUnit files."""
-    together = [each for each in selection if each not in ALONE]
-    alone = [each for each in ALONE if not selection or each in selection]
-    files = []
-    for paths, jobs in ((together, options.jobs), (alone, "0")):
-        if paths or not selection:
-            files.append(folder / f"{len(files)}.xml")
-            _run(paths, source, files[-1], options, jobs)
-    return files
+def _keep(record: Record, paths: list[str], place: Path) -> None:
+    """Puts what was run into a file of outcomes, and into the page."""
+    if place == PENSTOCK:
+        version = runpy.run_path(str(ROOT / "penstock" / "release.py"))["__version__"]
+        record.packages = record.packages | {"penstock": version}
+    merged(Record.load(place), record, paths).save(place)
+    if PENSTOCK.exists() and TENSORFLOW.exists():
+        report.write(PAGE, Record.load(PENSTOCK), Record.load(TENSORFLOW), _exceptions())
 
 
-def _run(selection: list[str], source: Path, junit: Path, options: argparse.Namespace, jobs: str) -> None:
-    """Runs pytest over the selection, in a process of its own, in a folder of its own."""
-    if options.tensorflow_python:
-        command = [options.tensorflow_python, "-m", "pytest"]
-        where = [
-            options.tensorflow_python,
-            "-c",
-            "import importlib.util as u; print(u.find_spec('keras').origin)",
-        ]
-        source = (
-            Path(subprocess.run(where, check=True, capture_output=True, text=True).stdout.strip()).parent
-            / "src"
-        )
-    else:
-        command = [sys.executable, "-m", "penstock", "run", "-m", "pytest"]
-    paths = [str(source / each) for each in selection] or [str(source)]
-    command += [
-        "-q",
-        "--no-header",
-        "--tb=short",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "conftest",
-        "--timeout=900",
-    ]
-    command += [
-        "-n",
-        jobs,
-        "--dist=loadfile",
-        f"--rootdir={source.parent.parent}",
-        f"--junitxml={junit}",
-    ]
-    command += ["-c", os.devnull, "-W", "ignore"]
-    if not selection:
-        command += [f"--ignore={source / each}" for each in (*LARGE, *ALONE)]
-    search = [str(HERE / "shims")] + ([] if options.tensorflow_python else [str(ROOT)])
-    environment = os.environ | {
-        "KERAS_BACKEND": "tensorflow",
-        "PYTHONPATH": os.pathsep.join(search),
-        "JAX_PLATFORMS": "cpu",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        "MPLBACKEND": "Agg",
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([*command, *paths], cwd=folder, env=environment | {"KERAS_HOME": folder}, check=False)
+def _print_differences(outcomes: dict[str, Outcome], lacks: list[str]) -> int:
+    """Says what does not agree with TensorFlow, and what was not tried; returns how many do not agree."""
+    without = for_want_of(lacks, outcomes)
+    differences = report.unexpected(Record.of(outcomes), Record.load(TENSORFLOW), _exceptions())
+    bad = {name: cause for name, cause in differences.items() if name not in without}
+    for name, cause in bad.items():
+        print(f"{name}: {cause}")
+    if lacks:
+        print(f"without {', '.join(lacks)}, which are not installed and which {len(without)} tests need:")
+    for name in without:
+        print(f"  {name}")
+    print(f"{len(bad)} differ from TensorFlow")
+    return len(bad)
+
+
+def merged(old: Record, new: Record, paths: list[str]) -> Record:
+    """The old record with what was run replaced."""
+    kept = old.without(paths) if paths else old.without([each for each in _folders(old) if each not in LARGE])
+    for name in ("keras", "tensorflow", "tensorflow-cpu"):
+        if kept.modules and kept.packages.get(name) != new.packages.get(name):
+            raise SystemExit(
+                f"the record is of {name} {kept.packages.get(name)}, not {new.packages.get(name)}: "
+                "record everything, the large models too"
+            )
+    if not paths:
+        kept.minutes = {what: each for what, each in kept.minutes.items() if set(what.split()) <= {*LARGE}}
+    return kept.joined(new)
+
+
+def _folders(record: Record) -> list[str]:
+    return sorted({module.partition(".")[0] for module in record.modules})
+
+
+def for_want_of(lacks: list[str], outcomes: dict[str, Outcome]) -> list[str]:
+    """The tests that were skipped, or failed in an import, and say that it is for want of one of these packages."""
+    names = "|".join(lacks)
+    says = {"skipped": re.compile(rf"\b({names})\b"), "failed": re.compile(rf"No module named '({names})\b")}
+    return sorted(
+        name
+        for name, each in outcomes.items()
+        if lacks and each.status != "passed" and says[each.status].search(each.cause)
+    )
+
+
+def _fast() -> list[str]:
+    lines = (HERE / "fast.txt").read_text().splitlines()
+    return [line for line in lines if not line.startswith("#")]
 
 
 def _exceptions() -> dict[str, str]:

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,45 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PAGE = ROOT / "docs" / "keras-agreement.md"
 
+LOSSES_AGREE = 1e-4
+PREDICTIONS_AGREE = 1e-5
+SUFFIXES = (".keras", ".h5", ".weights.h5")
+
+_HEAD = """# Models on Penstock and elsewhere
+
+Written by `make keras-agreement`; do not edit. {versions}: small models of Keras, with the same
+first weights and batches everywhere.
+
+## Losses: the largest difference from TensorFlow
+
+Ten training steps, and the loss of the trained model on one more batch. At most {losses:.0e} is asked for.
+"""
+
+_FILES = """
+## Files: the largest difference of predictions
+
+Each model after one training step is written by one and read by another. At most {predictions:.0e} is asked for.
+"""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A backend of Keras in an interpreter: `python engine.py ...` in a process of its own."""
+
+    command: list[str]
+    backend: str
+    path: str = ""
+
+    def ask(self, *arguments: str | Path) -> None:
+        """Runs `engine.py` with these arguments."""
+        environment = os.environ | {
+            "KERAS_BACKEND": self.backend,
+            "PYTHONPATH": self.path,
+            "JAX_PLATFORMS": "cpu",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        subprocess.run([*self.command, HERE / "engine.py", *arguments], check=True, env=environment, cwd=HERE)
+
 
 def main() -> int:
     """Compares; returns 1 where something does not agree."""
@@ -27,68 +67,71 @@ def main() -> int:
     parser.add_argument(
         "--tensorflow-python", required=True, help="an interpreter that has TensorFlow and Keras"
     )
-    parser.add_argument(
-        "--backends", default="jax,torch", help="the other backends of Keras that this one has"
-    )
-    options = parser.parse_args()
+    tensorflow = parser.parse_args().tensorflow_python
     engines = {
-        "Penstock": ([sys.executable, "-m", "penstock", "run"], "tensorflow"),
-        "TensorFlow": ([options.tensorflow_python], "tensorflow"),
-        **{each: ([sys.executable], each) for each in options.backends.split(",") if each},
+        "Penstock": Engine([sys.executable, "-m", "penstock", "run"], "tensorflow", str(ROOT)),
+        "TensorFlow": Engine([tensorflow], "tensorflow"),
+        "JAX": Engine([sys.executable], "jax"),
+        "PyTorch": Engine([sys.executable], "torch"),
     }
-    lines, good = (
-        ["# Models on Penstock and elsewhere", "", "Written by `make keras-agreement`; do not edit.", ""],
-        True,
-    )
     with tempfile.TemporaryDirectory() as folder:
-        here, there = (_ask(engines[each], folder, "train") for each in ("Penstock", "TensorFlow"))
-        lines += ["## Losses of ten training steps: the largest difference from TensorFlow", ""]
-        models = sorted({key.split("/")[0] for key in here})
-        lines += ["| optimizer | " + " | ".join(models) + " |", "| --- |" + " ---: |" * len(models)]
-        for kind in dict.fromkeys(key.split("/")[1] for key in here):
-            apart = [
-                float(np.abs(np.subtract(here[f"{m}/{kind}"], there[f"{m}/{kind}"])).max()) for m in models
-            ]
-            good = good and max(apart) <= 1e-4
-            lines.append(f"| {kind} | " + " | ".join(f"{each:.1e}" for each in apart) + " |")
-        lines += ["", "## Files: the largest difference of predictions", ""]
-        pairs = [(each, "Penstock") for each in engines] + [
-            ("Penstock", each) for each in engines if each != "Penstock"
-        ]
-        lines += [
-            "| written by | read by | `.keras` | `.h5` | `.weights.h5` |",
-            "| --- | --- | ---: | ---: | ---: |",
-        ]
-        for writer in engines:
-            _ask(engines[writer], folder, "write", writer)
-        for writer, reader in pairs:
-            found = _ask(engines[reader], folder, "read", writer)
-            worst = [
-                max(value for key, value in found.items() if key.endswith(f"/model{suffix}"))
-                for suffix in (".keras", ".h5", ".weights.h5")
-            ]
-            good = good and max(worst) <= 1e-5
-            lines.append(f"| {writer} | {reader} | " + " | ".join(f"{each:.1e}" for each in worst) + " |")
+        versions = ", ".join(f"{name} {_version(each, Path(folder))}" for name, each in engines.items())
+        losses, worst_loss = _losses(engines, Path(folder))
+        files, worst_prediction = _files(engines, Path(folder))
+    head = _HEAD.format(versions=versions, losses=LOSSES_AGREE)
+    lines = [head, *losses, _FILES.format(predictions=PREDICTIONS_AGREE), *files]
     aside = PAGE.with_suffix(".tmp")
     aside.write_text("\n".join(lines) + "\n")
     os.replace(aside, PAGE)
     print("\n".join(lines))
-    return 0 if good else 1
+    # NaN compares as false: it does not agree.
+    return 0 if worst_loss <= LOSSES_AGREE and worst_prediction <= PREDICTIONS_AGREE else 1
 
 
-def _ask(engine: tuple[list[str], str], folder: str, action: str, place: str | None = None) -> dict:
-    """Runs `engine.py` in a process of its own and returns what it found."""
-    command, backend = engine
-    answer = Path(folder, "answer.json")
-    places = [] if place is None else [str(Path(folder, place))]
-    if action != "write":
-        places.append(str(answer))
-    environment = os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment["PYTHONPATH"] = str(ROOT) if "penstock" in command else ""
-    subprocess.run(
-        [*command, str(HERE / "engine.py"), action, *places], check=True, env=environment, cwd=folder
-    )
-    return {} if action == "write" else json.loads(answer.read_text())
+def _losses(engines: dict[str, Engine], folder: Path) -> tuple[list[str], float]:
+    """A table of models and optimizers, and the largest difference in it."""
+    found = {}
+    for name in ("Penstock", "TensorFlow"):
+        engines[name].ask("train", folder / "losses.json")
+        found[name] = json.loads((folder / "losses.json").read_text())
+    here, there = found["Penstock"], found["TensorFlow"]
+    models = list(dict.fromkeys(key.split("/")[0] for key in there))
+    lines = ["| optimizer | " + " | ".join(models) + " |", "| --- |" + " ---: |" * len(models)]
+    table = []
+    for kind in dict.fromkeys(key.split("/")[1] for key in there):
+        keys = [f"{model}/{kind}" for model in models]
+        row = [float(np.abs(np.subtract(here[key], there[key])).max()) for key in keys]
+        table.append(row)
+        lines.append(f"| {kind} | " + " | ".join(f"{each:.1e}" for each in row) + " |")
+    return lines, float(np.max(table))
+
+
+def _files(engines: dict[str, Engine], folder: Path) -> tuple[list[str], float]:
+    """A table of who writes and who reads, and the largest difference in it."""
+    for name, engine in engines.items():
+        engine.ask("write", folder / name)
+    pairs = [(each, "Penstock") for each in engines]
+    pairs += [("Penstock", each) for each in engines if each != "Penstock"]
+    lines = [
+        "| written by | read by | " + " | ".join(f"`{each}`" for each in SUFFIXES) + " |",
+        "| --- | --- |" + " ---: |" * len(SUFFIXES),
+    ]
+    table = []
+    for writer, reader in pairs:
+        engines[reader].ask("read", folder / writer, folder / "differences.json")
+        found = json.loads((folder / "differences.json").read_text())
+        row = [
+            float(np.max([value for key, value in found.items() if key.endswith(f"/model{suffix}")]))
+            for suffix in SUFFIXES
+        ]
+        table.append(row)
+        lines.append(f"| {writer} | {reader} | " + " | ".join(f"{each:.1e}" for each in row) + " |")
+    return lines, float(np.max(table))
+
+
+def _version(engine: Engine, folder: Path) -> str:
+    engine.ask("version", folder / "version.json")
+    return json.loads((folder / "version.json").read_text())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""What each engine is asked to do: `python engine.py train FILE`, `... write FOLDER`, or `... read FOLDER FILE`.
+"""What each engine is asked to do: `python engine.py version FILE`, `... train FILE`, `... write FOLDER`, `... read FOLDER FILE`.
 
+Answers are JSON, in FILE.
 Runs under `KERAS_BACKEND=tensorflow` in TensorFlow or in `penstock run`, and under any other backend of Keras.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -13,21 +15,31 @@ import keras
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from models import MODELS, OPTIMIZERS, batches, make
+from models import MODELS, OPTIMIZERS, batches, make, untried
 
 STEPS = 10
 FORMATS = ("model.keras", "model.h5", "model.weights.h5")
 
 
+def version() -> str:
+    """The version of what computes, and Keras's."""
+    engine = importlib.import_module(keras.backend.backend())
+    release = importlib.import_module("penstock.release") if engine.__name__ == "penstock" else engine
+    return f"{release.__version__} (Keras {keras.__version__})"
+
+
 def train() -> dict[str, list[float]]:
-    """The losses of ten steps for each model and optimizer."""
+    """The losses of ten steps, and the loss of the trained model, for each model and optimizer."""
+    if untried():
+        raise SystemExit(f"Keras has optimizers that models.py does not try: {untried()}")
     found = {}
     for name in MODELS:
         for kind, make_optimizer in OPTIMIZERS.items():
             model = make(name)
             model.compile(make_optimizer(), "sparse_categorical_crossentropy")
-            data = batches(model, STEPS)
-            found[f"{name}/{kind}"] = [float(model.train_on_batch(x, y)) for x, y in data]
+            *data, last = batches(model, STEPS + 1)
+            losses = [float(model.train_on_batch(x, y)) for x, y in data]
+            found[f"{name}/{kind}"] = [*losses, float(model.test_on_batch(*last))]
             keras.backend.clear_session()
     return found
 
@@ -68,5 +80,5 @@ if __name__ == "__main__":
     if action == "write":
         write(Path(places[0]))
     else:
-        result = train() if action == "train" else read(Path(places[0]))
-        Path(places[-1]).write_text(json.dumps(result))
+        answer = {"version": version, "train": train, "read": lambda: read(Path(places[0]))}[action]()
+        Path(places[-1]).write_text(json.dumps(answer))

@@ -91,8 +91,22 @@ OPTIMIZERS = {
     "lion": lambda: keras.optimizers.Lion(0.003),
     "lamb": lambda: keras.optimizers.Lamb(0.01),
     "adafactor": lambda: keras.optimizers.Adafactor(0.01),
+    "muon": lambda: keras.optimizers.Muon(0.01),
+    "schedule_free_adamw": lambda: keras.optimizers.ScheduleFreeAdamW(0.01, warmup_steps=3),
     "loss_scale": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01)),
+    "multi": lambda: keras.optimizers.MultiOptimizer(
+        keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1), {".*kernel": keras.optimizers.Adam(0.01)})
+    ),
+    "accumulated": lambda: keras.optimizers.Adam(
+        0.01, gradient_accumulation_steps=2, use_ema=True, ema_overwrite_frequency=3
+    ),
 }
+
+
+def untried() -> set[str]:
+    """The optimizers that Keras has and that `OPTIMIZERS` lacks."""
+    classes = {each.__name__ for each in vars(keras.optimizers).values() if isinstance(each, type)}
+    return classes - {type(make()).__name__ for make in OPTIMIZERS.values()} - {"Optimizer", "OptimizerMap"}
 
 
 def make(name: str) -> keras.Model:
