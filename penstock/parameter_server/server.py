@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -11,8 +12,10 @@ from penstock.cluster import ray_session
 from penstock.engine.context import process
 from penstock.engine.export import export
 from penstock.parameter_server import rendezvous, tasks
+from penstock.runtime.session_targets import serve
 from penstock.train.cluster_spec import ClusterSpec, server_def_class
-from penstock.types import errors
+
+_local_ports = itertools.count(1)
 
 
 @export("distribute.Server", v1=["distribute.Server", "train.Server"])
@@ -22,7 +25,11 @@ class Server:
     For the jobs `ps` and `worker` this starts the task's actor on the cluster's Ray, and the actor lives as long as this
     process: a task that is killed is lost for the cluster, one that is started again is there again. Ray is found at
     `RAY_ADDRESS`; without it the chief (its address is in the cluster) is asked where its Ray is; a cluster without
-    chief and without `TF_CONFIG` is one of threads of this process, and this process starts Ray.
+    chief and without `TF_CONFIG` is one of threads of this process, and this process starts Ray. A cluster of one task
+    needs no Ray.
+
+    TensorFlow 1's `Session(server.target)` runs in this process, so it needs all servers of the cluster here; sessions
+    of one cluster share variables.
 
     Args:
       server_or_cluster_def: a `tf.train.ClusterSpec`, a `ClusterDef`, a `ServerDef`, or a dict.
@@ -67,9 +74,11 @@ class Server:
 
     def start(self) -> None:
         """Starts the task; a second call does nothing."""
-        if self._actor is not None or self._job not in ("ps", "worker"):
-            return
         cluster = {job: self._spec.job_tasks(job) for job in self._spec.jobs}
+        addresses = [address for job in cluster.values() for address in job]
+        serve(self.target, self._address, addresses)
+        if self._actor is not None or self._job not in ("ps", "worker") or len(addresses) == 1:
+            return
         chief = tasks.chief_address(cluster)
         if os.environ.get("RAY_ADDRESS") or ray_session.is_connected():
             ray_session.connect()
@@ -121,9 +130,12 @@ class Server:
     def create_local_server(config: Any = None, start: bool = True) -> Server:
         """A server of a cluster that has one task, in this process.
 
-        Raises:
-          UnimplementedError: sessions of TF 1 run in the process that makes them, with no server: `tf.compat.v1.Session()`.
+        Example:
+          >>> import penstock as tf
+          >>> server = tf.compat.v1.train.Server.create_local_server()
+          >>> with tf.Graph().as_default(), tf.compat.v1.Session(server.target) as session:
+          ...     session.run(tf.constant(2) + 3)
+          np.int32(5)
         """
-        raise errors.UnimplementedError(
-            None, None, "sessions need no server here: use tf.compat.v1.Session() without a target"
-        )
+        # No port is opened: a number that no other server of this process has will do.
+        return Server({"localhost": [f"localhost:{next(_local_ports)}"]}, config=config, start=start)

@@ -18,6 +18,7 @@ from penstock.graph.graph import Graph
 from penstock.graph.operation import Operation
 from penstock.ops.resource_variable_ops import unshared
 from penstock.runtime.executor import Executor
+from penstock.runtime.session_targets import resources_at
 from penstock.runtime.step_times import FULL_TRACE, StepTimes
 from penstock.types import dtypes, errors, nest
 from penstock.types.shapes import TensorShape
@@ -70,14 +71,16 @@ class BaseSession:
     """Runs graphs; `Session` and `InteractiveSession` differ in how they become the default."""
 
     def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None):
-        self._target, self._config = target, config
+        self._target, self._config = target or "", config
         self._graph = graph if graph is not None else _default_graph()
         if not isinstance(self._graph, Graph):
             raise TypeError(f"Argument `graph` must be a tf.Graph, got {type(graph)}.")
         self._closed = False
         self._plans: dict[Any, _Plan] = {}
         self._lock = threading.RLock()
-        self.resources: dict[str, Any] = {}  # the variables, queues, tables of this session by name
+        # The variables, queues, tables by name: of this session alone, or of all sessions with a server's target.
+        self._shared = resources_at(self._target) if self._target else None
+        self.resources: dict[str, Any] = {} if self._shared is None else self._shared.open()
 
     @property
     def graph(self) -> Graph:
@@ -282,17 +285,26 @@ class BaseSession:
 
     def close(self) -> None:
         """Frees the session's state. Steps of other threads that wait at a queue fail with CancelledError."""
+        if self._closed:
+            return
         self._closed = True
-        for each in list(self.resources.values()):
+        for each in list(self.resources.values()) if self._shared is None else self._shared.close():
             cancel = getattr(each, "cancel", None)
             if cancel is not None:
                 cancel()
         self._plans.clear()
-        self.resources.clear()
+        if self._shared is None:
+            self.resources.clear()
 
     @classmethod
     def reset(cls, target: str, containers: Any = None, config: Any = None) -> None:
-        """Sessions share no state, so there is nothing to reset."""
+        """Forgets the variables that sessions with this target share: all, or those of the containers named.
+
+        Raises:
+          NotFoundError: no server of this process has this target.
+        """
+        if target:
+            resources_at(target).reset(containers)
 
     def as_default(self) -> Any:
         """A context manager that makes this the default session."""
