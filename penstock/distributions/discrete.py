@@ -94,7 +94,6 @@ class Categorical(Distribution):
       validate_args, allow_nan_stats, name: as for `Distribution`.
     """
 
-    _batch_parameters = ("logits",)
     _event_ndims = 0
 
     def __init__(

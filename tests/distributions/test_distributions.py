@@ -201,6 +201,8 @@ def test_logits_or_probs():
 def test_a_quantity_that_nobody_knows():
     with pytest.raises(NotImplementedError, match="quantile is not implemented: Gamma"):
         D.Gamma(1.0, 1.0).quantile(0.5)
+    with pytest.raises(NotImplementedError, match="param_shapes"):
+        D.Categorical.param_shapes([2])
 
 
 # Divergences.
