@@ -139,7 +139,7 @@ class Optimizer(Trackable):
         Raises:
           ValueError: there is no gradient.
         """
-        given = tuple(grads_and_vars)
+        given = tuple((gradient, _variable_of(each)) for gradient, each in grads_and_vars)
         if not given:
             raise ValueError("No variables provided.")
         pairs = [(_as_gradient(gradient), variable) for gradient, variable in given if gradient is not None]
@@ -340,8 +340,15 @@ class Optimizer(Trackable):
         return param() if callable(param) and not hasattr(param, "dtype") else param
 
 
+def _variable_of(variable: Any) -> Any:
+    """The variable itself, where a variable of Keras 3 is given: it holds one as `value`, which is a method otherwise."""
+    value = getattr(variable, "value", None)
+    return variable if value is None or callable(value) else value
+
+
 def _key(variable: Any) -> Any:
     """What tells a variable from others: the object that stands for it, if it is a part of another one."""
+    variable = _variable_of(variable)
     found = getattr(variable, "_distributed_container", None)
     container = found() if callable(found) else None
     return id(variable if container is None else container)

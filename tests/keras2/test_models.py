@@ -149,3 +149,23 @@ def test_predict_classes_of_many_outputs_is_the_most_probable():
     x = np.array([[0.0, 2.0, 1.0], [5.0, 0.0, 0.0]])
     assert model.predict_classes(x).tolist() == [1, 0]
     np.testing.assert_allclose(model.predict_proba(x).sum(-1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["GradientDescentOptimizer", "AdamOptimizer", "MomentumOptimizer"])
+def test_optimizers_of_tf1_train_a_model(name):
+    train = penstock.compat.v1.train
+    arguments = (0.1, 0.9) if name == "MomentumOptimizer" else (0.1,)
+    optimizer = getattr(train, name)(*arguments)
+    model = Sequential([Input((2,)), Dense(1, kernel_initializer="ones")])
+    step = penstock.Variable(0, dtype="int64")
+    with penstock.GradientTape() as tape:
+        loss = penstock.reduce_sum(model(np.ones((1, 2), "float32")) * 1.0)
+    pairs = zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+    optimizer.apply_gradients(pairs, global_step=step)
+    np.testing.assert_allclose(model.layers[0].get_weights()[0], [[0.9], [0.9]], rtol=1e-5)
+    optimizer.minimize(lambda: model(np.ones((1, 2), "float32")), step, model.trainable_variables)
+    assert float(model.layers[0].get_weights()[0][0, 0]) < 0.85
+    assert int(step) == 2
+    if name == "MomentumOptimizer":
+        slot = optimizer.get_slot(model.trainable_variables[0], "momentum")
+        np.testing.assert_allclose(slot.numpy(), [[1.9], [1.9]], rtol=1e-6)
