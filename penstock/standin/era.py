@@ -3,7 +3,9 @@
 A program that uses names which only make sense in graph mode (`tf.Session`, `tf.placeholder`, ...; the table is
 `graph_names.txt`) was written for TensorFlow 1, unless it also shows a sign of TensorFlow 2: `tf.function`, a
 `tf.GradientTape`, a Keras model. Programs that mix the two run with the TensorFlow 2 namespace, which has the names
-of TensorFlow 1 too. Called by `penstock run` with `--api auto`.
+of TensorFlow 1 too, but for its losses and metrics: `tf.losses` and `tf.metrics` are Keras's there. So a program that
+turns eager execution on and has TensorFlow 1's losses is one of TensorFlow 1. Called by `penstock run` with
+`--api auto`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,12 @@ TF2_NAMES = frozenset(
     enable_eager_execution enable_v2_behavior compat.v1.enable_eager_execution compat.v1.enable_v2_behavior
     """.split()
 )
+
+# With it a program of TensorFlow 1 has tapes and Keras models too.
+EAGER_SWITCH = "enable_eager_execution"
+
+# Namespaces that hold other things in TensorFlow 2.
+REPLACED = ("losses.", "metrics.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +68,28 @@ def find_evidence(source: str | bytes, file: str = "<string>", folder: Path | No
     """
     waiting: list[tuple[str | bytes, str]] = [(source, file)]
     seen: set[Path] = set()
-    first: Evidence | None = None
+    uses: list[Evidence] = []
     while waiting:
         source, file = waiting.pop(0)
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError):
             continue
-        for use in _uses(tree, file):
-            if use.name in TF2_NAMES:
-                return None
-            first = first or use
+        uses += _uses(tree, file)
         for path in _own_modules(tree, folder) if folder is not None else ():
             if path not in seen:
                 seen.add(path)
                 waiting.append((path.read_bytes(), str(path)))
-    return first
+    return _decide(uses)
+
+
+def _decide(uses: list[Evidence]) -> Evidence | None:
+    """What shows a program of TensorFlow 1, of all its uses of names of one era."""
+    if any(use.name == EAGER_SWITCH for use in uses):
+        return next((use for use in uses if use.name.startswith(REPLACED)), None)
+    if any(use.name in TF2_NAMES for use in uses):
+        return None
+    return uses[0] if uses else None
 
 
 def _uses(tree: ast.Module, file: str) -> list[Evidence]:

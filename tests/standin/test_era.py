@@ -29,6 +29,11 @@ TF1_PROGRAMS = {
         "Session",
         3,
     ),
+    "eager mode with losses": (
+        "import tensorflow as tf\ntf.enable_eager_execution()\ntf.keras.Sequential()\ntf.losses.log_loss(x, y)",
+        "losses.log_loss",
+        4,
+    ),
     "caught errors": (
         "import tensorflow as tf\ntry:\n    tf.Session()\nexcept Exception:\n    pass",
         "Session",
@@ -50,6 +55,8 @@ TF2_PROGRAMS = {
     "a Keras model": "import tensorflow as tf\ntf.Session(config=tf.ConfigProto())\ntf.keras.Sequential()",
     "a model of Keras itself": "import tensorflow as tf\nfrom keras.models import Sequential\ntf.Session()",
     "eager mode": "import tensorflow as tf\ntf.enable_eager_execution()\ntf.train.AdamOptimizer()",
+    "eager mode with losses of Keras": "import tensorflow as tf\ntf.enable_eager_execution()\ntf.losses.Huber()",
+    "a Keras model with losses": "import tensorflow as tf\ntf.keras.Sequential()\ntf.losses.log_loss(x, y)",
     "version asked": "import tensorflow as tf\nif tf.__version__ > '2':\n    pass\nelse:\n    tf.Session()",
     "attribute asked": "import tensorflow as tf\ns = tf.Session() if hasattr(tf, 'Session') else None",
     "attribute tried": "import tensorflow as tf\ntry:\n    tf.reset_default_graph()\nexcept AttributeError:\n    pass",
