@@ -42,17 +42,19 @@ class Benchmark:
         return " ".join([self.program, *self.arguments])
 
 
-_KERAS = ("tensorflow", "keras-jax", "keras-torch", "jax", "torch")
+_KERAS = ("tensorflow", "keras-jax", "keras-torch")
 _BY_HAND = {"jax": "loop_jax", "torch": "loop_torch"}  # peer -> the program that it runs instead
 _STEP = ("step_ms", "step_ms_median", "cpu_ms", "first_epoch_s", "peak_rss_mb")
 
 MODELS = ("mlp", "cnn", "conv1d", "cnn100", "lstm")
+LARGE_MODELS = ("resnet50", "mobilenet_v2", "transformer")
 
 BENCHMARKS = [
     Benchmark("call_overhead", (), ("tensorflow",)),
     Benchmark("startup", (), ("tensorflow",)),
     Benchmark("fit_overhead", (), ("tensorflow", "keras-jax")),
-    *(Benchmark("fit_step", (model,), _KERAS, _STEP) for model in MODELS),
+    *(Benchmark("fit_step", (model,), (*_KERAS, *_BY_HAND), _STEP) for model in MODELS),
+    *(Benchmark("fit_step", (model,), _KERAS, _STEP) for model in LARGE_MODELS),
     *(Benchmark("first_step", (model,), ("tensorflow",), runs=("", "second_")) for model in MODELS),
     *(Benchmark("inference", (model,), ("tensorflow",)) for model in MODELS),
     *(

@@ -6,32 +6,49 @@ import json
 import resource
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 BATCH_SIZE = 32
-
-# model -> number of examples, shape of one; the LSTM's examples are numbers of words.
-EXAMPLES = {
-    "mlp": (6400, (784,)),
-    "cnn": (6400, (28, 28, 1)),
-    "conv1d": (6400, (100, 1)),
-    "cnn100": (320, (100, 100, 3)),
-    "lstm": (3200, (100,)),
-}
 WORDS, CLASSES = 20_000, 10
+
+
+class Workload(NamedTuple):
+    """What a model is trained on.
+
+    Attributes:
+      count, shape: how many examples there are, and the shape of one.
+      words: where the examples are words, how many different ones.
+      batch_size: examples in a step.
+      epochs: how many epochs are measured, after a first one that compiles.
+    """
+
+    count: int
+    shape: tuple[int, ...]
+    words: int = 0
+    batch_size: int = BATCH_SIZE
+    epochs: int = 5
+
+
+WORKLOADS = {
+    "mlp": Workload(6400, (784,)),
+    "cnn": Workload(6400, (28, 28, 1)),
+    "conv1d": Workload(6400, (100, 1)),
+    "cnn100": Workload(320, (100, 100, 3)),
+    "lstm": Workload(3200, (100,), words=WORDS),
+    "resnet50": Workload(32, (224, 224, 3), batch_size=16, epochs=2),
+    "mobilenet_v2": Workload(64, (224, 224, 3), batch_size=16, epochs=2),
+    "transformer": Workload(128, (128,), words=WORDS, epochs=2),
+}
 
 
 def data(model: str) -> tuple[np.ndarray, np.ndarray]:
     """Examples and their classes."""
-    random = np.random.default_rng(0)
-    count, shape = EXAMPLES[model]
-    x = (
-        random.integers(0, WORDS, (count, *shape))
-        if model == "lstm"
-        else random.random((count, *shape), np.float32)
-    )
-    return x, random.integers(0, CLASSES, count)
+    random, load = np.random.default_rng(0), WORKLOADS[model]
+    shape = (load.count, *load.shape)
+    x = random.integers(0, load.words, shape) if load.words else random.random(shape, np.float32)
+    return x, random.integers(0, CLASSES, load.count)
 
 
 def cpu_seconds() -> float:
@@ -40,8 +57,10 @@ def cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def report(epoch: Callable[[], object], steps: int, **more: float) -> None:
-    """Runs an epoch once to compile and five times to measure, and prints one JSON line."""
+def report(epoch: Callable[[], object], model: str, **more: float) -> None:
+    """Runs an epoch once to compile and some more times to measure, and prints one JSON line."""
+    load = WORKLOADS[model]
+    steps = load.count // load.batch_size
 
     def seconds() -> float:
         start = time.perf_counter()
@@ -50,13 +69,13 @@ def report(epoch: Callable[[], object], steps: int, **more: float) -> None:
 
     first = seconds()
     before = cpu_seconds()
-    taken = sorted(seconds() / steps * 1e3 for _ in range(5))
-    cpu = (cpu_seconds() - before) / (5 * steps) * 1e3
+    taken = sorted(seconds() / steps * 1e3 for _ in range(load.epochs))
+    cpu = (cpu_seconds() - before) / (load.epochs * steps) * 1e3
     result = {
         **more,
         "first_epoch_s": round(first, 2),
         "step_ms": round(taken[0], 3),
-        "step_ms_median": round(taken[2], 3),
+        "step_ms_median": round(taken[len(taken) // 2], 3),
         "cpu_ms": round(cpu, 3),
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }

@@ -9,15 +9,12 @@ import json
 import sys
 import time
 
-import keras
-from epochs import BATCH_SIZE, EXAMPLES, data
-from fit_step import MODELS
-from keras import layers
+from epochs import BATCH_SIZE, data
+from fit_step import make
 
 name = sys.argv[1]
 x, y = (rows[:BATCH_SIZE] for rows in data(name))
-model = keras.Sequential([layers.Input(EXAMPLES[name][1]), *MODELS[name]()])
-model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+model = make(name)
 start = time.perf_counter()
 model.fit(x, y, batch_size=BATCH_SIZE, verbose=0)
 print(json.dumps({"first_step_s": round(time.perf_counter() - start, 3)}))

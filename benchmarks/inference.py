@@ -9,12 +9,10 @@ import json
 import sys
 import time
 
-import keras
 import numpy as np
 import tensorflow as tf
-from epochs import EXAMPLES, data
-from fit_step import MODELS
-from keras import layers
+from epochs import data
+from fit_step import make
 
 CALLS = 50
 
@@ -34,7 +32,7 @@ def best_ms(call):
 
 def main():
     name = sys.argv[1]
-    model = keras.Sequential([layers.Input(EXAMPLES[name][1]), *MODELS[name]()])
+    model = make(name)
     x = data(name)[0][:1]
     function = tf.function(lambda x: model(x, training=False)).get_concrete_function(
         tf.TensorSpec(x.shape, x.dtype)

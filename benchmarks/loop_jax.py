@@ -140,7 +140,7 @@ def main():
             *state[:], value, _ = step(*state, x[rows], y[rows])
         value.block_until_ready()
 
-    report(epoch, len(x) // BATCH_SIZE)
+    report(epoch, model)
 
 
 if __name__ == "__main__":

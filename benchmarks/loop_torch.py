@@ -80,7 +80,7 @@ def main():
             (logits.argmax(dim=1) == labels).float().mean()
         return loss.item()
 
-    report(epoch, len(x) // BATCH_SIZE)
+    report(epoch, name)
 
 
 if __name__ == "__main__":

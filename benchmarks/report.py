@@ -14,7 +14,10 @@ from pathlib import Path
 import numpy as np
 
 # Floating-point operations of a training step, in millions: products and convolutions, forward and backward.
-STEP_MFLOP = {"mlp": 105, "cnn": 524, "conv1d": 305, "cnn100": 70_978, "lstm": 1_751}
+STEP_MFLOP = {
+    "mlp": 105, "cnn": 524, "conv1d": 305, "cnn100": 70_978, "lstm": 1_751,
+    "resnet50": 370_171, "mobilenet_v2": 28_753, "transformer": 125_628,
+}  # fmt: skip
 COLORS = {
     "penstock": "#1f6feb",
     "tensorflow": "#e8872b",

@@ -26,7 +26,7 @@ def measure(name: str, devices: int) -> dict[str, float]:
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
     import keras
-    from epochs import EXAMPLES, data
+    from epochs import WORKLOADS, data
     from fit_step import MODELS
 
     keras.utils.set_random_seed(0)
@@ -36,7 +36,7 @@ def measure(name: str, devices: int) -> dict[str, float]:
     strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)]) if devices else None
     with strategy.scope() if strategy else tf.distribute.get_strategy().scope():
         layers = [each for each in MODELS[name]() if not isinstance(each, keras.layers.Dropout)]
-        model = keras.Sequential([keras.layers.Input(EXAMPLES[name][1]), *layers])
+        model = keras.Sequential([keras.layers.Input(WORKLOADS[name].shape), *layers])
         model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
     model.fit(x, y, batch_size=BATCH_SIZE, epochs=1, verbose=0)
     walls, cpus, loss = [], [], 0.0

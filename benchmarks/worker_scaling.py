@@ -22,7 +22,7 @@ def measure(name: str) -> dict[str, float]:
 
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     import keras
-    from epochs import EXAMPLES, data
+    from epochs import WORKLOADS, data
     from fit_step import MODELS
 
     keras.utils.set_random_seed(0)
@@ -32,7 +32,7 @@ def measure(name: str) -> dict[str, float]:
     batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH_SIZE, drop_remainder=True)
     with strategy.scope():
         layers = [each for each in MODELS[name]() if not isinstance(each, keras.layers.Dropout)]
-        model = keras.Sequential([keras.layers.Input(EXAMPLES[name][1]), *layers])
+        model = keras.Sequential([keras.layers.Input(WORKLOADS[name].shape), *layers])
         model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
     model.fit(batches, epochs=1, verbose=0)
     walls, cpus, loss = [], [], 0.0
