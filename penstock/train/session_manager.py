@@ -101,7 +101,7 @@ class SessionManager:
         """A session that is ready: restored from a checkpoint where there is one, else initialized.
 
         Args:
-          master: accepted.
+          master: the target of the session, as that of a server in this process.
           init_op, init_feed_dict: initialize the variables.
           saver, checkpoint_dir, checkpoint_filename_with_path: restore them.
           wait_for_checkpoint, max_wait_secs: whether, and how long, a checkpoint is waited for.
