@@ -3,8 +3,8 @@
     python -m benchmarks --tensorflow-python PATH [--torch-python PATH] [--rounds N] [PATTERN ...]
 
 A peer is TensorFlow or Keras on PyTorch (each with an interpreter of its own), Keras on JAX, or the same model written
-in JAX or PyTorch without Keras. A ratio below 1 means that Penstock needs less. The page is written only where all
-benchmarks ran.
+in JAX or PyTorch without Keras. A ratio below 1 means that Penstock needs less. What is measured goes to
+docs/benchmarks.json, benchmark by benchmark, and the page shows what is there.
 """
 
 from __future__ import annotations
@@ -126,16 +126,12 @@ def main() -> None:
     parser.add_argument("patterns", nargs="*", default=["*"], help="which benchmarks (fit_step*)")
     options = parser.parse_args()
     interpreters = Interpreters(options.tensorflow_python, options.torch_python)
-    results = {
-        benchmark.name: compare(benchmark, interpreters, options.rounds)
-        for benchmark in BENCHMARKS
-        if any(fnmatch.fnmatch(benchmark.name, pattern) for pattern in options.patterns)
-    }
-    if len(results) == len(BENCHMARKS):
-        packages = report.versions(options.tensorflow_python, options.torch_python)
-        report.write(
-            HERE.parent / "docs", results, {each.name: each.numbers for each in BENCHMARKS}, packages
-        )
+    packages = report.versions(options.tensorflow_python, options.torch_python)
+    for benchmark in BENCHMARKS:
+        if any(fnmatch.fnmatch(benchmark.name, pattern) for pattern in options.patterns):
+            engines = compare(benchmark, interpreters, options.rounds)
+            report.record(HERE.parent / "docs", benchmark.name, engines, packages)
+    report.write(HERE.parent / "docs", {each.name: each.numbers for each in BENCHMARKS})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes what `python -m benchmarks` measured as a page with tables, and a chart of the training steps."""
+"""Keeps what `python -m benchmarks` measured, and writes it as a page with tables and a chart of the training steps."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ COLORS = {
 }
 
 Results = dict[str, dict[str, dict[str, float]]]  # benchmark -> engine -> number
+RECORDS = "benchmarks.json"  # benchmark -> "engines", and where and when they were measured
 
 
 def peak_gflops() -> float:
@@ -128,23 +129,46 @@ def chart(results: Results) -> str:
     )
 
 
-def write(folder: Path, results: Results, numbers: dict[str, tuple[str, ...]], packages: str) -> None:
-    """Writes `benchmarks.md`, `benchmarks.svg` and the raw numbers, `benchmarks.json`, into a folder."""
+def read(folder: Path) -> dict[str, dict]:
+    """What has been measured so far."""
+    file = folder / RECORDS
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def record(folder: Path, name: str, engines: dict[str, dict[str, float]], packages: str) -> None:
+    """Keeps what a benchmark measured, with machine, day and load."""
+    measured = {
+        "on": f"{machine()}; {packages}",
+        "day": str(datetime.date.today()),
+        "load": round(os.getloadavg()[2], 1),
+        "peak_gflops": round(peak_gflops()),
+        "engines": engines,
+    }
+    aside = folder / f"{RECORDS}.new"
+    aside.write_text(json.dumps(read(folder) | {name: measured}, indent=1) + "\n")
+    aside.replace(folder / RECORDS)
+
+
+def write(folder: Path, numbers: dict[str, tuple[str, ...]]) -> None:
+    """Writes `benchmarks.md` and `benchmarks.svg` from the records of a folder."""
+    records = {name: each for name, each in read(folder).items() if name in numbers}
+    records = {name: records[name] for name in numbers if name in records}
+    results = {name: each["engines"] for name, each in records.items()}
     rows = [
         "# Benchmarks",
         "",
-        f"Measured by `make bench` on {datetime.date.today()}: {machine()}; load average {os.getloadavg()[0]:.1f}.",
-        f"{packages}.",
-        "",
-        "Every program ran under every engine in turn, several times; the numbers are the best ones. *Ratio* is Penstock",
-        "over the fastest peer: below 1, Penstock needs less.",
+        "Written by `make bench`; do not edit. Every program ran under every engine in turn; the numbers are the best ones.",
+        "*Ratio* is Penstock over the fastest peer: below 1, Penstock needs less. `jax` and `torch` are the same model",
+        "written without Keras.",
         "",
         "![Training steps](benchmarks.svg)",
         "",
     ]
-    for name, engines in results.items():
-        rows += table(name, engines, numbers[name])
-    rows += limits(results, peak_gflops())
+    for place in dict.fromkeys(each["on"] for each in records.values()):
+        rows += [f"Measured on {place}.", ""]
+    for name, each in records.items():
+        rows += table(name, each["engines"], numbers[name])
+        rows += [f"{each['day']}, load average of the 15 minutes before: {each['load']}.", ""]
+    rows += limits(results, max((each["peak_gflops"] for each in records.values()), default=1.0))
     (folder / "benchmarks.md").write_text("\n".join(rows))
     (folder / "benchmarks.svg").write_text(chart(results))
-    (folder / "benchmarks.json").write_text(json.dumps(results, indent=1) + "\n")
