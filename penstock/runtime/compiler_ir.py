@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from penstock.runtime.executor import CompiledPiece, executor_of, to_raw
+from penstock.runtime.compiled_piece import CompiledPiece
+from penstock.runtime.executor import executor_of, to_raw
 
 # `stage` of `experimental_get_compiler_ir` -> text of a `jax.stages.Lowered`.
 _STAGES = {
@@ -39,9 +40,7 @@ def compiler_ir(concrete: Any, tensors: Sequence[Any], stage: str) -> str:
             f"{concrete.name} is not one compiled program: it runs {host[:10]} in {len(steps)} steps."
         )
     (step,) = steps
-    piece = (
-        step if isinstance(step, CompiledPiece) else CompiledPiece(executor, step.operations, step.leaving)
-    )
+    piece = step if isinstance(step, CompiledPiece) else step.compiled()
     values = [to_raw(each) for each in (*tensors, *concrete.captured_inputs)]
     return _STAGES[stage](piece.lower(executor.environment(values)))
 
@@ -59,9 +58,7 @@ def compiled_summary(graph: Any) -> str | None:
     if len(pieces) != 1 or len(executor.steps) != 1:
         return None
     (step,) = pieces
-    piece = (
-        step if isinstance(step, CompiledPiece) else CompiledPiece(executor, step.operations, step.leaving)
-    )
+    piece = step if isinstance(step, CompiledPiece) else step.compiled()
     values = [
         to_raw(captured[id(each)])
         if id(each) in captured

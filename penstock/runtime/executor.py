@@ -13,31 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine import context
 from penstock.engine.context import process, thread
-from penstock.engine.execute import explain, run_kernel
-from penstock.engine.resources import State
-from penstock.engine.sharding import ShardedState, constrained, is_spread
 from penstock.engine.static_value import is_static
-from penstock.engine.xla import jax, jit, jnp, wide_types
-from penstock.ops.tensor_list_kernels import register_pytree
-from penstock.runtime import fusion
-from penstock.runtime.compile_notice import announced
-from penstock.runtime.held_calls import HeldCalls, Repetition, value_of
+from penstock.engine.xla import jax
+from penstock.runtime.compiled_piece import CompiledPiece
+from penstock.runtime.host_steps import CheckStep, HostControlFlow, HostPiece, HostStep
 from penstock.runtime.lowering import (
-    Failure,
-    Lowering,
     NotCompilableError,
-    StateProxy,
-    as_array,
-    at_line,
-    checks,
     nested_graphs,
     pruned,
     streams,
     written_tensors,
 )  # fmt: skip
-from penstock.runtime.worker_programs import UnequalWorkers, WorkerProgram, meeting_operations
+from penstock.runtime.worker_programs import UnequalWorkers
 from penstock.types import dtypes, errors
 from penstock.types.tensors import EagerTensor
 
@@ -174,16 +162,16 @@ class Executor:
                     if id(tensor) in wanted or users.get(id(tensor), set()) - inside
                 ]
                 kind = HostPiece if _is_tiny(pieces[level], leaving) else CompiledPiece
-                steps.append(kind(self, pieces[level], leaving))
+                steps.append(kind(self._slots, self._template, pieces[level], leaving))
             steps.extend(self._host_step(operation, needing_host) for operation in host.get(level, ()))
         return steps
 
     def _host_step(self, operation: Any, needing_host: set[int]) -> Callable[[list], None]:
         if operation.definition.nested:
-            return HostControlFlow(self, operation)
+            return HostControlFlow(self._slots, operation, self._prefer_host)
         if operation.definition.check is not None and not self._on_host(operation, needing_host):
-            return CheckStep(self, operation)
-        return HostStep(self, operation)
+            return CheckStep(self._slots, operation)
+        return HostStep(self._slots, operation)
 
     @staticmethod
     def _delay(order: list[tuple[Any, list[int]]], stage: dict[int, tuple[int, bool]]) -> None:
@@ -350,356 +338,6 @@ def _effect_keys(operation: Any) -> list[int]:
     elif not keys and definition.stateful and operation.outputs == [] and operation.type != "NoOp":
         keys.append(0)
     return keys
-
-
-class _Binding:
-    """A compiled piece together with the states it currently works on."""
-
-    __slots__ = ("objects", "written", "read", "program", "repetition")
-
-    def __init__(
-        self, objects: list, written: list[State], read: list[State], step: Callable, program: Callable
-    ):
-        self.objects, self.written, self.read, self.program = objects, written, read, program
-        self.repetition = Repetition(step, self.run, (*written, *read)) if written else None
-
-    def run(self, arguments: list, program: Callable | None = None) -> list:
-        """The results of the piece's program, or of another one that works on the same states."""
-        program = self.program if program is None else program
-        if not self.read and not self.written:
-            return program([], [], arguments)[0]
-        with process.state_lock:
-            results, assigned = program(
-                [state.value for state in self.written], [state.value for state in self.read], arguments
-            )
-            for state, value in zip(self.written, assigned):
-                state.value = value
-        return results
-
-
-class CompiledPiece:
-    """Operations that run as one XLA program. Calling it computes from, and into, an executor's values."""
-
-    def __init__(self, executor: Executor, operations: list[Any], leaving: list[Any]):
-        self.operations, self.leaving = operations, leaving
-        slots = executor._slots
-        inside = {id(tensor) for operation in operations for tensor in operation.outputs}
-        entering: dict[int, Any] = {}
-        for operation in operations:
-            for each in operation.inputs:
-                if id(each) not in inside:
-                    entering[id(each)] = each
-        resources = [each for each in entering.values() if each.dtype is dtypes.resource]
-        self._resources = resources
-        self._resource_slots = [slots[id(each)] for each in resources]
-        template = executor._template
-        self._constants = {
-            id(each): template[slots[id(each)]]
-            for each in entering.values()
-            if template[slots[id(each)]] is not None
-        }
-        self._entering = [
-            each
-            for each in entering.values()
-            if each.dtype is not dtypes.resource and id(each) not in self._constants
-        ]
-        self._entering_slots = [slots[id(each)] for each in self._entering]
-        self._leaving_slots = [slots[id(each)] for each in leaving]
-        self._written = {id(each) for operation in operations for each in written_tensors(operation)}
-        self._streams = _streams_of(operations)
-        nested = [graph for each in operations if each.definition.nested for graph in nested_graphs(each)]
-        self._checks = checks(nested)
-        self._programs: dict[tuple, tuple[Callable, Callable]] = {}  # the step and its program
-        self._binding: _Binding | None = None
-
-    def __call__(self, env: list) -> None:
-        objects = [env[slot] for slot in self._resource_slots]
-        binding = self._binding
-        if binding is None or binding.objects != objects:
-            binding = self._binding = self._bind(objects)
-        arguments = [env[slot] for slot in self._entering_slots]
-        held = thread.held_calls
-        results = binding.run(arguments) if held is None else self._in_loop(held, binding, arguments)
-        for slot, value in zip(self._leaving_slots, results):
-            env[slot] = value
-        if self._checks and (number := int(results[-1])):
-            raise _failure_of(self._checks[number - 1])
-
-    def _in_loop(self, held: HeldCalls, binding: _Binding, arguments: list) -> Sequence[Any]:
-        """The results of a call in a loop on the host, or promises of them."""
-        arguments = [value_of(each) for each in arguments]
-        repeats = binding.repetition is not None and not self._checks and process.workers is None
-        results = held.take(binding.repetition, arguments, len(self.leaving)) if repeats else None
-        if results is None:
-            held.before_use((*binding.written, *binding.read))
-            results = binding.run(arguments)
-            if repeats:
-                binding.repetition.note(arguments)
-        return results
-
-    def lower(self, env: list) -> Any:
-        """The program for the values in `env`, traced but not compiled (a `jax.stages.Lowered`)."""
-        binding = self._bind([env[slot] for slot in self._resource_slots])
-        written, read = ([state.value for state in states] for states in (binding.written, binding.read))
-        with wide_types():
-            return binding.program.program.lower(written, read, [env[slot] for slot in self._entering_slots])
-
-    def _bind(self, objects: list) -> _Binding:
-        """The program for the states that the resource inputs hold (equal ones are one state), compiled on its call."""
-        for tensor, each in zip(self._resources, objects):
-            if getattr(each, "elsewhere", None) is not None and not isinstance(each, ShardedState):
-                user = next(op for op in self.operations if any(x is tensor for x in op.inputs))
-                raise NotCompilableError(user, "has a state that lives elsewhere")
-            if not isinstance(each, State):
-                raise errors.InvalidArgumentError(
-                    None, tensor.op, f"{tensor.name}: expected a variable, got {each!r}"
-                )  # fmt: skip
-        distinct = {id(each): each for each in (*objects, *self._streams)}
-        written_ids = {
-            id(each) for tensor, each in zip(self._resources, objects) if id(tensor) in self._written
-        }
-        written_ids.update(id(each) for each in self._streams)
-        written = [each for key, each in distinct.items() if key in written_ids]
-        read = [each for key, each in distinct.items() if key not in written_ids]
-        order = {id(each): index for index, each in enumerate((*written, *read))}
-        shardings = tuple(getattr(each, "sharding", None) for each in written)
-        pattern = (len(written), tuple(order[id(each)] for each in objects), shardings)
-        if pattern not in self._programs:
-            step = self._step(objects, written, read)
-            self._programs[pattern] = (step, self._program(step))
-        return _Binding(objects, written, read, *self._programs[pattern])
-
-    def _step(self, objects: list, written: list[State], read: list[State]) -> Callable:
-        """`step(written values, read values, arguments) -> (results, assigned values)`, to be traced."""
-        fused = fusion.find(self.operations, self.leaving)
-
-        def run(written_values: list, read_values: list, arguments: list) -> tuple[list, list]:
-            proxies = {
-                id(state): StateProxy(state, value)
-                for state, value in zip((*written, *read), (*written_values, *read_values))
-            }
-            values = dict(self._constants)
-            values.update((id(tensor), value) for tensor, value in zip(self._entering, arguments))
-            values.update((id(tensor), proxies[id(each)]) for tensor, each in zip(self._resources, objects))
-            with context.building(None), context.tapes_stopped():
-                failure = Failure(self._checks) if self._checks else None
-                Lowering(proxies, failure, fused).run(self.operations, values)
-            assigned = [
-                constrained(proxies[id(state)].value, getattr(state, "sharding", None)) for state in written
-            ]
-            owned = {id(value) for value in (*assigned, *read_values)}
-            results = []
-            for tensor in self.leaving:
-                value = as_array(values[id(tensor)], tensor.dtype)
-                # A state's buffer is donated later: a result must not be the same buffer.
-                results.append(jnp.copy(value) if id(value) in owned else value)
-            if failure is not None:
-                results.append(failure.value)
-            return results, assigned
-
-        return run
-
-    def _program(self, step: Callable) -> Callable:
-        """The step compiled at its first call; the values that are written are donated."""
-        register_pytree()
-        if process.workers is not None and (meeting := meeting_operations(self.operations)):
-            fixed = all(each.shape.is_fully_defined() for each in self._entering)
-            return WorkerProgram(step, meeting, fixed, self._describe())
-        return announced(jit(step, donate_argnums=(0,)), self._describe)
-
-    def _describe(self) -> str:
-        graph = self.operations[0].graph
-        return f"{getattr(graph, 'name', None) or 'a graph'} ({len(self.operations)} operations)"
-
-
-def _streams_of(operations: Sequence[Any]) -> list[State]:
-    found: dict[int, State] = {}
-    for operation in operations:
-        stream = operation.attrs.get("_stream")
-        if stream is not None:
-            found[id(stream)] = stream
-        if operation.definition.nested:
-            found.update((id(each), each) for each in streams(nested_graphs(operation)))
-    return list(found.values())
-
-
-class HostPiece:
-    """A few small operations, called one after the other with NumPy: for pieces that are not worth an XLA call."""
-
-    def __init__(self, executor: Executor, operations: list[Any], leaving: list[Any]):
-        self.operations, self.leaving = operations, leaving
-        self._executor = executor
-        self._compiled: CompiledPiece | None = None  # for values that are spread over a mesh
-        slots = executor._slots
-        template = executor._template
-        inside = {id(each) for operation in operations for each in operation.outputs}
-        entering = {
-            id(each): each for operation in operations for each in operation.inputs if id(each) not in inside
-        }
-        self._states = [slots[key] for key, each in entering.items() if each.dtype is dtypes.resource]
-        self._arrays = [
-            slots[key]
-            for key, each in entering.items()
-            if each.dtype is not dtypes.resource and template[slots[key]] is None
-        ]
-        self._calls = [
-            (
-                operation.definition.numpy_body,
-                [slots[id(each)] for each in operation.inputs],
-                operation.definition.attrs_for_kernel(operation.attrs),
-                slots[id(operation.outputs[0])] if operation.outputs else -1,
-            )
-            for operation in operations
-        ]
-
-    def __call__(self, env: list) -> None:
-        if process.meshes and self._is_spread(env):
-            if self._compiled is None:
-                self._compiled = CompiledPiece(self._executor, self.operations, self.leaving)
-            self._compiled(env)
-        elif self._states:
-            if thread.held_calls is not None:
-                thread.held_calls.before_use(env[slot] for slot in self._states)
-            with process.state_lock:
-                self._run(env)
-        else:
-            self._run(env)
-
-    def _is_spread(self, env: list) -> bool:
-        return any(isinstance(env[slot], ShardedState) for slot in self._states) or any(
-            is_spread(env[slot]) for slot in self._arrays
-        )
-
-    def _run(self, env: list) -> None:
-        for slot in self._arrays:
-            if type(env[slot]) is not np.ndarray:
-                env[slot] = np.asarray(env[slot])
-        for slot in self._states:
-            state = env[slot]
-            if type(state) is State and type(state.value) is not np.ndarray and state.value is not None:
-                state.value = np.asarray(state.value)
-        done = 0
-        try:
-            for body, inputs, attrs, output in self._calls:
-                result = body(*[env[slot] for slot in inputs], **attrs)
-                if output >= 0:
-                    env[output] = result
-                done += 1
-        except (ValueError, IndexError) as error:
-            operation = self.operations[done]
-            values = [env[slot] for slot in self._calls[done][1]]
-            flat = [_eager(value, each.dtype) for value, each in zip(values, operation.inputs)]
-            raise at_line(operation, explain(operation.definition, flat, operation.attrs, error)) from error
-
-
-class HostStep:
-    """One operation that runs on the host."""
-
-    def __init__(self, executor: Executor, operation: Any):
-        self.operations = [operation]
-        self._operation = operation
-        self._definition = operation.definition
-        self._attrs = operation.definition.attrs_for_kernel(operation.attrs)
-        slots = executor._slots
-        self._input_slots = [slots[id(each)] for each in operation.inputs]
-        self._output_slots = [slots[id(each)] for each in operation.outputs]
-        self._dtypes = [each.dtype for each in operation.inputs]
-        # Lists and optionals hold values without looking at them: no waiting for the device. But positions and sizes
-        # (the inputs whose dtype the signature fixes) must be known.
-        takes_any = any(each.dtype is dtypes.variant for each in (*operation.inputs, *operation.outputs))
-        signature = operation.definition.signature
-        if not takes_any:
-            self._looks_at = [True] * len(operation.inputs)
-        elif signature.has_list_inputs:
-            self._looks_at = [False] * len(operation.inputs)
-        else:
-            self._looks_at = [each.type in (dtypes.int32, dtypes.int64) for each in signature.inputs]
-
-    def __call__(self, env: list) -> None:
-        values = [env[slot] for slot in self._input_slots]
-        if thread.held_calls is None:
-            self._run(env, values)
-        else:
-            with thread.held_calls.around(self._operation, values) as values:
-                self._run(env, values)
-
-    def _run(self, env: list, values: list) -> None:
-        definition = self._definition
-        body = definition.numpy_body
-        try:
-            if body is not None:
-                values = [
-                    _on_host(value) if looks_at and not is_static(value) else value
-                    for value, looks_at in zip(values, self._looks_at)
-                ]
-                results = body(*definition.group(values, self._operation.attrs), **self._attrs)
-            else:
-                flat = [_eager(value, dtype) for value, dtype in zip(values, self._dtypes)]
-                results = run_kernel(
-                    definition, definition.group(flat, self._operation.attrs), flat, self._attrs
-                )
-        except (ValueError, IndexError) as error:
-            flat = [_eager(value, dtype) for value, dtype in zip(values, self._dtypes)]
-            raise at_line(self._operation, explain(definition, flat, self._operation.attrs, error)) from error
-        if definition.signature.single_output:
-            env[self._output_slots[0]] = results
-        else:
-            for slot, value in zip(self._output_slots, results or ()):
-                env[slot] = value
-
-
-def _failure_of(operation: Any) -> errors.OpError:
-    """The error for a check inside a compiled branch or loop, where only the known inputs are at hand."""
-    definition = operation.definition
-    known = [each.op.attrs["value"] if each.op.type == "Const" else None for each in operation.inputs]
-    attrs = definition.attrs_for_kernel(operation.attrs)
-    return at_line(operation, definition.check.error(*definition.group(known, operation.attrs), **attrs))
-
-
-class CheckStep:
-    """The check of an operation whose compiled piece has run: it raises, or does nothing."""
-
-    def __init__(self, executor: Executor, operation: Any):
-        self.operations = [operation]
-        self._operation = operation
-        self._attrs = operation.definition.attrs_for_kernel(operation.attrs)
-        self._input_slots = [executor._slots[id(each)] for each in operation.inputs]
-
-    def __call__(self, env: list) -> None:
-        definition = self._operation.definition
-        values = [value_of(env[slot]) for slot in self._input_slots]
-        inputs = definition.group(values, self._operation.attrs)
-        if definition.check.fails(np, *inputs, **self._attrs):
-            raise at_line(self._operation, definition.check.error(*inputs, **self._attrs))
-
-
-class HostControlFlow:
-    """A branch or loop that runs on the host, its bodies by executors of their own."""
-
-    def __init__(self, executor: Executor, operation: Any):
-        self.operations = [operation]
-        self._operation = operation
-        slots = executor._slots
-        self._prefer_host = executor._prefer_host
-        self._input_slots = [slots[id(each)] for each in operation.inputs]
-        self._output_slots = [slots[id(each)] for each in operation.outputs]
-
-    def __call__(self, env: list) -> None:
-        from penstock.runtime.control_flow import run_on_host
-
-        values = [env[slot] for slot in self._input_slots]
-        for slot, value in zip(self._output_slots, run_on_host(self._operation, values, self._prefer_host)):
-            env[slot] = value
-
-
-def _on_host(value: Any) -> Any:
-    return np.asarray(value) if isinstance(value, jax.Array) else value
-
-
-def _eager(value: Any, dtype: Any) -> EagerTensor:
-    if is_static(value) or not isinstance(value, jax.Array):
-        return EagerTensor(value, dtype)
-    return EagerTensor.from_jax(value, dtype)
 
 
 def executor_of(graph: Any, prefer_host: bool = False) -> Executor:

@@ -118,7 +118,8 @@ def test_eager_and_traced_gradients_agree(function):
 
 
 def test_a_gradient_inside_the_function_compiles_to_one_piece():
-    from penstock.runtime.executor import CompiledPiece, executor_of
+    from penstock.runtime.compiled_piece import CompiledPiece
+    from penstock.runtime.executor import executor_of
 
     @tf.function
     def step(x):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import penstock as tf
-from penstock.runtime.executor import CheckStep, CompiledPiece, executor_of
+from penstock.runtime.compiled_piece import CompiledPiece
+from penstock.runtime.executor import executor_of
+from penstock.runtime.host_steps import CheckStep
 
 d = tf.debugging
 v1 = tf.compat.v1

@@ -238,7 +238,9 @@ def test_one_variable_by_two_ways():
 
 
 def test_host_ops_split_the_program():
-    from penstock.runtime.executor import CompiledPiece, HostStep, executor_of
+    from penstock.runtime.compiled_piece import CompiledPiece
+    from penstock.runtime.executor import executor_of
+    from penstock.runtime.host_steps import HostStep
 
     @tf.function
     def f(x):

@@ -1,0 +1,215 @@
+"""A compiled piece of a graph: operations that run as one XLA program, which reads and assigns states.
+
+The program is made for the states that the piece works on; other states with the same shapes share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from penstock.engine import context
+from penstock.engine.context import process, thread
+from penstock.engine.resources import State
+from penstock.engine.sharding import ShardedState, constrained
+from penstock.engine.xla import jit, jnp, wide_types
+from penstock.ops.tensor_list_kernels import register_pytree
+from penstock.runtime import fusion
+from penstock.runtime.compile_notice import announced
+from penstock.runtime.held_calls import HeldCalls, Repetition, value_of
+from penstock.runtime.lowering import (
+    Failure,
+    Lowering,
+    NotCompilableError,
+    StateProxy,
+    as_array,
+    at_line,
+    checks,
+    nested_graphs,
+    streams,
+    written_tensors,
+)  # fmt: skip
+from penstock.runtime.worker_programs import WorkerProgram, meeting_operations
+from penstock.types import dtypes, errors
+
+
+class _Binding:
+    """A compiled piece together with the states it currently works on."""
+
+    __slots__ = ("objects", "written", "read", "program", "repetition")
+
+    def __init__(
+        self, objects: list, written: list[State], read: list[State], step: Callable, program: Callable
+    ):
+        self.objects, self.written, self.read, self.program = objects, written, read, program
+        self.repetition = Repetition(step, self.run, (*written, *read)) if written else None
+
+    def run(self, arguments: list, program: Callable | None = None) -> list:
+        """The results of the piece's program, or of another one that works on the same states."""
+        program = self.program if program is None else program
+        if not self.read and not self.written:
+            return program([], [], arguments)[0]
+        with process.state_lock:
+            results, assigned = program(
+                [state.value for state in self.written], [state.value for state in self.read], arguments
+            )
+            for state, value in zip(self.written, assigned):
+                state.value = value
+        return results
+
+
+class CompiledPiece:
+    """Operations that run as one XLA program. Calling it computes from, and into, an executor's values.
+
+    Args:
+      slots: where the value of each tensor is, by its id. template: the known values.
+      operations: those of the piece. leaving: the tensors that others need.
+    """
+
+    def __init__(self, slots: dict[int, int], template: list[Any], operations: list[Any], leaving: list[Any]):
+        self.operations, self.leaving = operations, leaving
+        inside = {id(tensor) for operation in operations for tensor in operation.outputs}
+        entering: dict[int, Any] = {}
+        for operation in operations:
+            for each in operation.inputs:
+                if id(each) not in inside:
+                    entering[id(each)] = each
+        resources = [each for each in entering.values() if each.dtype is dtypes.resource]
+        self._resources = resources
+        self._resource_slots = [slots[id(each)] for each in resources]
+        self._constants = {
+            id(each): template[slots[id(each)]]
+            for each in entering.values()
+            if template[slots[id(each)]] is not None
+        }
+        self._entering = [
+            each
+            for each in entering.values()
+            if each.dtype is not dtypes.resource and id(each) not in self._constants
+        ]
+        self._entering_slots = [slots[id(each)] for each in self._entering]
+        self._leaving_slots = [slots[id(each)] for each in leaving]
+        self._written = {id(each) for operation in operations for each in written_tensors(operation)}
+        self._streams = _streams_of(operations)
+        nested = [graph for each in operations if each.definition.nested for graph in nested_graphs(each)]
+        self._checks = checks(nested)
+        self._programs: dict[tuple, tuple[Callable, Callable]] = {}  # the step and its program
+        self._binding: _Binding | None = None
+
+    def __call__(self, env: list) -> None:
+        objects = [env[slot] for slot in self._resource_slots]
+        binding = self._binding
+        if binding is None or binding.objects != objects:
+            binding = self._binding = self._bind(objects)
+        arguments = [env[slot] for slot in self._entering_slots]
+        held = thread.held_calls
+        results = binding.run(arguments) if held is None else self._in_loop(held, binding, arguments)
+        for slot, value in zip(self._leaving_slots, results):
+            env[slot] = value
+        if self._checks and (number := int(results[-1])):
+            raise _failure_of(self._checks[number - 1])
+
+    def _in_loop(self, held: HeldCalls, binding: _Binding, arguments: list) -> Sequence[Any]:
+        """The results of a call in a loop on the host, or promises of them."""
+        arguments = [value_of(each) for each in arguments]
+        repeats = binding.repetition is not None and not self._checks and process.workers is None
+        results = held.take(binding.repetition, arguments, len(self.leaving)) if repeats else None
+        if results is None:
+            held.before_use((*binding.written, *binding.read))
+            results = binding.run(arguments)
+            if repeats:
+                binding.repetition.note(arguments)
+        return results
+
+    def lower(self, env: list) -> Any:
+        """The program for the values in `env`, traced but not compiled (a `jax.stages.Lowered`)."""
+        binding = self._bind([env[slot] for slot in self._resource_slots])
+        written, read = ([state.value for state in states] for states in (binding.written, binding.read))
+        with wide_types():
+            return binding.program.program.lower(written, read, [env[slot] for slot in self._entering_slots])
+
+    def _bind(self, objects: list) -> _Binding:
+        """The program for the states that the resource inputs hold (equal ones are one state), compiled on its call."""
+        for tensor, each in zip(self._resources, objects):
+            if getattr(each, "elsewhere", None) is not None and not isinstance(each, ShardedState):
+                user = next(op for op in self.operations if any(x is tensor for x in op.inputs))
+                raise NotCompilableError(user, "has a state that lives elsewhere")
+            if not isinstance(each, State):
+                raise errors.InvalidArgumentError(
+                    None, tensor.op, f"{tensor.name}: expected a variable, got {each!r}"
+                )  # fmt: skip
+        distinct = {id(each): each for each in (*objects, *self._streams)}
+        written_ids = {
+            id(each) for tensor, each in zip(self._resources, objects) if id(tensor) in self._written
+        }
+        written_ids.update(id(each) for each in self._streams)
+        written = [each for key, each in distinct.items() if key in written_ids]
+        read = [each for key, each in distinct.items() if key not in written_ids]
+        order = {id(each): index for index, each in enumerate((*written, *read))}
+        shardings = tuple(getattr(each, "sharding", None) for each in written)
+        pattern = (len(written), tuple(order[id(each)] for each in objects), shardings)
+        if pattern not in self._programs:
+            step = self._step(objects, written, read)
+            self._programs[pattern] = (step, self._program(step))
+        return _Binding(objects, written, read, *self._programs[pattern])
+
+    def _step(self, objects: list, written: list[State], read: list[State]) -> Callable:
+        """`step(written values, read values, arguments) -> (results, assigned values)`, to be traced."""
+        fused = fusion.find(self.operations, self.leaving)
+
+        def run(written_values: list, read_values: list, arguments: list) -> tuple[list, list]:
+            proxies = {
+                id(state): StateProxy(state, value)
+                for state, value in zip((*written, *read), (*written_values, *read_values))
+            }
+            values = dict(self._constants)
+            values.update((id(tensor), value) for tensor, value in zip(self._entering, arguments))
+            values.update((id(tensor), proxies[id(each)]) for tensor, each in zip(self._resources, objects))
+            with context.building(None), context.tapes_stopped():
+                failure = Failure(self._checks) if self._checks else None
+                Lowering(proxies, failure, fused).run(self.operations, values)
+            assigned = [
+                constrained(proxies[id(state)].value, getattr(state, "sharding", None)) for state in written
+            ]
+            owned = {id(value) for value in (*assigned, *read_values)}
+            results = []
+            for tensor in self.leaving:
+                value = as_array(values[id(tensor)], tensor.dtype)
+                # A state's buffer is donated later: a result must not be the same buffer.
+                results.append(jnp.copy(value) if id(value) in owned else value)
+            if failure is not None:
+                results.append(failure.value)
+            return results, assigned
+
+        return run
+
+    def _program(self, step: Callable) -> Callable:
+        """The step compiled at its first call; the values that are written are donated."""
+        register_pytree()
+        if process.workers is not None and (meeting := meeting_operations(self.operations)):
+            fixed = all(each.shape.is_fully_defined() for each in self._entering)
+            return WorkerProgram(step, meeting, fixed, self._describe())
+        return announced(jit(step, donate_argnums=(0,)), self._describe)
+
+    def _describe(self) -> str:
+        graph = self.operations[0].graph
+        return f"{getattr(graph, 'name', None) or 'a graph'} ({len(self.operations)} operations)"
+
+
+def _streams_of(operations: Sequence[Any]) -> list[State]:
+    found: dict[int, State] = {}
+    for operation in operations:
+        stream = operation.attrs.get("_stream")
+        if stream is not None:
+            found[id(stream)] = stream
+        if operation.definition.nested:
+            found.update((id(each), each) for each in streams(nested_graphs(operation)))
+    return list(found.values())
+
+
+def _failure_of(operation: Any) -> errors.OpError:
+    """The error for a check inside a compiled branch or loop, where only the known inputs are at hand."""
+    definition = operation.definition
+    known = [each.op.attrs["value"] if each.op.type == "Const" else None for each in operation.inputs]
+    attrs = definition.attrs_for_kernel(operation.attrs)
+    return at_line(operation, definition.check.error(*definition.group(known, operation.attrs), **attrs))
