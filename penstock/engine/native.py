@@ -110,7 +110,9 @@ def _has_bfloat16() -> bool:
 def takes(*arrays: Any, bfloat16: bool = True) -> bool:
     """Whether a native kernel may get these arrays: float32 (or bfloat16), of known sizes, and not empty."""
     configure()
-    if process.accelerator or process.meshes or library() is None:  # XLA could not split a kernel over a mesh
+    if process.accelerator or library() is None:
+        return False
+    if any(mesh.size > 1 for mesh in process.meshes):  # XLA could not split a kernel over a mesh
         return False
     for array in arrays:
         if not all(isinstance(size, (int, np.integer)) and size > 0 for size in array.shape):

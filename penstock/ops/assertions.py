@@ -85,7 +85,7 @@ Summarized data: b'x:'
         if not condition:
             shown = "\n".join(_values_text(each, 3 if summarize is None else summarize) for each in data)
             raise errors.InvalidArgumentError(
-                None, None, f"Expected '{condition}' to be true. Summarized data: {shown}"
+                None, None, f"Expected '{condition!s}' to be true. Summarized data: {shown}"
             )
         return None
     condition = convert_to_tensor(condition)

@@ -9,6 +9,7 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.ops.arguments import index_vector
 from penstock.types import dtypes
+from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
 
 
@@ -39,7 +40,8 @@ def _shard_sizes(tables: list) -> list[Tensor]:
 
 
 def _rows_of(table: Any) -> Tensor:
-    rows = table.shape[0] if getattr(table, "shape", None) is not None and table.shape.rank else None
+    shape = TensorShape(getattr(table, "shape", None))
+    rows = shape[0] if shape.rank else None
     if rows is not None:  # a table need not be read for its size
         return convert_to_tensor(rows, dtypes.int64)
     return execute("Shape", (convert_to_tensor(table),), {"out_type": dtypes.int64})[0]

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import penstock as tf
@@ -16,7 +17,8 @@ HERE = pathlib.Path(__file__).parent
 @pytest.mark.parametrize("program", sorted(each.name for each in HERE.glob("four_devices_*.py")))
 def test_on_four_devices(program):
     """All tests of a file whose process splits the CPU into four devices."""
-    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", str(HERE / program)]
+    options = ["-q", "-n0", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib"]
+    command = [sys.executable, "-m", "pytest", *options, str(HERE / program)]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -25,6 +27,22 @@ def test_on_four_devices(program):
 @pytest.fixture
 def mesh():
     return dtensor.create_mesh([("x", 1), ("y", 1)], devices=["CPU:0"])
+
+
+def test_gradients_pass_changes_of_layout(mesh):
+    rows, whole = dtensor.Layout(["x", "unsharded"], mesh), dtensor.Layout.replicated(mesh, 2)
+    x = dtensor.copy_to_mesh(tf.constant([[1.0, 2.0], [3.0, 4.0]]), whole)
+
+    @tf.function
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = dtensor.relayout(x * x, rows)
+            z = dtensor.relayout_like(y * 3.0, x)
+            z = dtensor.call_with_layout(tf.sin, rows, z)
+        return tape.gradient(z, x)
+
+    np.testing.assert_allclose(gradient(x), 6 * x.numpy() * np.cos(3 * x.numpy() ** 2), rtol=1e-5)
 
 
 def test_clients_and_devices():
