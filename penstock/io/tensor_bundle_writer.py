@@ -71,9 +71,14 @@ class BundleWriter:
           dtype: by default that of the array, which does not tell quantized numbers from plain ones.
 
         Raises:
-          InvalidArgumentError: the name is empty or was added before.
+          InvalidArgumentError: the name is empty, is no UTF-8, or was added before.
         """
-        key = name.encode()
+        try:
+            key = name.encode()
+        except UnicodeEncodeError:
+            raise errors.InvalidArgumentError(
+                None, None, f"the name of a tensor is written as UTF-8, got {name!r}"
+            ) from None
         self._check_new(key, name)
         self._entries[key] = self._write(np.asarray(value), dtype)
 

@@ -162,7 +162,7 @@ def test_merging_needs_checkpoints(tmp_path):
         merge_bundles([tmp_path / "a"], tmp_path / "all", allow_missing=True)
 
 
-NAMES = st.text(st.characters(min_codepoint=1), min_size=1)
+NAMES = st.text(st.characters(min_codepoint=1, codec="utf-8"), min_size=1)
 ARRAYS = arrays.arrays(
     st.sampled_from([np.int64, np.bool_, np.complex64]), arrays.array_shapes(min_dims=0, max_side=4)
 )
@@ -177,6 +177,11 @@ def test_round_trip_of_anything(tmp_path_factory, values):
     assert sorted(reader.names(), key=str.encode) == sorted(values, key=str.encode)
     for name, value in values.items():
         np.testing.assert_array_equal(reader.read(name), value)
+
+
+def test_a_name_that_is_no_utf_8_is_refused(tmp_path):
+    with pytest.raises(errors.InvalidArgumentError, match="UTF-8"):
+        _write(str(tmp_path / "model"), **{"\ud800": np.zeros(1)})
 
 
 SMALL, ANY = st.integers(-2, 6), st.integers(-(2**63), 2**63 - 1)
