@@ -46,19 +46,29 @@ class UnavailableError(Exception):
     """Something that compiling needs is not here."""
 
 
+def compiler() -> str:
+    """The C++ compiler; whoever installs Penstock gets the packages that it needs besides.
+
+    Raises:
+      UnavailableError: there is none, or oneDNN has no packages for this machine.
+    """
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        raise UnavailableError("oneDNN's packages are for Linux on x86-64")
+    found = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")
+    if found is None:
+        raise UnavailableError("no C++ compiler was found")
+    return found
+
+
 def requirements() -> tuple[str, list[Path], Path]:
     """The compiler, the folders of headers, and that of oneDNN's library.
 
     Raises:
       UnavailableError: something is missing, and kernels cannot be compiled here.
     """
-    if sys.platform != "linux" or platform.machine() != "x86_64":
-        raise UnavailableError("oneDNN's packages are for Linux on x86-64")
-    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")
-    if compiler is None:
-        raise UnavailableError("no C++ compiler was found")
+    found = compiler()
     headers, libraries = _onednn()
-    return compiler, [_xla_headers(), headers], libraries
+    return found, [_xla_headers(), headers], libraries
 
 
 def build(library: Path = LIBRARY) -> Path:
@@ -71,19 +81,19 @@ def build(library: Path = LIBRARY) -> Path:
     newest = max(path.stat().st_mtime for path in [*sources, *SOURCES.glob("*.h"), Path(__file__)])
     if library.exists() and library.stat().st_mtime > newest:
         return library
-    compiler, headers, libraries = requirements()
+    program, headers, libraries = requirements()
     with tempfile.TemporaryDirectory() as folder:
         objects = [Path(folder, f"{source.stem}.o") for source in sources]
         include = [each for folder in headers for each in ("-isystem", str(folder))]
         commands = [
-            [compiler, *FLAGS, *include, "-c", str(source), "-o", str(made)]
+            [program, *FLAGS, *include, "-c", str(source), "-o", str(made)]
             for source, made in zip(sources, objects)
         ]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
             list(threads.map(_run, commands))
         linked = Path(folder, library.name)
         search = [f"-Wl,-rpath,{place}" for place in (INSTALLED_ONEDNN, Path(sys.prefix, "lib"))]
-        _run([compiler, *FLAGS, "-shared", "-o", str(linked), *map(str, objects), f"-L{libraries}",
+        _run([program, *FLAGS, "-shared", "-o", str(linked), *map(str, objects), f"-L{libraries}",
               "-l:libdnnl.so.3", "-pthread", "-Wl,-z,now", *search])  # fmt: skip
         library.parent.mkdir(parents=True, exist_ok=True)
         beside = library.with_suffix(f".{os.getpid()}")  # a process that has the old one loaded keeps it

@@ -236,7 +236,7 @@ def test_threads_end_when_an_iterator_is_dropped():
 
 
 def test_parquet(tmp_path):
-    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow
     from pyarrow import parquet
 
     table = pyarrow.table({"n": np.arange(5), "x": np.arange(5, dtype=np.float32) / 2, "name": list("abcde")})

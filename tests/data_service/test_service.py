@@ -7,7 +7,6 @@ import pytest
 
 import penstock as tf
 
-pytest.importorskip("ray")
 SERVICE = tf.data.experimental.service
 Dataset = tf.data.Dataset
 

@@ -4,8 +4,6 @@ import pytest
 
 import penstock as tf
 
-pytest.importorskip("penstock.data")
-
 
 def numbers(count):
     return tf.data.Dataset.range(count)
