@@ -78,6 +78,17 @@ for _name in (
         """Kept for programs that call it: control flow is always functional, and variables are always resources."""
 
 
+@export(v1=["experimental.output_all_intermediates"])
+def output_all_intermediates(state: bool | None) -> None:
+    """Kept for programs that call it: gradients of control flow never lack a value of the way forward.
+
+    In TensorFlow it says whether branches and loops give all values inside of them to a gradient that may be asked for later.
+
+    Args:
+      state: True, False, or None for the default.
+    """
+
+
 @export(v1=["control_flow_v2_enabled", "resource_variables_enabled"])
 def always_true() -> bool:
     """True: control flow is always functional, and variables are always resources."""

@@ -49,21 +49,22 @@ def _fixed(attrs: dict) -> Callable[[bytes], Records]:
 
 
 _SHARED = "container='', shared_name=''"
-for _kind, _attrs, _records, _serializable in (
-    ("WholeFileReader", _SHARED, lambda attrs: kinds.whole_file, True),
-    ("IdentityReader", _SHARED, lambda attrs: kinds.identity, True),
-    ("TFRecordReader", f"{_SHARED}, compression_type=''", _tfrecord, False),
-    ("TextLineReader", f"skip_header_lines=0, {_SHARED}", _lines, False),
+for _type, _attrs, _records, _serializable in (
+    ("WholeFileReaderV2", _SHARED, lambda attrs: kinds.whole_file, True),
+    ("IdentityReaderV2", _SHARED, lambda attrs: kinds.identity, True),
+    ("TFRecordReaderV2", f"{_SHARED}, compression_type=''", _tfrecord, False),
+    ("LMDBReader", _SHARED, lambda attrs: kinds.records_of_lmdb, False),
+    ("TextLineReaderV2", f"skip_header_lines=0, {_SHARED}", _lines, False),
     (
-        "FixedLengthRecordReader",
+        "FixedLengthRecordReaderV2",
         f"header_bytes=0, record_bytes, footer_bytes=0, hop_bytes=0, {_SHARED}, encoding=''",
         _fixed,
         False,
     ),
 ):
     op(
-        f"{_kind}V2(; {_attrs}) -> reader_handle: resource",
-        numpy=_maker(_kind, _records, _serializable),
+        f"{_type}(; {_attrs}) -> reader_handle: resource",
+        numpy=_maker(_type.removesuffix("V2"), _records, _serializable),
         shape=scalar,
         gradient=lambda call, dy: [],
         stateful=True,

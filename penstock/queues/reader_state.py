@@ -5,6 +5,7 @@ A kind of reader is a function from the name of a file to its records: pairs of 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -154,6 +155,34 @@ def records_of_tfrecord(path: bytes, compression: str) -> Records:
         for record in reader:
             yield b"%s:%d" % (path, offset), record
             offset += len(record) + OVERHEAD
+
+
+def records_of_lmdb(path: bytes) -> Records:
+    """The entries of an LMDB database, in the order of their keys.
+
+    Args:
+      path: the database: its folder, or its one file.
+
+    Raises:
+      NotFoundError: there is none.
+      DataLossError: the file is no LMDB database, or a damaged one.
+      ImportError: the package lmdb is not installed.
+    """
+    try:
+        import lmdb
+    except ImportError as error:
+        raise ImportError("LMDBReader needs lmdb: pip install penstock[lmdb]") from error
+    name = path.decode()
+    if not os.path.exists(name):
+        raise errors.NotFoundError(None, None, f"{name}: No such file or directory")
+    try:
+        with (
+            lmdb.open(name, subdir=os.path.isdir(name), readonly=True, lock=False, create=False) as database,
+            database.begin() as transaction,
+        ):
+            yield from transaction.cursor()
+    except lmdb.Error as error:
+        raise errors.DataLossError(None, None, f"{name}: {error}") from None
 
 
 def lines(path: bytes, skipped: int) -> Records:

@@ -179,3 +179,23 @@ class TFRecordReader(ReaderBase):
 
         attrs = {"compression_type": TFRecordOptions.get_compression_type_string(options)}
         super().__init__(make_resource("TFRecordReaderV2", attrs, name or "TFRecordReaderV2", None))
+
+
+@export(v1=["LMDBReader"])
+class LMDBReader(ReaderBase):
+    """Gives the entries of LMDB databases, in the order of their keys. It needs `pip install penstock[lmdb]`.
+
+    The queue names databases: the folder of each, or its one file.
+
+    Args:
+      name: the node's name in a graph.
+      options: TensorFlow's readers have options for compressed files; LMDB's files are not compressed.
+
+    Raises:
+      ValueError: there are options.
+    """
+
+    def __init__(self, name: str | None = None, options: Any = None) -> None:
+        if options is not None:
+            raise ValueError(f"LMDBReader: LMDB's files are not compressed, got options={options!r}")
+        super().__init__(make_resource("LMDBReader", {}, name or "LMDBReader", None))

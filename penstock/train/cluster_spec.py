@@ -45,7 +45,7 @@ def server_def_class() -> Any:
     return message_classes("tensorflow_server", _SERVER_SCHEMA, ("cluster", "config")).ServerDef
 
 
-export_on_demand(v1=["train.JobDef"])(_job_def_class)
+export_on_demand("train.JobDef")(_job_def_class)
 
 
 @export("train.ClusterSpec")

@@ -25,7 +25,7 @@ def pipeline_scope(name: str | None, default: str) -> Iterator[str]:
         yield scope
 
 
-@export(v1=["train.match_filenames_once", "io.match_filenames_once"])
+@export("io.match_filenames_once", v1=["train.match_filenames_once", "io.match_filenames_once"])
 def match_filenames_once(pattern: Any, name: str | None = None) -> Any:
     """A local variable with the names of the files that match a pattern when it is initialized.
 
@@ -36,7 +36,7 @@ def match_filenames_once(pattern: Any, name: str | None = None) -> Any:
     with pipeline_scope(name, "matching_filenames") as scope:
         return tf.compat.v1.Variable(
             tf.io.matching_files(pattern),
-            name=scope.rstrip("/").rpartition("/")[2],
+            name=scope,
             trainable=False,
             validate_shape=False,
             collections=[GraphKeys.LOCAL_VARIABLES],

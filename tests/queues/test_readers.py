@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+import lmdb
 import pytest
 
 import penstock as tf
@@ -152,3 +153,22 @@ def test_a_program_with_queue_runners(path):
             session.run([left, right])
         coordinator.request_stop()
         coordinator.join(threads)
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_lmdb(session, path, folder):
+    with lmdb.open(str(path), subdir=folder) as database, database.begin(write=True) as transaction:
+        transaction.put(b"b", b"2")
+        transaction.put(b"a", b"1")
+    reader = v1.LMDBReader()
+    fetch = reader.read(names(session, path, path))
+    assert drain(session, fetch) == [(b"a", b"1"), (b"b", b"2")] * 2
+    assert session.run(reader.num_work_units_completed()) == 2
+
+
+def test_lmdb_says_what_is_no_database(session, path):
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(E.DataLossError, match=str(path)):
+        session.run(v1.LMDBReader().read(names(session, path)))
+    with pytest.raises(E.NotFoundError, match="missing"):
+        session.run(v1.LMDBReader().read(names(session, path.with_name("missing"))))
