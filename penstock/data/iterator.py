@@ -210,6 +210,7 @@ class OwnedIterator(IteratorBase):
     def __init__(self, handle: Any, element_spec: Any):
         self._handle = handle
         self._element_spec = element_spec
+        self._spec = IteratorSpec(element_spec)
         self._layout = Layout(element_spec)
 
     @property
@@ -219,7 +220,11 @@ class OwnedIterator(IteratorBase):
 
     @property
     def _type_spec(self) -> IteratorSpec:
-        return IteratorSpec(self._element_spec)
+        return self._spec
+
+    @property
+    def _only_component(self) -> Any:
+        return self._handle
 
     def __iter__(self) -> OwnedIterator:
         return self
@@ -296,10 +301,11 @@ class OwnedIterator(IteratorBase):
 class IteratorSpec(TypeSpec):
     """The spec of an iterator."""
 
-    __slots__ = ("_element_spec",)
+    __slots__ = ("_element_spec", "_hash")
 
     def __init__(self, element_spec: Any):
         self._element_spec = element_spec
+        self._hash: int | None = None  # known once it was asked for: with each step that gets the iterator
 
     @property
     def value_type(self) -> type:
@@ -319,7 +325,9 @@ class IteratorSpec(TypeSpec):
         return OwnedIterator(components[0], self._element_spec)
 
     def __hash__(self) -> int:
-        return hash(tuple(str(each) for each in leaves(self._element_spec)))
+        if self._hash is None:
+            self._hash = hash(tuple(str(each) for each in leaves(self._element_spec)))
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, IteratorSpec) and self._element_spec == other._element_spec

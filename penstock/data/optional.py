@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from penstock.data.element import Layout, spec_of, to_structure
+from penstock.engine.context import thread
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
@@ -14,6 +15,7 @@ from penstock.types import dtypes, errors, nest
 from penstock.types.composite import CompositeTensor
 from penstock.types.shapes import TensorShape
 from penstock.types.specs import TensorSpec
+from penstock.types.tensors import EagerTensor
 from penstock.types.type_spec import TypeSpec
 
 
@@ -29,7 +31,7 @@ class OptionalValue:
         return "<no value>" if self.components is None else f"<optional of {len(self.components)} components>"
 
 
-def _value(optional: OptionalValue, *, output_types: Any, output_shapes: Any) -> list:
+def _value(optional: OptionalValue) -> list:
     if optional.components is None:
         raise errors.InvalidArgumentError(None, None, "The given optional does not have a value.")
     return optional.components
@@ -48,7 +50,7 @@ op(
 )
 op(
     "OptionalGetValue(optional: variant; output_types, output_shapes) -> components: *output_types",
-    numpy=_value,
+    numpy=lambda optional, *, output_types, output_shapes: _value(optional),
     shape=lambda call: [TensorShape(each) for each in call.attrs["output_shapes"]],
 )
 
@@ -64,9 +66,10 @@ class Optional(CompositeTensor):
       (np.True_, np.int32(42))
     """
 
-    def __init__(self, variant: Any, element_spec: Any):
+    def __init__(self, variant: Any, element_spec: Any, spec: OptionalSpec | None = None):
         self._variant_tensor = variant
         self._element_spec = element_spec
+        self._spec = spec  # which made it: it knows the layout of the values already
 
     @staticmethod
     def from_value(value: Any) -> Optional:
@@ -85,6 +88,8 @@ class Optional(CompositeTensor):
 
     def has_value(self, name: str | None = None) -> Any:
         """Whether there is a value (a bool scalar)."""
+        if (held := self._held()) is not None:
+            return EagerTensor(np.bool_(held.components is not None), dtypes.bool)
         return execute("OptionalHasValue", (self._variant_tensor,), None, name)
 
     def get_value(self, name: str | None = None) -> Any:
@@ -93,12 +98,22 @@ class Optional(CompositeTensor):
         Raises:
           InvalidArgumentError: there is none.
         """
-        layout = Layout(self._element_spec)
+        spec = self._spec
+        layout = (
+            spec.layout if spec and spec.element_spec is self._element_spec else Layout(self._element_spec)
+        )
+        if (held := self._held()) is not None:
+            return layout.pack(_value(held))
         attrs = {
             "output_types": list(layout.dtypes),
             "output_shapes": [each.shape for each in layout.flat_specs],
         }
         return layout.pack_tensors(execute("OptionalGetValue", (self._variant_tensor,), attrs, name))
+
+    def _held(self) -> OptionalValue | None:
+        """What the variant tensor holds, where that is known and no graph is being built."""
+        variant = self._variant_tensor
+        return variant._np if type(variant) is EagerTensor and thread.graph is None else None
 
     @property
     def element_spec(self) -> Any:
@@ -125,10 +140,23 @@ def _as_tensors(structure: Any) -> Any:
 class OptionalSpec(TypeSpec):
     """The spec of an `Optional`."""
 
-    __slots__ = ("_element_spec",)
+    __slots__ = ("_element_spec", "_layout")
 
     def __init__(self, element_spec: Any):
         self._element_spec = element_spec
+        self._layout: Layout | None = None
+
+    @property
+    def element_spec(self) -> Any:
+        """The specs of the value."""
+        return self._element_spec
+
+    @property
+    def layout(self) -> Layout:
+        """How the value lies in the optional."""
+        if self._layout is None:
+            self._layout = Layout(self._element_spec)
+        return self._layout
 
     @property
     def value_type(self) -> type:
@@ -150,7 +178,7 @@ class OptionalSpec(TypeSpec):
         return value._variant_tensor
 
     def _from_components(self, components: Any) -> Optional:
-        return Optional(components, self._element_spec)
+        return Optional(components, self._element_spec, self)
 
     def __hash__(self) -> int:
         return hash("OptionalSpec")

@@ -66,13 +66,14 @@ class _Group:
 
     def merge(self, other: _Group) -> Any:
         """These options with those that `other` sets."""
-        merged = copy.deepcopy(self)
+        merged = copy.copy(self)
         for name in self._types:
-            mine, theirs = getattr(merged, name), getattr(other, name)
-            if isinstance(theirs, _Group) and mine is not None:
-                object.__setattr__(merged, name, mine.merge(theirs))
-            elif theirs is not None:
-                object.__setattr__(merged, name, copy.deepcopy(theirs))
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if isinstance(mine, _Group) and isinstance(theirs, _Group):
+                value = mine.merge(theirs)
+            else:
+                value = copy.deepcopy(mine if theirs is None else theirs)
+            object.__setattr__(merged, name, value)
         return merged
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from penstock.data.dataset import INFINITE, UNKNOWN, Dataset, count_of
 from penstock.data.iteration import Iteration
 from penstock.data.options import Options
+from penstock.data.sources import Tensors
 from penstock.types import errors
 
 _ANY = -(2**62)  # negative counts mean: all
@@ -29,6 +30,12 @@ class Repeat(Dataset):
         number, some = at.kept.get("number", 0), at.kept.get("some", False)
         at.keep(lambda: {"number": number, "some": some})
         if count == 0:
+            return
+        source = self._parents[0]
+        if isinstance(source, Tensors):  # Keras repeats its arrays as often as there are batches
+            while number < count or count < 0:
+                number += 1
+                yield source.element(at)
             return
         elements = at.input()
         while True:

@@ -45,7 +45,11 @@ class Tensors(Dataset):
         at.keep(lambda: {"given": given[0]})
         if not given[0]:
             given[0] = True
-            yield [at.value(each) for each in self._flat]
+            yield self.element(at)
+
+    def element(self, at: Iteration) -> list:
+        """The element."""
+        return [at.value(each) for each in self._flat]
 
     def _size(self) -> int:
         return 1

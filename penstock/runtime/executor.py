@@ -357,6 +357,12 @@ def to_raw(tensor: EagerTensor) -> Any:
 def to_tensor(value: Any, dtype: Any) -> EagerTensor:
     """An eager tensor around a value that an executor returned."""
     kind = type(value)
-    if kind is np.ndarray or isinstance(value, np.generic) or not isinstance(value, jax.Array):
-        return EagerTensor(value, dtype)
-    return EagerTensor.from_jax(value, dtype)
+    of_jax = _OF_JAX.get(kind)
+    if of_jax is None:
+        of_jax = _OF_JAX[kind] = not isinstance(value, (np.ndarray, np.generic)) and isinstance(
+            value, jax.Array
+        )
+    return EagerTensor.from_jax(value, dtype) if of_jax else EagerTensor(value, dtype)
+
+
+_OF_JAX: dict[type, bool] = {}  # classes of values met so far -> whether they are arrays of JAX's

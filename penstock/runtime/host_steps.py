@@ -106,7 +106,7 @@ class HostStep:
         takes_any = any(each.dtype is dtypes.variant for each in (*operation.inputs, *operation.outputs))
         signature = operation.definition.signature
         if not takes_any:
-            self._looks_at = [True] * len(operation.inputs)
+            self._looks_at = [each.dtype is not dtypes.resource for each in operation.inputs]
         elif signature.has_list_inputs:
             self._looks_at = [False] * len(operation.inputs)
         else:

@@ -17,6 +17,7 @@ from penstock.tracing.differentiation import DIFFERENTIABLE_CALL, Differentiable
 from penstock.tracing.function_type import Callable as FunctionCallable
 from penstock.tracing.function_type import FunctionType, function_type_of
 from penstock.types import nest
+from penstock.types.composite import CompositeTensor
 from penstock.types.specs import TensorSpec
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 from penstock.types.trackable import Trackable
@@ -303,6 +304,11 @@ def _packer(structure: Any) -> Callable[[list], Any]:
     if type(structure) in (tuple, list) and all(isinstance(each, Tensor) for each in structure):
         kind = type(structure)
         return lambda outputs: kind(outputs)
+    if isinstance(structure, CompositeTensor) and isinstance(
+        structure._type_spec._component_specs, TensorSpec
+    ):
+        build = structure._type_spec._from_components
+        return lambda outputs: build(outputs[0])
     flat = nest.flatten(structure, expand_composites=True)
     holes = [each is None for each in flat]
 

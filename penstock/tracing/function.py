@@ -28,6 +28,7 @@ from penstock.tracing.signatures import (
     without_shapes,
 )  # fmt: skip
 from penstock.types import nest
+from penstock.types.composite import CompositeTensor
 from penstock.types.specs import TensorSpec
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 from penstock.types.trackable import Trackable
@@ -98,17 +99,26 @@ class Function(Trackable):
             return self._python_function(*args, **kwargs)
         self._history.calls += 1
         if self._input_signature is None and not kwargs and len(args) == len(self._binder.names):
-            key_parts = []
-            for each in args:  # the usual call: eager tensors by position
-                if type(each) is not EagerTensor:
+            key_parts: list[Any] = []
+            tensors = []
+            for (
+                each
+            ) in args:  # the usual call: eager tensors by position, or a composite of one, as an iterator is
+                if type(each) is EagerTensor:
+                    dtype = each._dtype
+                    key_parts.append((dtype, each._shape_tuple if dtype.is_numpy_compatible else ()))
+                    tensors.append(each)
+                elif isinstance(each, CompositeTensor) and type(each._only_component) is EagerTensor:
+                    key_parts.append(each._type_spec)
+                    tensors.append(each._only_component)
+                else:
                     break
-                key_parts.append((each._dtype, each._shape_tuple if each._dtype.is_numpy_compatible else ()))
             else:
                 key = (tuple(key_parts), thread.device)
                 usual = thread.graph is None and not thread.strategies
                 found = self._fast.get(key) if usual else None
                 if found is not None:
-                    return found.call_flat(args)
+                    return found.call_flat(tensors)
                 concrete, flat = self._lookup_for_call(args, kwargs)
                 if usual:
                     self._fast[key] = concrete

@@ -20,6 +20,9 @@ class CompositeTensor(abc.ABC):
     # `nest` reads this mark, which TypeSpecs of composites carry too.
     _expands_to_components = True
 
+    # The tensor that it is made of, where it is made of one alone, which has the same shape in all values of a spec.
+    _only_component: Any = None
+
     @property
     @abc.abstractmethod
     def _type_spec(self) -> Any:
