@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock import namespaces as _namespaces
 from penstock import release as _release
+from penstock.engine import garbage as _garbage
 from penstock.engine import memory as _memory
 from penstock.standin import KERAS_SHORTCUTS as _KERAS_SHORTCUTS
 from penstock.standin import install as install
@@ -14,7 +15,8 @@ from penstock.standin import keras_package as _keras_package
 __version__ = _release.TENSORFLOW_VERSION  # what programs compare with the version they need
 
 _memory.share_one_heap()  # before anything starts a thread
-_namespaces.load()
+with _garbage.importing():
+    _namespaces.load()
 
 
 def __getattr__(name: str) -> Any:

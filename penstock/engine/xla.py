@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.engine.context import process
+from penstock.engine.garbage import importing
 from penstock.engine.memory import keep_freed_memory
 
 _configure_lock = threading.RLock()
@@ -43,7 +44,8 @@ def configure() -> None:
     with _configure_lock:
         if _configured:
             return
-        import jax as module
+        with importing():
+            import jax as module
 
         folder = cache_folder()
         if folder is not None and not os.environ.get("JAX_COMPILATION_CACHE_DIR"):

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from penstock.engine.garbage import importing
+
 
 def install_import_hook() -> None:
     """Makes Keras 2's names part of Keras: now, if Keras is loaded, else at the end of its import.
@@ -39,8 +41,9 @@ class KerasFinder:
         load = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
-            load(module)
-            _enable()
+            with importing():
+                load(module)
+                _enable()
 
         # On the loader that Python made, so that its class, which resources and inspection depend on, stays.
         loader.exec_module = exec_module
