@@ -39,6 +39,7 @@ _PACKAGES = (
     "train",
     "v1",
     "v1.contrib",
+    "estimator",
     "distribute",
     "data_service",
     "dtensor",

@@ -25,6 +25,7 @@ LAYERS = [
     ("platform", "profiler"),
     ("data", "queues", "saving", "summary", "train"),
     "v1",
+    "estimator",
     "distribute",
     "data_service",
     "dtensor",
