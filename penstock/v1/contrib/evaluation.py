@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from penstock.engine.export import export
@@ -23,6 +24,10 @@ class StopAfterNEvalsHook(SessionRunHook):
 
     def __init__(self, num_evals: int | None, log_progress: bool = True):
         self._num_evals, self._runs = num_evals, 0
+
+    def after_create_session(self, session: Any, coord: Any) -> None:
+        """Begins to count: a hook may serve one session after the other."""
+        self._runs = 0
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
         """Counts."""
@@ -156,6 +161,26 @@ def slim_evaluate_once(
     Returns:
       The values of `final_op`.
     """
+    scaffold, own = _slim_session(
+        logdir,
+        num_evals,
+        initial_op,
+        initial_op_feed_dict,
+        summary_op,
+        summary_op_feed_dict,
+        variables_to_restore,
+    )
+    return evaluate_once(
+        checkpoint_path, master, scaffold, eval_op, eval_op_feed_dict, final_op, final_op_feed_dict,
+        [*own, *(hooks or ())], session_config,
+    )  # fmt: skip
+
+
+def _slim_session(
+    logdir: str, num_evals: int, initial_op: Any, initial_op_feed_dict: Any, summary_op: Any, summary_op_feed_dict: Any,
+    variables_to_restore: Any,
+) -> tuple[Any, list[Any]]:  # fmt: skip
+    """The scaffold and the hooks of slim's evaluations."""
     own: list[Any] = [StopAfterNEvalsHook(num_evals)]
     summary_op = tf.summary.merge_all() if summary_op is _MERGED else summary_op
     if summary_op is not None:
@@ -163,8 +188,99 @@ def slim_evaluate_once(
     saver = None if variables_to_restore is None else tf.train.Saver(variables_to_restore)
     if initial_op is not None:
         own.append(_InitialOp(initial_op, initial_op_feed_dict))
-    scaffold = tf.train.Scaffold(saver=saver)
-    return evaluate_once(
-        checkpoint_path, master, scaffold, eval_op, eval_op_feed_dict, final_op, final_op_feed_dict,
-        [*own, *(hooks or ())], session_config,
+    return tf.train.Scaffold(saver=saver), own
+
+
+@export(v1=["contrib.training.evaluate_repeatedly"])
+def evaluate_repeatedly(
+    checkpoint_dir: str,
+    master: str = "",
+    scaffold: Any = None,
+    eval_ops: Any = None,
+    feed_dict: dict | None = None,
+    final_ops: Any = None,
+    final_ops_feed_dict: dict | None = None,
+    eval_interval_secs: float = 60,
+    hooks: Sequence[Any] | None = None,
+    config: Any = None,
+    max_number_of_evaluations: int | None = None,
+    timeout: float | None = None,
+    timeout_fn: Callable[[], bool] | None = None,
+) -> Any:
+    """`evaluate_once` for each new checkpoint of a directory.
+
+    Args:
+      checkpoint_dir: the directory.
+      eval_interval_secs: the least time between the beginnings of two evaluations.
+      max_number_of_evaluations: after how many it ends; None: never.
+      timeout: after how many seconds without a new checkpoint it ends; None: never.
+      timeout_fn: is asked then whether it is to end.
+      master, scaffold, eval_ops, feed_dict, final_ops, final_ops_feed_dict, hooks, config: see `evaluate_once`.
+
+    Returns:
+      The last values of `final_ops`; None where there was no checkpoint.
+
+    Raises:
+      ValueError: `max_number_of_evaluations` is not positive.
+    """
+    if max_number_of_evaluations is not None and max_number_of_evaluations <= 0:
+        raise ValueError("`max_number_of_evaluations` must be either None or a positive number.")
+    scaffold = scaffold or tf.train.Scaffold()  # one for all: sessions finalize the graph
+    checkpoints = tf.train.checkpoints_iterator(checkpoint_dir, eval_interval_secs, timeout, timeout_fn)
+    values = None
+    for path in itertools.islice(checkpoints, max_number_of_evaluations):
+        values = evaluate_once(
+            path, master, scaffold, eval_ops, feed_dict, final_ops, final_ops_feed_dict, hooks, config
+        )
+    return values
+
+
+@export(v1=["contrib.slim.evaluation.evaluation_loop"])
+def evaluation_loop(
+    master: str,
+    checkpoint_dir: str,
+    logdir: str,
+    num_evals: int = 1,
+    initial_op: Any = None,
+    initial_op_feed_dict: dict | None = None,
+    init_fn: Callable | None = None,
+    eval_op: Any = None,
+    eval_op_feed_dict: dict | None = None,
+    final_op: Any = None,
+    final_op_feed_dict: dict | None = None,
+    summary_op: Any = _MERGED,
+    summary_op_feed_dict: dict | None = None,
+    variables_to_restore: Any = None,
+    eval_interval_secs: float = 60,
+    max_number_of_evaluations: int | None = None,
+    session_config: Any = None,
+    timeout: float | None = None,
+    timeout_fn: Callable[[], bool] | None = None,
+    hooks: Sequence[Any] | None = None,
+) -> Any:
+    """Evaluates each new checkpoint of a directory: `num_evals` runs of `eval_op`, then `final_op`, and summaries.
+
+    Args:
+      checkpoint_dir: the directory of the checkpoints.
+      init_fn: a function of the scaffold and the session, called after initialization where there is no checkpoint to restore.
+      eval_interval_secs, max_number_of_evaluations, timeout, timeout_fn: see `tf.contrib.training.evaluate_repeatedly`.
+      master, logdir, num_evals, ...: see `evaluate_once`.
+
+    Returns:
+      The last values of `final_op`.
+    """
+    scaffold, own = _slim_session(
+        logdir,
+        num_evals,
+        initial_op,
+        initial_op_feed_dict,
+        summary_op,
+        summary_op_feed_dict,
+        variables_to_restore,
+    )
+    if init_fn is not None:
+        scaffold = tf.train.Scaffold(init_fn=init_fn, copy_from_scaffold=scaffold)
+    return evaluate_repeatedly(
+        checkpoint_dir, master, scaffold, eval_op, eval_op_feed_dict, final_op, final_op_feed_dict, eval_interval_secs,
+        [*own, *(hooks or ())], session_config, max_number_of_evaluations, timeout, timeout_fn,
     )  # fmt: skip

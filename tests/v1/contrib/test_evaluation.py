@@ -58,3 +58,33 @@ def test_evaluation_without_operations_before(graph, checkpoint):
 def test_summaries_need_a_place():
     with pytest.raises(ValueError, match="log_dir"):
         contrib.training.SummaryAtEndHook()
+
+
+@pytest.mark.parametrize("slim", [True, False])
+def test_each_new_checkpoint_is_evaluated(graph, checkpoint, tmp_path, slim):
+    w = v1.get_variable("w", initializer=0.0)
+    saver = v1.train.Saver()
+    seen = []
+
+    class Next(v1.train.SessionRunHook):
+        """Saves one more checkpoint while one is evaluated."""
+
+        def end(self, session):
+            seen.append(float(session.run(w)))
+            w.load(w.eval(session) + 1, session)
+            saver.save(session, str(tmp_path / f"next-{len(seen)}"), write_meta_graph=False)
+
+    arguments = {"eval_interval_secs": 0, "max_number_of_evaluations": 3, "hooks": [Next()]}
+    if slim:
+        loop = contrib.slim.evaluation.evaluation_loop
+        found = loop(
+            "", str(tmp_path), str(tmp_path / "eval"), eval_op=w, final_op=w, summary_op=None, **arguments
+        )
+    else:
+        arguments["hooks"].append(contrib.training.StopAfterNEvalsHook(1))
+        found = contrib.training.evaluate_repeatedly(str(tmp_path), eval_ops=w, final_ops=w, **arguments)
+    assert seen == [3.0, 4.0, 5.0] and found in (5.0, 6.0)
+
+
+def test_waiting_for_a_checkpoint_ends(graph, tmp_path):
+    assert contrib.training.evaluate_repeatedly(str(tmp_path), timeout=0) is None
