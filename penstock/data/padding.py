@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.data.aligned import empty
+from penstock.engine.aligned import empty
 from penstock.data.batching import batched_size, fixed_batch
 from penstock.data.dataset import Dataset, count_of
 from penstock.data.element import Layout, as_eager, leaves

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.data.aligned import empty
+from penstock.engine.aligned import empty
 from penstock.data.batching import Batch, stack
 from penstock.data.dataset import Dataset
 from penstock.data.element import ElementFunction, as_eager

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.data.aligned import empty
+from penstock.engine.aligned import empty
 from penstock.data.dataset import INFINITE, UNKNOWN, Dataset
 from penstock.data.element import as_eager, leaves
 from penstock.data.iteration import Iteration

@@ -26,11 +26,13 @@ from penstock.types.shapes import TensorShape, unknown_shape
 from penstock.types.tensors import EagerTensor, Tensor
 
 _INDICES = frozenset({dtypes.int16, dtypes.int32, dtypes.int64})
+_UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}  # by the size of an index
 
 
 def _check_indices(indices: np.ndarray, size: int) -> None:
     """Refuses indices outside [0, size)."""
-    if indices.size and (indices.min() < 0 or indices.max() >= size):
+    # Without their sign negative ones are large.
+    if indices.size and indices.view(_UNSIGNED[indices.itemsize]).max() >= size:
         flat = np.flatnonzero((indices < 0) | (indices >= size))[0]
         place = ",".join(str(i) for i in np.unravel_index(flat, indices.shape))
         value = indices.reshape(-1)[flat]
@@ -49,7 +51,7 @@ def _normalized(params: Any, indices: Any, axis: Any, batch_dims: int) -> tuple[
         raise ValueError(
             f"batch_dims ({batch}) must be at most the axis ({position}) and the rank of indices"
         )
-    if np.shape(params)[:batch] != np.shape(indices)[:batch]:
+    if batch and np.shape(params)[:batch] != np.shape(indices)[:batch]:
         raise ValueError(
             f"the first {batch} dimensions must agree: params is {list(np.shape(params))}, indices is "
             f"{list(np.shape(indices))}"

@@ -4,23 +4,25 @@ A loop that draws batches from an iterator and trains on them (Keras's `steps_pe
 since iterators do; each iteration calls the same compiled piece, and nobody looks at its results before the loop ends.
 So the calls are held back with their arguments, and their results are promises. The calls are made when the loop ends,
 when somebody looks, and before anything else uses their states. Where as many were held the last time, they become one
-XLA program: a loop over the arguments that hands the states from step to step.
+XLA program: a loop over the arguments, one stacked array for each, that hands the states from step to step. It gives the
+results stacked too, and only those that somebody looks at are taken out.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from penstock.engine.context import thread
-from penstock.engine.xla import jit, jnp, lax
+from penstock.engine.aligned import empty
+from penstock.engine.context import process, thread
+from penstock.engine.xla import jit, jnp, lax, wide_types
 from penstock.types import dtypes
 
 _MOST_BYTES = 64 << 20  # that the arguments of held calls may have together
-_DRAWING = {"IteratorGetNext", "IteratorGetNextAsOptional"}
 
 
 class Promise:
@@ -39,10 +41,28 @@ class Promise:
         """The result; makes the calls where they are still held."""
         if self._calls is not None:
             self._calls.make()
+        if type(self._value) is _Row:
+            self._value = self._value.array()
         return self._value
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return np.asarray(self.value(), dtype)
+
+
+class _Row:
+    """A result of one of several calls that were made as one."""
+
+    __slots__ = ("_column", "_index")
+
+    def __init__(self, column: Any, index: int):
+        self._column, self._index = column, index
+
+    def array(self) -> Any:
+        """The result by itself."""
+        if process.accelerator:
+            with wide_types():
+                return self._column[self._index]
+        return np.asarray(self._column)[self._index, ...]
 
 
 class Repetition:
@@ -66,9 +86,9 @@ class Repetition:
         """Says that the piece has been called with such arguments: that it compiles for them."""
         self._signatures.add(_signature(arguments))
 
-    def may_repeat(self, arguments: Sequence[Any]) -> bool:
+    def may_repeat(self, signature: tuple) -> bool:
         """Whether a call with such arguments is known to compile."""
-        return _signature(arguments) in self._signatures
+        return signature in self._signatures
 
     def make(self, calls: list[list[Any]]) -> list[list[Any]]:
         """Makes calls in order, and gives the results of each."""
@@ -77,17 +97,24 @@ class Repetition:
             self._program, self._count = jit(self._repeated, donate_argnums=(0,)), count
         if count != self._count:
             return [self._run(each) for each in calls]
-        results = self._run(calls, self._program)
-        return [list(row) for row in zip(*results)]
+        columns = self._run([_stacked(each) for each in zip(*calls)], self._program)
+        return [[_Row(column, i) for column in columns] for i in range(count)]
 
-    def _repeated(self, written: list, read: list, calls: list[list]) -> tuple[list, list]:
+    def _repeated(self, written: list, read: list, columns: list) -> tuple[list, list]:
         def one(states: list, arguments: list) -> tuple[list, list]:
             results, assigned = self._step(states, read, arguments)
             return assigned, results
 
-        columns = [jnp.stack(column) for column in zip(*calls)]
-        states, results = lax.scan(one, written, columns)
-        return [[each[i] for i in range(len(calls))] for each in results], states
+        columns = [jnp.stack(each) if isinstance(each, list) else each for each in columns]
+        states, results = lax.scan(one, written, columns, length=self._count)
+        return results, states
+
+
+def _stacked(values: Sequence[Any]) -> Any:
+    """An argument of several calls as one array, or as a list that the program stacks on its device."""
+    if not all(type(each) is np.ndarray for each in values):
+        return list(values)
+    return np.stack(values, out=empty((len(values), *values[0].shape), values[0].dtype))
 
 
 def _signature(arguments: Sequence[Any]) -> tuple:
@@ -107,9 +134,10 @@ class HeldCalls:
 
     def take(self, repetition: Repetition, arguments: list[Any], results: int) -> list[Promise] | None:
         """Holds a call back and gives its results; None where it has to be made now."""
-        if self._drawing or not repetition.may_repeat(arguments):
+        signature = _signature(arguments)
+        if self._drawing or not repetition.may_repeat(signature):
             return None
-        signature, size = _signature(arguments), sum(each.nbytes for each in arguments)
+        size = sum(each.nbytes for each in arguments)
         same = repetition is self._repetition and signature == self._signature
         if not same or self._bytes + size > _MOST_BYTES:
             self.make()
@@ -124,20 +152,22 @@ class HeldCalls:
         if self._repetition is not None and not self._repetition.states.isdisjoint(map(id, states)):
             self.make()
 
-    @contextlib.contextmanager
-    def around(self, operation: Any, values: list[Any]) -> Iterator[list[Any]]:
-        """The values for an op on the host; unless it only passes them on, the calls are made before."""
-        draws = operation.type in _DRAWING
+    def run(self, kind: HostOp, call: Callable[[list, list], None], env: list, values: list[Any]) -> None:
+        """Runs an op on the host, `call(env, values)`; unless it only passes its values on, the calls are made before."""
         if self._drawing:  # an op of the dataset's
             self.before_use(values)
-        elif not draws and not _passes_on(operation):
+            call(env, values)
+        elif kind is HostOp.PASSES_ON:
+            call(env, values)
+        elif kind is HostOp.DRAWS:
+            self._drawing = True
+            try:
+                call(env, values)
+            finally:
+                self._drawing = False
+        else:
             self.make()
-            values = [value_of(each) for each in values]
-        before, self._drawing = self._drawing, self._drawing or draws
-        try:
-            yield values
-        finally:
-            self._drawing = before
+            call(env, [value_of(each) for each in values])
 
     def make(self) -> None:
         """Makes the calls that are held."""
@@ -149,11 +179,23 @@ class HeldCalls:
                     promise.keep(result)
 
 
-def _passes_on(operation: Any) -> bool:
-    """Whether an op on the host does not look at what its inputs hold: it puts them into an optional, or out of one."""
-    return operation.type == "OptionalFromValue" or all(
-        each.dtype is dtypes.variant for each in operation.inputs
-    )
+class HostOp(enum.Enum):
+    """What an op on the host does with the values that it gets."""
+
+    LOOKS = enum.auto()
+    DRAWS = enum.auto()  # the next element of an iterator
+    PASSES_ON = enum.auto()  # into an optional, or out of one
+
+    @classmethod
+    def of(cls, operation: Any) -> HostOp:
+        """That of an operation."""
+        if operation.type in ("IteratorGetNext", "IteratorGetNextAsOptional"):
+            return cls.DRAWS
+        if operation.type == "OptionalFromValue" or all(
+            each.dtype is dtypes.variant for each in operation.inputs
+        ):
+            return cls.PASSES_ON
+        return cls.LOOKS
 
 
 @contextlib.contextmanager

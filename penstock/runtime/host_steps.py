@@ -13,7 +13,7 @@ from penstock.engine.sharding import ShardedState, is_spread
 from penstock.engine.static_value import is_static
 from penstock.engine.xla import jax
 from penstock.runtime.compiled_piece import CompiledPiece
-from penstock.runtime.held_calls import value_of
+from penstock.runtime.held_calls import HostOp, value_of
 from penstock.runtime.lowering import at_line
 from penstock.types import dtypes
 from penstock.types.tensors import EagerTensor
@@ -96,6 +96,7 @@ class HostStep:
     def __init__(self, slots: dict[int, int], operation: Any):
         self.operations = [operation]
         self._operation = operation
+        self._kind = HostOp.of(operation)
         self._definition = operation.definition
         self._attrs = operation.definition.attrs_for_kernel(operation.attrs)
         self._input_slots = [slots[id(each)] for each in operation.inputs]
@@ -114,11 +115,11 @@ class HostStep:
 
     def __call__(self, env: list) -> None:
         values = [env[slot] for slot in self._input_slots]
-        if thread.held_calls is None:
+        held = thread.held_calls
+        if held is None:
             self._run(env, values)
         else:
-            with thread.held_calls.around(self._operation, values) as values:
-                self._run(env, values)
+            held.run(self._kind, self._run, env, values)
 
     def _run(self, env: list, values: list) -> None:
         definition = self._definition
