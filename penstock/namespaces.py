@@ -9,7 +9,7 @@ import functools
 import importlib
 import opcode
 import operator
-import pkgutil
+import os
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -63,9 +63,8 @@ def load() -> None:
             if error.name != f"penstock.{package}":
                 raise
             continue
-        for entry in pkgutil.iter_modules(found.__path__):
-            if not entry.name.startswith("_"):
-                importlib.import_module(f"penstock.{package}.{entry.name}")
+        for name in _modules_in(found):
+            importlib.import_module(f"penstock.{package}.{name}")
     importlib.import_module("penstock.ops.composite_dispatch").install()
     for version, prefix in _PREFIX.items():
         for name, thing in EXPORTS[version].items():
@@ -73,6 +72,12 @@ def load() -> None:
     for name, namespace in _modules.items():
         if name:
             namespace.__getattr__ = functools.partial(missing, name)  # type: ignore[method-assign]
+
+
+def _modules_in(package: ModuleType) -> list[str]:
+    """The modules in a package, in order; `pkgutil.iter_modules`, which knows zip files too, takes far longer."""
+    names = (name.removesuffix(".py") for name in os.listdir(package.__path__[0]) if name.endswith(".py"))
+    return sorted(name for name in names if not name.startswith("_"))
 
 
 def missing(namespace: str, name: str) -> Any:

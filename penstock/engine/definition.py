@@ -23,6 +23,7 @@ from penstock.types.dtypes import DType, as_dtype
 
 REGISTRY: dict[str, OpDef] = {}
 
+_NESTING = re.compile(r"[\[('\"]")
 _HEAD = re.compile(r"^\s*(\w+)\s*\((.*?)\)\s*->\s*(.*?)\s*$", re.DOTALL)
 
 
@@ -96,6 +97,8 @@ REQUIRED = object()  # the default of an attribute that every call must give
 
 def _split(text: str) -> list[str]:
     """Splits at commas that are not inside brackets or quotes."""
+    if not _NESTING.search(text):
+        return [part for part in map(str.strip, text.split(",")) if part]
     parts, depth, quote, start = [], 0, "", 0
     for i, character in enumerate(text):
         if quote:
@@ -112,7 +115,9 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in [*parts, text[start:]] if part.strip()]
 
 
+@functools.cache  # the same attributes stand in many signatures
 def _attr(text: str) -> tuple[str, Any]:
+    """The name and the default of `name` or `name=default`."""
     name, equals, value = (part.strip() for part in text.partition("="))
     if not equals:
         return name, REQUIRED

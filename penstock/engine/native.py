@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import importlib.metadata
 import os
 import threading
 from collections.abc import Sequence
@@ -92,9 +91,11 @@ def _load() -> ctypes.CDLL:
 
 
 def _onednn_path() -> str:
+    from importlib import metadata
+
     try:
-        files = importlib.metadata.files("onednn-cpu-gomp") or []
-    except importlib.metadata.PackageNotFoundError:
+        files = metadata.files("onednn-cpu-gomp") or []
+    except metadata.PackageNotFoundError:
         raise OSError("the package onednn-cpu-gomp is not installed") from None
     for file in files:
         if file.name == "libdnnl.so.3":
@@ -157,5 +158,6 @@ def description() -> str:
         return f"none: XLA's own kernels ({_reason})"
     if process.accelerator:
         return "not used beside an accelerator"
-    version = importlib.metadata.version("onednn-cpu-gomp")
-    return f"oneDNN {version}: {', '.join(KERNELS)}"
+    from importlib import metadata
+
+    return f"oneDNN {metadata.version('onednn-cpu-gomp')}: {', '.join(KERNELS)}"
