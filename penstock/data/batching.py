@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine.aligned import empty
 from penstock.data.dataset import INFINITE, UNKNOWN, Dataset, count_of
 from penstock.data.element import as_eager, leaves
 from penstock.data.iteration import Iteration, elements_of
 from penstock.data.reversed_pixels import copy_reversed_pixels
+from penstock.engine.aligned import empty
 from penstock.ops.ragged_spec import RaggedTensorSpec
 from penstock.ops.ragged_tensor import RaggedTensor
 from penstock.types import errors

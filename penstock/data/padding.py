@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine.aligned import empty
 from penstock.data.batching import batched_size, fixed_batch
 from penstock.data.dataset import Dataset, count_of
 from penstock.data.element import Layout, as_eager, leaves
 from penstock.data.iteration import Iteration
+from penstock.engine.aligned import empty
 from penstock.engine.static_value import constant_shape
 from penstock.types import dtypes, errors
 from penstock.types.shapes import TensorShape

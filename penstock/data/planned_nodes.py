@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine.aligned import empty
 from penstock.data.batching import Batch, stack
 from penstock.data.dataset import Dataset
 from penstock.data.element import ElementFunction, as_eager
 from penstock.data.iteration import Iteration
+from penstock.engine.aligned import empty
 from penstock.engine.context import thread
 from penstock.graph.func_graph import FuncGraph
 from penstock.runtime.executor import executor_of, to_raw

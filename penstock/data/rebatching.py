@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine.aligned import empty
 from penstock.data.dataset import INFINITE, UNKNOWN, Dataset
 from penstock.data.element import as_eager, leaves
 from penstock.data.iteration import Iteration
+from penstock.engine.aligned import empty
 from penstock.types import errors
 from penstock.types.shapes import TensorShape
 from penstock.types.specs import NoneTensorSpec, TensorSpec
