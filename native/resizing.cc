@@ -3,6 +3,7 @@
 // Which pixels an output lies between, and where between them, comes from the caller. The arithmetic is that of the
 // NumPy kernel, operation by operation, so that both give the same numbers: rows first, then between two rows, then
 // the division that usually follows ("/ 255.0"), which costs nothing while the numbers are in registers.
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -23,15 +24,16 @@
 namespace penstock {
 namespace {
 
+// For each place of the output: the two places of the image that it lies between, and how far from the first one.
 struct Axis {
+  Axis(long size, const int64_t* from, const int64_t* to, const float* between)
+      : size(size), first(from, from + size), second(to, to + size), share(between, between + size) {}
+
   long size;
-  const int64_t* first;
-  const int64_t* second;
-  const float* share;
+  std::vector<int64_t> first, second;
+  std::vector<float> share;
 };
 
-// Part of the functions below that are compiled for several processors.
-#define PENSTOCK_INLINE inline __attribute__((always_inline))
 
 // Four numbers at once; of pixels with three channels the fourth is the next pixel's, and is written over by it.
 typedef float Four __attribute__((vector_size(16)));
@@ -99,7 +101,8 @@ struct Picks {
              __builtin_cpu_supports("avx512vl");
     for (long first = 0; usable && first < size; first += kNumbers) {
       Pick pick{};
-      pick.base = static_cast<int32_t>(axis.first[first / channels] * channels);
+      const long last = std::min(first + kNumbers, size) - 1;  // a flipped image goes from right to left
+      pick.base = static_cast<int32_t>(std::min(axis.first[first / channels], axis.first[last / channels]) * channels);
       const long left = line - pick.base;
       pick.inside = left >= kWindow ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
       for (long i = 0; i < kNumbers && first + i < size; ++i) {
@@ -146,14 +149,35 @@ PENSTOCK_INLINE void between(const float* top, const float* bottom, float share,
   }
 }
 
+// How one kind of images is resized: made once for many images.
+struct Resizer {
+  Resizer(bool is_uint8, long height, long width, long channels, const Axis& rows, const Axis& across, float divisor)
+      : is_uint8(is_uint8), height(height), pixels_of_row(width * channels), channels(channels),
+        line(across.size * channels), rows(rows), columns(across, channels), divisor(divisor)
+#ifdef PENSTOCK_HAS_SHUFFLES
+        , picks(across, channels, pixels_of_row)
+#endif
+  {}
+
+  bool is_uint8;
+  long height, pixels_of_row, channels, line;
+  Axis rows;
+  Columns columns;
+  float divisor;
+#ifdef PENSTOCK_HAS_SHUFFLES
+  Picks picks;
+#endif
+};
+
 // `resize_row(pixels of a row, out)` resizes one row.
 template <typename T, typename ResizeRow>
-PENSTOCK_INLINE void resize_rows(const T* images, long batch, long height, long pixels_of_row, long line, const Axis& rows,
-                                 float divisor, float* out, ResizeRow resize_row) {
+PENSTOCK_INLINE void resize_rows(const Resizer& resizer, const T* images, long batch, float* out, ResizeRow resize_row) {
+  const long line = resizer.line;
+  const Axis& rows = resizer.rows;
   std::vector<float> lines(2 * (line + kBeyond));
   float* line_at[2] = {lines.data(), lines.data() + line + kBeyond};
   for (long image = 0; image < batch; ++image) {
-    const T* pixels = images + image * height * pixels_of_row;
+    const T* pixels = images + image * resizer.height * resizer.pixels_of_row;
     long held[2] = {-1, -1};  // the rows that the two lines are of
     for (long y = 0; y < rows.size; ++y) {
       if (held[0] != rows.first[y]) {
@@ -163,61 +187,59 @@ PENSTOCK_INLINE void resize_rows(const T* images, long batch, long height, long 
       const int64_t wanted[2] = {rows.first[y], rows.second[y]};
       for (int i = 0; i < 2; ++i)
         if (held[i] != wanted[i]) {
-          resize_row(pixels + wanted[i] * pixels_of_row, line_at[i]);
+          resize_row(pixels + wanted[i] * resizer.pixels_of_row, line_at[i]);
           held[i] = wanted[i];
         }
-      between(line_at[0], line_at[1], rows.share[y], divisor, line, out + (image * rows.size + y) * line);
+      between(line_at[0], line_at[1], rows.share[y], resizer.divisor, line, out + (image * rows.size + y) * line);
     }
   }
 }
 
 template <typename T>
-PENSTOCK_INLINE void resize(const T* images, long batch, long height, long width, long channels, const Axis& rows,
-                            const Axis& across, float divisor, float* out) {
-  const Columns columns(across, channels);
-  const long pixels_of_row = width * channels;
-  std::vector<float> row(pixels_of_row + kBeyond);
+PENSTOCK_INLINE void resize(const Resizer& resizer, const T* images, long batch, float* out) {
+  std::vector<float> row(resizer.pixels_of_row + kBeyond);
   float* wide = row.data();
-  resize_rows(images, batch, height, pixels_of_row, across.size * channels, rows, divisor, out,
-              [&](const T* pixels, float* line) __attribute__((always_inline)) {
-                for (long x = 0; x < pixels_of_row; ++x) wide[x] = static_cast<float>(pixels[x]);
-                resize_line(wide, columns, channels, line);
-              });
+  resize_rows(resizer, images, batch, out, [&](const T* pixels, float* line) __attribute__((always_inline)) {
+    for (long x = 0; x < resizer.pixels_of_row; ++x) wide[x] = static_cast<float>(pixels[x]);
+    resize_line(wide, resizer.columns, resizer.channels, line);
+  });
 }
 
 PENSTOCK_VECTORIZED
-void resize_bytes(const uint8_t* images, long batch, long height, long width, long channels, const Axis& rows,
-                  const Axis& columns, float divisor, float* out) {
+void resize_bytes(const Resizer& resizer, const uint8_t* images, long batch, float* out) {
 #ifdef PENSTOCK_HAS_SHUFFLES
-  const Picks picks(columns, channels, width * channels);
-  if (picks.usable) {
-    resize_rows(images, batch, height, width * channels, picks.size, rows, divisor, out,
-                [&](const uint8_t* pixels, float* line) { resize_line(pixels, picks, line); });
+  if (resizer.picks.usable) {
+    resize_rows(resizer, images, batch, out,
+                [&](const uint8_t* pixels, float* line) { resize_line(pixels, resizer.picks, line); });
     return;
   }
 #endif
-  resize(images, batch, height, width, channels, rows, columns, divisor, out);
+  resize(resizer, images, batch, out);
 }
 
 PENSTOCK_VECTORIZED
-void resize_floats(const float* images, long batch, long height, long width, long channels, const Axis& rows,
-                   const Axis& columns, float divisor, float* out) {
-  resize(images, batch, height, width, channels, rows, columns, divisor, out);
+void resize_floats(const Resizer& resizer, const float* images, long batch, float* out) {
+  resize(resizer, images, batch, out);
 }
 
 }  // namespace
 }  // namespace penstock
 
+// How images of one size and type (uint8 or float32) are resized. Columns that go from right to left flip the image.
 // `divisor` is what every number is divided by at the end; 1 leaves them as they are.
-extern "C" void penstock_resize_images(const void* images, int is_uint8, long batch, long height, long width,
-                                         long channels, long out_height, long out_width,
-                                         const int64_t* top, const int64_t* bottom, const float* vertical,
-                                         const int64_t* left, const int64_t* right, const float* horizontal,
-                                         float divisor, float* out) {
-  const penstock::Axis rows{out_height, top, bottom, vertical};
-  const penstock::Axis columns{out_width, left, right, horizontal};
-  if (is_uint8)
-    penstock::resize_bytes(static_cast<const uint8_t*>(images), batch, height, width, channels, rows, columns, divisor, out);
+extern "C" penstock::Resizer* penstock_resizer(bool is_uint8, long height, long width, long channels, long out_height,
+                                               long out_width, const int64_t* top, const int64_t* bottom,
+                                               const float* vertical, const int64_t* left, const int64_t* right,
+                                               const float* horizontal, float divisor) {
+  return new penstock::Resizer(is_uint8, height, width, channels, {out_height, top, bottom, vertical},
+                               {out_width, left, right, horizontal}, divisor);
+}
+
+extern "C" void penstock_delete_resizer(penstock::Resizer* resizer) { delete resizer; }
+
+extern "C" void penstock_resize(const penstock::Resizer* resizer, const void* images, long batch, float* out) {
+  if (resizer->is_uint8)
+    penstock::resize_bytes(*resizer, static_cast<const uint8_t*>(images), batch, out);
   else
-    penstock::resize_floats(static_cast<const float*>(images), batch, height, width, channels, rows, columns, divisor, out);
+    penstock::resize_floats(*resizer, static_cast<const float*>(images), batch, out);
 }

@@ -14,15 +14,13 @@ from typing import Any
 import numpy as np
 
 from penstock.data.element import ElementFunction, as_array
+from penstock.data.image_chains import ImageChain, Users, image_chain
 from penstock.engine.context import thread
 from penstock.engine.static_value import is_static
-from penstock.ops.image_resize_native import dividing_resizer
 from penstock.runtime.executor import Executor, to_raw
 from penstock.runtime.lowering import pruned
 from penstock.types import dtypes
 from penstock.types.tensors import EagerTensor
-
-_RESIZE_AND_DIVIDE = ("ExpandDims", "ResizeBilinear", "Squeeze", "RealDiv")
 
 # A step takes the columns of all tensors (a list with a value for each element) and adds those of its results.
 Step = Callable[[list, int], None]
@@ -73,30 +71,25 @@ class RowCalls:
         return [list(row) for row in itertools.islice(zip(*found), count)]
 
     def _plan(self, operations: list, outputs: Sequence) -> list[Step]:
-        users: dict[int, list] = {}
+        users = Users(operations, outputs)
+        # By their last operation: then all that they need is there.
+        chains: dict[int, ImageChain] = {}
+        within: set[int] = set()
         for operation in operations:
-            for tensor in operation.inputs:
-                users.setdefault(id(tensor), []).append(operation)
-        wanted = {id(each) for each in outputs}
-
-        def only_user(operation: Any) -> Any:
-            """The operation that alone uses the result, or None."""
-            (result,) = operation.outputs
-            found = users.get(id(result), [])
-            return found[0] if len(found) == 1 and id(result) not in wanted else None
-
+            chain = image_chain(operation, users, self._value)
+            if chain is not None:
+                chains[id(chain.operations[-1])] = chain
+                within.update(map(id, chain.operations[:-1]))
         steps: list[Step] = []
-        done: set[int] = set()
         for operation in operations:
-            if id(operation) in done:
+            if id(operation) in chains:
+                steps.append(self._chain(chains[id(operation)]))
+            elif id(operation) in within:
                 continue
-            if operation.type == "ParseExampleV2" and self._parses_dense(operation):
-                step = self._parse(operation)
+            elif operation.type == "ParseExampleV2" and self._parses_dense(operation):
+                steps.append(self._parse(operation))
             else:
-                chain = self._resizing_of(operation, only_user)
-                step = self._row_by_row(operation, *chain)
-                done.update(map(id, chain))
-            steps.append(step)
+                steps.append(self._row_by_row(operation))
         return steps
 
     def _value(self, tensor: Any) -> Any:
@@ -105,20 +98,16 @@ class RowCalls:
 
     # Steps.
 
-    def _row_by_row(self, operation: Any, *chain: Any) -> Step:
-        """The step of an operation, with that of the chain behind it, if there is one, while the image is in cache."""
+    def _row_by_row(self, operation: Any) -> Step:
         definition = operation.definition
         body, attrs = definition.numpy_body, definition.attrs_for_kernel(operation.attrs)
         inputs = [self._slots[id(each)] for each in operation.inputs]
-        outputs = [self._slots[id(each)] for each in (chain or [operation])[-1].outputs]
+        outputs = [self._slots[id(each)] for each in operation.outputs]
         group = definition.group if definition.signature.has_list_inputs else None
-        resized = self._resizer(*chain) if chain else None
 
         def step(columns: list, count: int) -> None:
             rows = itertools.islice(zip(*[columns[slot] for slot in inputs]), count)
-            if resized is not None:
-                results = [resized(body(*row, **attrs)) for row in rows]
-            elif group is None:
+            if group is None:
                 results = [body(*row, **attrs) for row in rows]
             else:
                 results = [body(*group(row, operation.attrs), **attrs) for row in rows]
@@ -127,6 +116,18 @@ class RowCalls:
             else:
                 for slot, column in zip(outputs, zip(*results)):
                     columns[slot] = list(column)
+
+        return step
+
+    def _chain(self, chain: ImageChain) -> Step:
+        """The step of operations on an image, one element after the other, while the image is in cache."""
+        body = chain.body()
+        inputs = [self._slots[id(each)] for each in chain.inputs()]
+        output = self._slots[id(chain.operations[-1].outputs[0])]
+
+        def step(columns: list, count: int) -> None:
+            rows = itertools.islice(zip(*[columns[slot] for slot in inputs]), count)
+            columns[output] = [body(*row) for row in rows]
 
         return step
 
@@ -156,38 +157,6 @@ class RowCalls:
                 columns[slot] = list(column)
 
         return step
-
-    # An image resized and divided by a number, as `tf.image.resize(image, size) / 255.0` does.
-
-    def _resizing_of(self, operation: Any, only_user: Callable) -> list:
-        """The four operations that do that to an operation's result, which nothing else uses; or none."""
-        if len(operation.outputs) != 1 or operation.definition.signature.has_list_inputs:
-            return []
-        chain: list = []
-        for expected in _RESIZE_AND_DIVIDE:
-            following = only_user(chain[-1] if chain else operation)
-            if following is None or following.type != expected:
-                return []
-            chain.append(following)
-        return chain if self._resizer(*chain) is not None else []
-
-    def _resizer(self, expand: Any, resize: Any, squeeze: Any, divide: Any) -> Callable | None:
-        """One native function in the place of four steps, where there is one for them."""
-        image, axis = expand.inputs
-        axis, size, divisor = (self._value(each) for each in (axis, resize.inputs[1], divide.inputs[1]))
-        if (
-            image.shape.rank != 3
-            or image.dtype not in (dtypes.uint8, dtypes.float32)
-            or any(each is None for each in (axis, size, divisor))
-            or int(axis) != 0
-            or list(squeeze.attrs["squeeze_dims"]) != [0]
-            or np.shape(divisor) != ()
-            or divide.inputs[0] is not squeeze.outputs[0]
-        ):
-            return None
-        attrs = resize.definition.attrs_for_kernel(resize.attrs)
-        height, width = map(int, size)
-        return dividing_resizer(height, width, divisor=float(divisor), **attrs)
 
 
 def several_calls(function: ElementFunction, captured: Sequence) -> RowCalls | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import struct
+import threading
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,23 @@ class JpegDecoding:
             raise ValueError(f"channels must be 0, 1 or 3 for JPEG, got {self.channels}")
 
 
+class PixelBuffer(threading.local):
+    """Memory for the pixels of one image, which stays in the processor's cache: each thread has its own."""
+
+    _LARGEST = 16 * 2**20
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0, np.uint8)
+
+    def of(self, size: int) -> np.ndarray | None:
+        """At least so many bytes; None where they are too many to keep."""
+        if size > self._LARGEST:
+            return None
+        if size > self._memory.size:
+            self._memory = np.empty(size, np.uint8)
+        return self._memory
+
+
 def is_jpeg(data: bytes) -> bool:
     """Whether data begins as a JPEG does."""
     return data.startswith(b"\xff\xd8\xff")
@@ -76,8 +94,15 @@ def _header(data: bytes) -> tuple[int, int, str, str]:
         raise ValueError(f"Invalid JPEG data of {len(data)} bytes: {error}") from None
 
 
-def decode_jpeg(data: bytes, how: JpegDecoding = JpegDecoding()) -> np.ndarray:
+def decode_jpeg(
+    data: bytes, how: JpegDecoding = JpegDecoding(), buffer: PixelBuffer | None = None
+) -> np.ndarray:
     """The pixels of a JPEG, uint8 [height, width, channels].
+
+    Args:
+      data: the JPEG.
+      how: how it is decoded.
+      buffer: where the pixels may be put: they are then good until the next image of this thread.
 
     Raises:
       ValueError: the data is damaged.
@@ -96,6 +121,7 @@ def decode_jpeg(data: bytes, how: JpegDecoding = JpegDecoding()) -> np.ndarray:
         "fastupsample": not how.fancy_upscaling,
         "min_height": -(-height // how.ratio),
         "min_width": -(-width // how.ratio),
+        "buffer": None if buffer is None else buffer.of(height * width * 4),
     }
     try:
         pixels = decode(data, strict=not how.try_recover_truncated, **wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from penstock.io import images
 from penstock.io.jpeg import (
     JpegDecoding,
     JpegEncoding,
+    PixelBuffer,
     decode_and_crop_jpeg,
     encode_jpeg,
     is_jpeg,
@@ -36,29 +38,25 @@ def _contents(value: Any) -> bytes:
     return array.item()
 
 
-def _jpeg(channels: int, attrs: dict) -> JpegDecoding:
-    return JpegDecoding(
-        channels,
-        attrs["ratio"],
-        attrs["fancy_upscaling"],
-        attrs["try_recover_truncated"],
-        text_attr(attrs["dct_method"]),
-        attrs["acceptable_fraction"],
-    )
+@functools.lru_cache
+def _jpeg(channels: int, *, dct_method: Any, **attrs: Any) -> JpegDecoding:
+    return JpegDecoding(channels, dct_method=text_attr(dct_method), **attrs)
 
 
-def _decode_jpeg(contents: Any, *, channels: int, **attrs: Any) -> np.ndarray:
+def _decode_jpeg(
+    contents: Any, *, channels: int, buffer: PixelBuffer | None = None, **attrs: Any
+) -> np.ndarray:
     data = _contents(contents)
     if not is_jpeg(data):
         return images.decode("DecodeJpeg", data, channels)
-    return images.decode("DecodeJpeg", data, channels, np.uint8, _jpeg(channels, attrs))
+    return images.decode("DecodeJpeg", data, channels, np.uint8, _jpeg(channels, **attrs), buffer=buffer)
 
 
 def _decode_and_crop(contents: Any, crop_window: Any, *, channels: int, **attrs: Any) -> np.ndarray:
     window = np.asarray(crop_window)
     if window.shape != (4,):
         raise ValueError(f"crop_window must have four elements but got shape {list(window.shape)}")
-    return decode_and_crop_jpeg(_contents(contents), window, _jpeg(channels, attrs))
+    return decode_and_crop_jpeg(_contents(contents), window, _jpeg(channels, **attrs))
 
 
 def _decoder(kind: str) -> Callable:

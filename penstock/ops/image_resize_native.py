@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,69 +11,122 @@ import numpy as np
 from penstock.engine.native import host_library
 from penstock.ops.image_resampling import bilinear_places
 
+_POINTER, _INT = ctypes.c_void_p, ctypes.c_long
+_SIGNATURES: dict[str, tuple[Any, list]] = {
+    "penstock_resizer": (_POINTER, [ctypes.c_bool, *[_INT] * 5, *[_POINTER] * 6, ctypes.c_float]),
+    "penstock_delete_resizer": (None, [_POINTER]),
+    "penstock_resize": (None, [_POINTER, _POINTER, _INT, _POINTER]),
+}  # fmt: skip
+
 
 @functools.cache
-def _function() -> Any:
-    """The native function, or None where there is none."""
-    found = getattr(host_library(), "penstock_resize_images", None)
-    if found is not None:
-        found.restype = None
-        found.argtypes = [
-            ctypes.c_void_p, ctypes.c_int, *[ctypes.c_long] * 6, *[ctypes.c_void_p] * 6, ctypes.c_float, ctypes.c_void_p
-        ]  # fmt: skip
-    return found
+def _library() -> Any:
+    """The library with the functions, or None."""
+    library = host_library()
+    if library is None or not all(hasattr(library, name) for name in _SIGNATURES):
+        return None
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
 
 
-@functools.lru_cache(64)
-def _places(*arguments: Any) -> tuple[tuple[int, int, int], tuple]:
-    """The addresses of what `bilinear_places` gives, and the arrays, which must live as long."""
-    arrays = bilinear_places(*arguments)
-    return tuple(each.ctypes.data for each in arrays), arrays  # type: ignore[return-value]
+class _NativeResizer:
+    """How images of one size and dtype are resized: a native object, and the function that uses it."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        out: tuple[int, int],
+        flags: tuple[bool, bool],
+        divisor: float,
+        flipped: tuple[int, ...],
+    ):
+        self._library = library = _library()
+        axes = [bilinear_places(size, to, *flags) for size, to in zip(shape, out)]
+        for axis in flipped:
+            axes[axis] = tuple(np.ascontiguousarray(each[::-1]) for each in axes[axis])  # type: ignore[call-overload]
+        places = [each.ctypes.data for axis in axes for each in axis]
+        self._native = library.penstock_resizer(dtype == np.uint8, *shape, *out, *places, divisor)
+
+    def __call__(self, images: int, count: int, out: int) -> None:
+        """Resizes images; both are addresses."""
+        self._library.penstock_resize(self._native, images, count, out)
+
+    def __del__(self) -> None:
+        self._library.penstock_delete_resizer(self._native)
+
+
+_native_resizer = functools.lru_cache(64)(_NativeResizer)
 
 
 def resize_bilinear(
-    images: np.ndarray,
-    height: int,
-    width: int,
-    align_corners: bool,
-    half_pixel_centers: bool,
-    divisor: float = 1.0,
+    images: np.ndarray, height: int, width: int, align_corners: bool, half_pixel_centers: bool
 ) -> np.ndarray | None:
     """Resized images, the same numbers as by NumPy; None where there is no native function for them.
 
     Args:
       images: uint8 or float32 `[batch, height, width, channels]`.
-      divisor: what the resized numbers are divided by.
     """
-    if images.dtype not in (np.uint8, np.float32) or images.size == 0 or _function() is None:
+    if images.dtype not in (np.uint8, np.float32) or images.size == 0 or _library() is None:
         return None
-    images = np.ascontiguousarray(images)
-    batch, rows, columns, channels = images.shape
-    out = np.empty((batch, height, width, channels), np.float32)
-    vertical, vertical_arrays = _places(rows, height, align_corners, half_pixel_centers)
-    horizontal, horizontal_arrays = _places(columns, width, align_corners, half_pixel_centers)
-    _function()(
-        images.ctypes.data, images.dtype == np.uint8, batch, rows, columns, channels, height, width,
-        *vertical, *horizontal, divisor, out.ctypes.data,
-    )  # fmt: skip
-    del vertical_arrays, horizontal_arrays  # until here
+    return _resized(
+        np.ascontiguousarray(images), (height, width), (align_corners, half_pixel_centers), 1.0, ()
+    )
+
+
+def _resized(
+    images: np.ndarray,
+    size: tuple[int, int],
+    flags: tuple[bool, bool],
+    divisor: float,
+    flipped: tuple[int, ...],
+) -> np.ndarray:
+    count, *shape = images.shape
+    out = np.empty((count, *size, shape[2]), np.float32)
+    resize = _native_resizer(tuple(shape), images.dtype, size, flags, divisor, flipped)
+    resize(images.__array_interface__["data"][0], count, out.__array_interface__["data"][0])
     return out
 
 
-def dividing_resizer(
-    height: int, width: int, align_corners: bool, half_pixel_centers: bool, divisor: float
-) -> Callable[[np.ndarray], np.ndarray] | None:
-    """A function that resizes one image `[height, width, channels]` and divides it; None without native functions.
+class ImageResizer:
+    """What becomes of an image that is resized, divided by a number, and perhaps flipped, in one loop.
 
-    It raises ValueError for an image that the native function does not take.
+    Args:
+      height, width: the new size.
+      align_corners, half_pixel_centers: as in ResizeBilinear.
+      divisor: what the resized numbers are divided by.
+      axis: the one that is reversed in a flipped image, 0 or 1.
     """
-    if _function() is None or min(height, width) <= 0 or (align_corners and half_pixel_centers):
-        return None
 
-    def resized(image: np.ndarray) -> np.ndarray:
-        out = resize_bilinear(image[None], height, width, align_corners, half_pixel_centers, divisor)
-        if out is None:
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        align_corners: bool,
+        half_pixel_centers: bool,
+        divisor: float = 1.0,
+        axis: int = 1,
+    ):
+        self._size, self._flags = (height, width), (align_corners, half_pixel_centers)
+        self._divisor, self._flipped = divisor, (axis,)
+        self.possible = (
+            _library() is not None and min(self._size) > 0 and not (align_corners and half_pixel_centers)
+        )
+
+    def __call__(self, image: np.ndarray, flip: Any = False) -> np.ndarray:
+        """The new image, float32 `[height, width, channels]`.
+
+        Args:
+          image: uint8 or float32 `[height, width, channels]`.
+          flip: whether it is flipped.
+
+        Raises:
+          ValueError: it has no pixels, or another dtype or rank.
+        """
+        if image.ndim != 3 or image.dtype not in (np.uint8, np.float32) or image.size == 0:
             raise ValueError(f"an image of {image.dtype} {list(image.shape)}")
-        return out[0]
-
-    return resized
+        images = np.ascontiguousarray(image)[None]
+        flipped = self._flipped if flip else ()
+        return _resized(images, self._size, self._flags, self._divisor, flipped)[0]

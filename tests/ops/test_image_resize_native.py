@@ -3,7 +3,7 @@ import pytest
 
 from penstock.engine.native import host_library
 from penstock.ops.image_resampling import apply_along, bilinear_matrix
-from penstock.ops.image_resize_native import dividing_resizer, resize_bilinear
+from penstock.ops.image_resize_native import ImageResizer, resize_bilinear
 
 pytestmark = pytest.mark.skipif(host_library() is None, reason="no native kernels")
 
@@ -28,13 +28,26 @@ def test_other_dtypes_are_left_to_numpy():
     assert resize_bilinear(np.zeros((1, 2, 2, 1), np.int32), 3, 3, False, True) is None
 
 
+@pytest.mark.parametrize("divisor", [255.0, 127.5, 1.0, 57.375, 1e-30, 3e38, 0.0])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_a_division_behind_it_is_that_of_numpy(dtype):
+def test_a_division_behind_it_is_that_of_numpy(dtype, divisor):
     image = (np.random.default_rng(0).random((13, 17, 3)) * 255).astype(dtype)
-    found = dividing_resizer(6, 9, False, True, 255.0)(image)
-    np.testing.assert_array_equal(found, resize_bilinear(image[None], 6, 9, False, True)[0] / np.float32(255))
+    found = ImageResizer(6, 9, False, True, divisor)(image)
+    with np.errstate(all="ignore"):
+        expected = resize_bilinear(image[None], 6, 9, False, True)[0] / np.float32(divisor)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(
+    ("size", "dtype"), [((13, 17), np.uint8), ((4, 500), np.uint8), ((13, 17), np.float32)]
+)
+def test_a_flipped_image_has_the_same_numbers_in_reverse_order(size, dtype, axis):
+    image = (np.random.default_rng(0).random((*size, 3)) * 255).astype(dtype)
+    resizer = ImageResizer(9, 30, False, True, 255.0, axis)
+    np.testing.assert_array_equal(resizer(image, True), np.flip(resizer(image), axis))
 
 
 def test_an_image_without_pixels_is_an_error_for_the_caller():
     with pytest.raises(ValueError, match=r"uint8 \[0, 4, 3\]"):
-        dividing_resizer(2, 2, False, True, 2.0)(np.zeros((0, 4, 3), np.uint8))
+        ImageResizer(2, 2, False, True, 2.0)(np.zeros((0, 4, 3), np.uint8))

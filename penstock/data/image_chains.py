@@ -1,0 +1,150 @@
+"""Operations on an image that run as one loop: decoded or made by any other operation, then resized, divided by a number,
+and flipped where a condition says so, as augmenting input pipelines do. `data/row_calls.py` looks for them in functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from penstock.io.jpeg import PixelBuffer
+from penstock.ops.image_resize_native import ImageResizer
+from penstock.types import dtypes
+
+_RESIZE = ("ExpandDims", "ResizeBilinear", "Squeeze")
+
+
+class ImageChain(NamedTuple):
+    """Operations in program order: the first makes an image, nothing but the next ones uses it, the last has the result.
+
+    Attributes:
+      operations: they. resizer: what those behind the first do.
+      condition: the tensor that says whether the image is flipped, or None. flips_if: its value then.
+    """
+
+    operations: list
+    resizer: ImageResizer
+    condition: Any = None
+    flips_if: bool = True
+
+    def inputs(self) -> list:
+        """What the chain needs: the inputs of the first operation, and the condition if there is one."""
+        return [*self.operations[0].inputs, *([] if self.condition is None else [self.condition])]
+
+    def body(self) -> Callable:
+        """A function of the values of `inputs` for one element, which gives the result."""
+        first, resized = self.operations[0], self.resizer
+        attrs = first.definition.attrs_for_kernel(first.attrs)
+        if first.type == "DecodeJpeg":  # its pixels are needed no longer than until they are resized
+            attrs["buffer"] = PixelBuffer()
+        made = first.definition.numpy_body
+        if self.condition is None:
+            return lambda *inputs: resized(made(*inputs, **attrs))
+        flips_if = self.flips_if
+        return lambda *inputs: resized(made(*inputs[:-1], **attrs), inputs[-1] == flips_if)
+
+
+class Users:
+    """Who uses the results of operations.
+
+    Args:
+      operations: all there are. outputs: the tensors that are wanted outside.
+    """
+
+    def __init__(self, operations: Sequence, outputs: Sequence):
+        self._users: dict[int, list] = {}
+        for operation in operations:
+            for tensor in operation.inputs:
+                self._users.setdefault(id(tensor), []).append(operation)
+        self._wanted = {id(each) for each in outputs}
+
+    def of(self, operation: Any) -> list:
+        """The operations that use the only result; none where it is wanted outside, or there are more results."""
+        if len(operation.outputs) != 1 or id(operation.outputs[0]) in self._wanted:
+            return []
+        return self._users.get(id(operation.outputs[0]), [])
+
+    def only(self, operation: Any, kind: str) -> Any:
+        """The operation that alone uses the result, if it is of a kind; else None."""
+        found = self.of(operation)
+        return found[0] if len(found) == 1 and found[0].type == kind else None
+
+
+def image_chain(first: Any, users: Users, value: Callable[[Any], Any]) -> ImageChain | None:
+    """The chain that begins with an operation, or None.
+
+    Args:
+      value: what a tensor is for all elements, or None.
+    """
+    operations = [first]
+    for kind in _RESIZE:
+        following = users.only(operations[-1], kind)
+        if following is None:
+            return None
+        operations.append(following)
+    _, expand, resize, squeeze = operations
+    if first.definition.signature.has_list_inputs or not _resizes(expand, resize, squeeze, value):
+        return None
+    divisor = 1.0
+    divide = users.only(operations[-1], "RealDiv")
+    if (
+        divide is not None
+        and _is_number(divide.inputs[1], value)
+        and divide.inputs[0] is not divide.inputs[1]
+    ):
+        operations.append(divide)
+        divisor = float(value(divide.inputs[1]))
+    flip = _flip(operations[-1], users, value)
+    height, width = map(int, value(resize.inputs[1]))
+    attrs = resize.definition.attrs_for_kernel(resize.attrs)
+    axis = 1 if flip is None else flip.axis
+    resizer = ImageResizer(height, width, divisor=divisor, axis=axis, **attrs)
+    if not resizer.possible:
+        return None
+    if flip is None:
+        return ImageChain(operations, resizer)
+    return ImageChain([*operations, *flip.operations], resizer, flip.condition, flip.if_true)
+
+
+def _resizes(expand: Any, resize: Any, squeeze: Any, value: Callable) -> bool:
+    """Whether three operations resize one image to a size that is known."""
+    image, axis = expand.inputs
+    axis, size = value(axis), value(resize.inputs[1])
+    return (
+        image.shape.rank == 3
+        and image.dtype in (dtypes.uint8, dtypes.float32)
+        and axis is not None
+        and int(axis) == 0
+        and size is not None
+        and list(squeeze.attrs["squeeze_dims"]) == [0]
+    )
+
+
+def _is_number(tensor: Any, value: Callable) -> bool:
+    found = value(tensor)
+    return found is not None and np.shape(found) == ()
+
+
+class _Flip(NamedTuple):
+    """A choice between an image and its reverse."""
+
+    operations: tuple
+    axis: int
+    condition: Any
+    if_true: bool
+
+
+def _flip(last: Any, users: Users, value: Callable) -> _Flip | None:
+    """How the result of an operation, [height, width, channels], is flipped; None where it is used in other ways too."""
+    both = {each.type: each for each in users.of(last)}
+    reverse, select = both.get("ReverseV2"), both.get("SelectV2")
+    if len(users.of(last)) != 2 or reverse is None or users.only(reverse, "SelectV2") is not select:
+        return None
+    condition, *images = select.inputs
+    axes = value(reverse.inputs[1])
+    if axes is None or np.size(axes) != 1 or condition.shape.rank != 0 or last.outputs[0].shape.rank != 3:
+        return None
+    axis = int(np.reshape(axes, ())) % 3
+    return None if axis == 2 else _Flip((reverse, select), axis, condition, images[0] is reverse.outputs[0])
