@@ -8,7 +8,6 @@ host runs on one thread for each replica.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +32,7 @@ from penstock.ops.collectives import (
     reduced_over,
     replica_number,
 )
+from penstock.runtime import fusion
 from penstock.runtime.executor import executor_of
 from penstock.runtime.lowering import (
     Failure,
@@ -44,6 +44,7 @@ from penstock.runtime.lowering import (
     pruned,
     streams,
 )  # fmt: skip
+from penstock.runtime.replica_places import mesh_of
 from penstock.types import dtypes
 
 _SMALL = 1 << 12  # elements up to which all devices get the outputs of all replicas
@@ -91,6 +92,7 @@ def _lower_spmd(
     operation: Any, rows: Sequence[Sequence[Any]], captured: list[Any], lowering: Lowering
 ) -> list[Any]:
     body, count, axes = operation.attrs["f"], len(rows), mapped_axes()
+    lowering.fused.update(fusion.find(pruned(body), body.outputs))
     arrays = [[as_array(each) for each in row] for row in rows]
     stacked = [captured[each] for each in operation.attrs["stacked"]]
     proxies = lowering.proxies_of([body], captured)
@@ -154,12 +156,6 @@ def _batched(
     columns = [jnp.stack(column) for column in zip(*rows)]
     outputs, after, after_stacked = mapped(columns, states, per_replica, values)
     return outputs, [each[0] for each in after], after_stacked
-
-
-@functools.cache
-def mesh_of(devices: tuple) -> Any:
-    """The mesh of the replicas' devices."""
-    return jax.sharding.Mesh(np.array(devices), (AXIS,))
 
 
 def _over_mesh(

@@ -29,6 +29,7 @@ from penstock.runtime.lowering import (
     streams,
     written_tensors,
 )  # fmt: skip
+from penstock.runtime.replica_places import placed, places_of
 from penstock.runtime.worker_programs import WorkerProgram, meeting_operations
 from penstock.types import dtypes, errors
 
@@ -36,12 +37,19 @@ from penstock.types import dtypes, errors
 class _Binding:
     """A compiled piece together with the states it currently works on."""
 
-    __slots__ = ("objects", "written", "read", "program", "repetition")
+    __slots__ = ("objects", "written", "read", "program", "repetition", "places")
 
     def __init__(
-        self, objects: list, written: list[State], read: list[State], step: Callable, program: Callable
+        self,
+        objects: list,
+        written: list[State],
+        read: list[State],
+        places: list | None,
+        step: Callable,
+        program: Callable,
     ):
         self.objects, self.written, self.read, self.program = objects, written, read, program
+        self.places = places  # of the states, where the program is one over several devices
         self.repetition = Repetition(step, self.run, (*written, *read)) if written else None
 
     def run(self, arguments: list, program: Callable | None = None) -> list:
@@ -50,9 +58,11 @@ class _Binding:
         if not self.read and not self.written:
             return program([], [], arguments)[0]
         with process.state_lock:
-            results, assigned = program(
-                [state.value for state in self.written], [state.value for state in self.read], arguments
-            )
+            written, read = [state.value for state in self.written], [state.value for state in self.read]
+            if self.places is not None:
+                written = placed(written, self.places[: len(written)])
+                read = placed(read, self.places[len(written) :])
+            results, assigned = program(written, read, arguments)
             for state, value in zip(self.written, assigned):
                 state.value = value
         return results
@@ -88,6 +98,7 @@ class CompiledPiece:
             if each.dtype is not dtypes.resource and id(each) not in self._constants
         ]
         self._entering_slots = [slots[id(each)] for each in self._entering]
+        self._takes_arrays = all(each.dtype is not dtypes.variant for each in self._entering)
         self._leaving_slots = [slots[id(each)] for each in leaving]
         self._written = {id(each) for operation in operations for each in written_tensors(operation)}
         self._streams = _streams_of(operations)
@@ -112,7 +123,8 @@ class CompiledPiece:
     def _in_loop(self, held: HeldCalls, binding: _Binding, arguments: list) -> Sequence[Any]:
         """The results of a call in a loop on the host, or promises of them."""
         arguments = [value_of(each) for each in arguments]
-        repeats = binding.repetition is not None and not self._checks and process.workers is None
+        repeats = self._takes_arrays and not self._checks and process.workers is None
+        repeats = repeats and binding.repetition is not None
         results = held.take(binding.repetition, arguments, len(self.leaving)) if repeats else None
         if results is None:
             held.before_use((*binding.written, *binding.read))
@@ -151,7 +163,9 @@ class CompiledPiece:
         if pattern not in self._programs:
             step = self._step(objects, written, read)
             self._programs[pattern] = (step, self._program(step))
-        return _Binding(objects, written, read, *self._programs[pattern])
+        held = {id(tensor): each for tensor, each in zip(self._resources, objects)}
+        places = places_of(self.operations, (*written, *read), held)
+        return _Binding(objects, written, read, places, *self._programs[pattern])
 
     def _step(self, objects: list, written: list[State], read: list[State]) -> Callable:
         """`step(written values, read values, arguments) -> (results, assigned values)`, to be traced."""

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 import textwrap
+from unittest import mock
 
 import numpy as np
 import pytest
 
 import penstock as tf
+from penstock.engine import native
 
 DEVICES = ["CPU:0", "CPU:1"]
 
@@ -292,10 +294,12 @@ import penstock as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from penstock.runtime.compiled_piece import CompiledPiece
-programs = []
+programs, pieces = [], []
 call = CompiledPiece.__call__
 def noting(piece, env):
-    programs.append(piece.lower(env))
+    if piece not in pieces:
+        pieces.append(piece)
+        programs.append(piece.lower(env))
     return call(piece, env)
 CompiledPiece.__call__ = noting
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -313,15 +317,31 @@ def step(x):
     return loss
 data = strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensors(tf.ones([8, 32])))
 train = tf.function(lambda x: strategy.reduce("SUM", strategy.run(step, args=(x,)), axis=None))
-train(next(iter(data)))
+batch = next(iter(data))
+train(batch), train(batch)
 text = max((each.compile().as_text() for each in programs), key=len)
 names = "all-reduce|all-gather|all-to-all|collective-permute"
 print(sorted(re.findall(rf" ({names})\\(", text)), text.count("may-alias"))
+print(max(each._binding.program.program._cache_size() for each in pieces))
 """
 
 
 def test_a_step_exchanges_gradients_once():
-    """One all-reduce for all gradients, one gather for what the replicas return; states are updated in place."""
+    """One all-reduce for all gradients, one gather for what the replicas return; states are updated in place.
+
+    The program is compiled once, though the states are on one device before the first step.
+    """
     program = textwrap.dedent(_COLLECTIVES)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['all-gather', 'all-reduce'] 3"
+    assert done.stdout.strip() == "['all-gather', 'all-reduce'] 3\n1"
+
+
+@pytest.mark.skipif(native.library() is None, reason="the native kernels could not be compiled here")
+def test_patterns_inside_of_replicas_are_computed_by_one_kernel(strategy):
+    x = per_replica(strategy, lambda i: tf.fill([1, 4, 4, 3], i + 1.0))
+    w, b = tf.ones([3, 3, 3, 4]), tf.ones([4])
+    layer = lambda x: tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, w, 1, "SAME"), b))
+    with mock.patch.object(native, "call", wraps=native.call) as call:
+        result = run(strategy, True, layer, x)
+    assert any(each.kwargs.get("relu") for each in call.call_args_list)
+    assert [float(each[0, 1, 1, 0]) for each in result.values] == [28.0, 55.0]
