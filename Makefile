@@ -70,8 +70,9 @@ keras-baseline: $(KERAS_READY) $(ORACLE_READY)  ## what TensorFlow gets for Kera
 keras-agreement: $(KERAS_READY) $(ORACLE_READY)  ## models train alike on TensorFlow and Penstock, and read each other's files
 	$(BIN)/python -m conformance.keras.agreement --tensorflow-python $(CURDIR)/$(ORACLE_VENV)/bin/python
 
-kills: $(READY)  ## kill workers of a cluster 20 times: nothing hangs, nothing is lost beyond the last checkpoint
-	$(BIN)/python -m resilience $(ARGS)
+kills: $(READY)  ## kill workers and servers of clusters, 20 times each: nothing hangs or is lost; writes docs/kills.md
+	$(BIN)/python -m resilience --record $(ARGS)
+	$(BIN)/python -m resilience.servers --record
 
 scaling: $(READY)  ## what distribution costs: one model in one and two processes on the same cores
 	$(BIN)/python benchmarks/worker_scaling.py $(ARGS)

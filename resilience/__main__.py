@@ -1,10 +1,10 @@
 """Kills workers of a cluster at random moments, starts it again each time, and says what was lost.
 
-    python -m resilience [--kills 20] [--workers 2] [--seed 0]
+    python -m resilience [--kills 20] [--workers 2] [--seed 0] [--record]
 
 Held: when a worker is killed, every other one ends by itself within a bound, with an error that names the killed one;
 after the restart training goes on from the last checkpoint that was written; and in the end the weights are those of a
-run without kills. The exit status says whether all of it held.
+run without kills. The exit status says whether all of it held; `--record` writes what happened to `docs/kills.md`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 from penstock.cli.launch import free_ports, task_config
+from resilience.report import record
 
 PROGRAM = Path(__file__).parent / "training.py"
 ENDS_WITHIN = 60.0  # seconds, for the survivors of a kill
@@ -159,22 +160,31 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--record", action="store_true", help="write docs/kills.md")
     options = parser.parse_args()
     chance, steps = random.Random(options.seed), 20 * options.kills
+    rows: list[str] = []
     problems: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         broken, whole = os.path.join(folder, "broken"), os.path.join(folder, "whole")
         for number in range(1, options.kills + 1):
             happened, wrong = one_kill(chance, options.workers, broken, steps)
             print(f"{number:3} {happened}", *wrong, sep="\n      " if wrong else "", flush=True)
+            rows.append(happened)
             problems += wrong
         last = to_the_end(options.workers, broken, steps)
         expected = to_the_end(options.workers, whole, steps)
-    print(f"weights {last['weights']:.7g} with kills, {expected['weights']:.7g} without; ", end="")
-    print(f"last loss {last['loss']:.6g} and {expected['loss']:.6g}")
+    end = (
+        f"Weights {last['weights']:.7g} with kills, {expected['weights']:.7g} without; "
+        f"last loss {last['loss']:.6g} and {expected['loss']:.6g}."
+    )
+    print(end)
     if abs(last["weights"] / expected["weights"] - 1) > 1e-5:
         problems.append("the weights differ")
     print(f"{options.kills} kills, {len(problems)} problems")
+    if options.record:
+        given = f"--kills {options.kills} --workers {options.workers} --seed {options.seed}"
+        record("workers", given, rows, end, problems)
     return int(bool(problems))
 
 
