@@ -127,7 +127,7 @@ class ClusterCoordinator:
 
     def _traced(self, fn: Callable, args: tuple, kwargs: dict) -> tuple[ConcreteFunction, list[Any]]:
         if isinstance(fn, ConcreteFunction):
-            return fn, fn._flat_arguments(args, kwargs)
+            return fn._bound(args, kwargs)
         if not isinstance(fn, Function):
             known = self._functions.get(fn)
             if known is None:

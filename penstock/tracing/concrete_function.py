@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from penstock.runtime.executor import executor_of, to_raw, to_tensor
 from penstock.tracing.differentiation import DIFFERENTIABLE_CALL, Differentiable
 from penstock.tracing.function_type import Callable as FunctionCallable
 from penstock.tracing.function_type import FunctionType, function_type_of
+from penstock.tracing.signatures import is_replaceable
 from penstock.types import nest
 from penstock.types.composite import CompositeTensor
 from penstock.types.specs import TensorSpec
@@ -46,6 +48,9 @@ class ConcreteFunction(Trackable):
         self._prefer_host = prefer_host
         self._differentiable: dict[int, Differentiable] = {}
         self._captured: list[Any] | None = None
+        self._others: dict[
+            int, Any
+        ] = {}  # id of a variable, or its handle, that was traced -> what stands for it
         self._output_dtypes = [each.dtype for each in graph.outputs]
         self._pack = _packer(graph.structured_outputs)
 
@@ -88,17 +93,17 @@ class ConcreteFunction(Trackable):
     @property
     def captured_inputs(self) -> list[Any]:
         """The outside tensors that the graph uses."""
-        return self.graph.external_captures
+        return [self._others.get(id(each), each) for each in self.graph.external_captures]
 
     @property
     def variables(self) -> tuple:
         """The variables that the function uses."""
-        return self.graph.variables
+        return tuple(self._others.get(id(each), each) for each in self.graph.variables)
 
     @property
     def trainable_variables(self) -> tuple:
         """The trainable variables that the function uses."""
-        return self.graph.trainable_variables
+        return tuple(each for each in self.variables if each.trainable)
 
     @property
     def output_dtypes(self) -> Any:
@@ -126,12 +131,29 @@ class ConcreteFunction(Trackable):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the graph with tensors for its arguments, by position or by name."""
-        return self.call_flat(self._flat_arguments(args, kwargs))
+        function, flat = self._bound(args, kwargs)
+        return function.call_flat(flat)
 
-    def _flat_arguments(self, args: tuple, kwargs: dict) -> list[Any]:
+    def _bound(self, args: tuple, kwargs: dict) -> tuple[ConcreteFunction, list[Any]]:
+        """The function for the variables among the arguments, and one tensor for each argument placeholder."""
+        variables: list[tuple[Any, Any]] = []
+        flat = self._flat_arguments(args, kwargs, variables)
+        if not variables:
+            return self, flat
+        function = self.with_variables(*zip(*variables))
+        if function is None:
+            names = [given.name for _, given in variables]
+            raise ValueError(
+                f"{self.name}: one of the variables {names} would have two parts, which were different variables when the "
+                "function was traced. Call the tf.function itself, which traces anew for that."
+            )
+        return function, flat
+
+    def _flat_arguments(self, args: tuple, kwargs: dict, variables: list[tuple[Any, Any]]) -> list[Any]:
+        """One tensor for each argument placeholder; (traced, given) goes to `variables` for each variable."""
         placeholders = self.graph.arguments
         if self._python_arguments is not None and self._binder is not None:
-            found = self._bind_structured(args, kwargs)
+            found = self._bind_structured(args, kwargs, variables)
             if found is not None:
                 return found
         given = list(nest.flatten(args, expand_composites=True))
@@ -155,7 +177,9 @@ class ConcreteFunction(Trackable):
         self._check(flat)
         return flat
 
-    def _bind_structured(self, args: tuple, kwargs: dict) -> list[Any] | None:
+    def _bind_structured(
+        self, args: tuple, kwargs: dict, variables: list[tuple[Any, Any]]
+    ) -> list[Any] | None:
         """Flat arguments of a call in the form of the traced Python call; None where it has another form."""
         expected_args, expected_kwargs = self._python_arguments
         try:
@@ -172,6 +196,10 @@ class ConcreteFunction(Trackable):
                 flat.append(_as_given(value, spec.dtype))
             elif hasattr(spec, "_to_components"):
                 flat.extend(nest.flatten(spec._to_components(value), expand_composites=True))
+            elif is_replaceable(spec) and is_replaceable(value):
+                if not spec._type_spec.is_compatible_with(value._type_spec):
+                    raise TypeError(f"{self.name} was traced with the variable {spec!r}, got {value!r}.")
+                variables.append((spec, value))
             elif isinstance(value, Tensor) or not _same_python(spec, value):
                 raise TypeError(
                     f"{self.name} was traced with the Python value {spec!r}; it cannot be called with {value!r}."
@@ -191,6 +219,27 @@ class ConcreteFunction(Trackable):
 
     # Calling.
 
+    def with_variables(self, traced: Sequence[Any], given: Sequence[Any]) -> ConcreteFunction | None:
+        """This function for other variables in the place of those that it was traced with.
+
+        Returns:
+          The function; None where it cannot serve them: two that were traced are one now or one is two, or the graph
+          uses one by itself too. Operations on one variable keep their order only where it is one input.
+        """
+        pairs = list(zip(traced, given))
+        if all(old is new for old, new in pairs):
+            return self
+        handles = {id(old.handle): new.handle for old, new in pairs}
+        inputs = [handles.get(id(each), each) for each in self.graph.external_captures]
+        if len({id(each) for each in inputs}) < len(inputs) or any(
+            handles[id(old.handle)] is not new.handle for old, new in pairs
+        ):
+            return None
+        other = copy.copy(self)
+        other._captured = None
+        other._others = handles | {id(old): new for old, new in pairs}
+        return other
+
     def call_flat(self, arguments: Sequence[Any]) -> Any:
         """Calls with one tensor for each argument placeholder, and returns the structured result."""
         return self._pack(self.run_flat([*arguments, *self._captures()]))
@@ -198,7 +247,7 @@ class ConcreteFunction(Trackable):
     def _captures(self) -> list[Any]:
         captured = self._captured
         if captured is None or len(captured) != len(self.graph._captures):
-            captured = self._captured = self.graph.external_captures
+            captured = self._captured = self.captured_inputs
         return captured
 
     def run_flat(self, tensors: Sequence[Any]) -> list[Tensor]:
@@ -206,7 +255,7 @@ class ConcreteFunction(Trackable):
         if process.graph_observer is not None:
             process.graph_observer(self.graph)
         if thread.tapes:
-            for variable in self.graph.variables:
+            for variable in self.variables:
                 if variable.trainable:
                     for tape in thread.tapes:
                         tape.variable_accessed(variable)
@@ -232,7 +281,7 @@ class ConcreteFunction(Trackable):
         if target is None:
             target = next(each.graph for each in tensors if isinstance(each, SymbolicTensor))
         if target.building_function:
-            for variable in self.graph.variables:
+            for variable in self.variables:
                 target.watch_variable(variable)
         values = {id(old): target.as_input(new) for old, new in zip(self.graph.inputs, tensors, strict=True)}
         with target.name_scope(_scope_name(self.name)):

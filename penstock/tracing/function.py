@@ -20,6 +20,7 @@ from penstock.tracing.concrete_function import ConcreteFunction
 from penstock.tracing.retracing import history_of
 from penstock.tracing.signatures import (
     Binder,
+    ByIdentity,
     accepts,
     decode,
     encode,
@@ -46,10 +47,11 @@ def _placement() -> Any:
 class _Trace:
     """One concrete function of a `Function`, and which calls it serves."""
 
-    __slots__ = ("concrete", "pattern", "shapes")
+    __slots__ = ("concrete", "pattern", "shapes", "variables")
 
-    def __init__(self, concrete: ConcreteFunction, pattern: Any, shapes: list):
+    def __init__(self, concrete: ConcreteFunction, pattern: Any, shapes: list, variables: list):
         self.concrete, self.pattern, self.shapes = concrete, pattern, shapes
+        self.variables = variables  # those among the arguments it was traced with
 
 
 @export("types.experimental.PolymorphicFunction", "types.experimental.GenericFunction")
@@ -141,18 +143,31 @@ class Function(Trackable):
         """The concrete function for a call, and the flat tensors to call it with."""
         args, kwargs = self._bind(args, kwargs)
         leaves: list[Tensor] = []
-        key = (encode((args, kwargs), leaves), thread.device, _placement())
+        variables: list[Any] = []
+        key = (encode((args, kwargs), leaves, variables), thread.device, _placement())
+        found = self._trace_of(key, args, kwargs, leaves, variables)
+        if not variables:
+            return found.concrete, leaves
+        concrete = found.concrete.with_variables(found.variables, variables)
+        if concrete is None:  # one of them has another part in this trace: they get a trace of their own
+            found = self._trace_of((key, *map(ByIdentity, variables)), args, kwargs, leaves, variables)
+            concrete = found.concrete
+        return concrete, leaves
+
+    def _trace_of(
+        self, key: Any, args: tuple, kwargs: dict, leaves: list[Tensor], variables: list[Any]
+    ) -> _Trace:
         found = self._traces.get(key)
         if found is None:
             with self._lock:
                 found = self._traces.get(key)
                 if found is None:
                     try:
-                        found = self._find_or_trace(key, args, kwargs, leaves)
+                        found = self._find_or_trace(key, args, kwargs, leaves, variables)
                     except Exception as error:
                         raise show_user_code(error)
                     self._traces[key] = found
-        return found.concrete, leaves
+        return found
 
     def _bind(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         try:
@@ -206,7 +221,9 @@ class Function(Trackable):
 
     # Tracing.
 
-    def _find_or_trace(self, key: Any, args: tuple, kwargs: dict, leaves: list[Tensor]) -> _Trace:
+    def _find_or_trace(
+        self, key: Any, args: tuple, kwargs: dict, leaves: list[Tensor], variables: list[Any]
+    ) -> _Trace:
         shapes = [each.shape for each in tensor_keys(key)]
         if self._input_signature is not None:
             pattern: Any = ("signature", _without_signature_shapes(key))
@@ -224,7 +241,7 @@ class Function(Trackable):
             for trace in siblings:
                 shapes = [relaxed_shape(a, b) for a, b in zip(trace.shapes, shapes)]
         concrete = self._trace(args, kwargs, leaves, shapes)
-        trace = _Trace(concrete, pattern, shapes)
+        trace = _Trace(concrete, pattern, shapes, variables)
         siblings.append(trace)
         return trace
 
@@ -446,14 +463,14 @@ def _argument_names(names: list[str], args: tuple, kwargs: dict) -> list[str]:
     found: list[str] = []
     for index, value in enumerate(args):
         leaves: list[Tensor] = []
-        encode(value, leaves)
+        encode(value, leaves, [])
         base = names[index] if index < len(names) else f"args_{index - len(names)}"
         found.extend(
             [base] if len(leaves) == 1 else [f"{base}_{i}" if i else base for i in range(len(leaves))]
         )
     for name in sorted(kwargs):
         leaves = []
-        encode(kwargs[name], leaves)
+        encode(kwargs[name], leaves, [])
         found.extend(
             [name] if len(leaves) == 1 else [f"{name}_{i}" if i else name for i in range(len(leaves))]
         )

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.convert import convert_to_tensor
-from penstock.types import nest
+from penstock.engine.resources import State
+from penstock.types import nest, upcalls
 from penstock.types.dtypes import DType
 from penstock.types.shapes import TensorShape
 from penstock.types.specs import TensorSpec, TypeSpec
@@ -79,8 +80,8 @@ _BY_VALUE = (
 )
 
 
-def encode(value: Any, leaves: list[Tensor]) -> Any:
-    """The key of an argument; the tensors in it are appended to `leaves` in `nest` order."""
+def encode(value: Any, leaves: list[Tensor], variables: list[Any]) -> Any:
+    """The key of an argument; the tensors in it are appended to `leaves` in `nest` order, each variable to `variables`."""
     kind = type(value)
     if kind is EagerTensor:
         leaves.append(value)
@@ -92,14 +93,14 @@ def encode(value: Any, leaves: list[Tensor]) -> Any:
         shape = value._shape
         return TensorKey(value._dtype, None if shape.rank is None else tuple(shape.as_list()))
     if kind is tuple or kind is list:
-        return (kind, *(encode(each, leaves) for each in value))
+        return (kind, *(encode(each, leaves, variables) for each in value))
     if isinstance(value, dict):
         keys = _sorted_keys(value)
-        return (kind, tuple(keys), *(encode(value[key], leaves) for key in keys))
+        return (kind, tuple(keys), *(encode(value[key], leaves, variables) for key in keys))
     if kind is np.ndarray or isinstance(value, np.generic):
-        return encode(convert_to_tensor(value), leaves)
+        return encode(convert_to_tensor(value), leaves, variables)
     if isinstance(value, slice):
-        return (slice, *(encode(part, leaves) for part in (value.start, value.stop, value.step)))
+        return (slice, *(encode(part, leaves, variables) for part in (value.start, value.stop, value.step)))
     if isinstance(value, _BY_VALUE):
         return (kind, value)
     if (
@@ -108,15 +109,28 @@ def encode(value: Any, leaves: list[Tensor]) -> Any:
         and not isinstance(value, TypeSpec)
     ):
         parts = nest.flatten(value, expand_composites=True)
-        return (kind, value._type_spec, *(encode(each, leaves) for each in parts))
+        return (kind, value._type_spec, *(encode(each, leaves, variables) for each in parts))
     if nest.is_nested(value):
-        return (kind, *(encode(each, leaves) for each in nest.flatten(value)))
+        return (kind, *(encode(each, leaves, variables) for each in nest.flatten(value)))
     if callable(getattr(value, "__array__", None)) and not hasattr(value, "handle"):
-        return encode(convert_to_tensor(value), leaves)
+        return encode(convert_to_tensor(value), leaves, variables)
     trace_type = tracing_type_of(value)
     if trace_type is not None:
-        return (kind, trace_type, *(encode(each, leaves) for each in trace_type.to_tensors(value)))
+        return (kind, trace_type, *(encode(each, leaves, variables) for each in trace_type.to_tensors(value)))
+    if is_replaceable(value):
+        place = next((i for i, each in enumerate(variables) if each is value), len(variables))
+        if place == len(variables):
+            variables.append(value)
+        return (kind, value.dtype, value.shape, value.trainable, place)
     return (kind, ByIdentity(value))
+
+
+def is_replaceable(value: Any) -> bool:
+    """Whether a trace for this variable serves others of its shape, dtype and trainability: those that are one state here."""
+    if type(value) is not upcalls.variable_class:
+        return False
+    handle = value.handle
+    return type(handle) is EagerTensor and type(handle.host()) is State
 
 
 def decode(value: Any, replacements: Any, signature: Any = None) -> Any:
