@@ -15,11 +15,17 @@ from penstock.ops.random_seed import get_seed
 _BLOCKS = 1024  # blocks of four words, computed at a time
 
 
+class DrawnSeeds(tuple):
+    """Two seeds where none was set: pipelines that differ in nothing else are the same pipeline."""
+
+    __slots__ = ()
+
+
 def dataset_seeds(seed: Any) -> tuple[int, int]:
     """The two seeds of a random transformation: by the rules of all ops, or drawn where no seed is set."""
     seed, seed2 = get_seed(None if seed is None else int(seed))
     if seed is None or seed2 is None:
-        return secrets.randbits(63), secrets.randbits(63)
+        return DrawnSeeds((secrets.randbits(63), secrets.randbits(63)))
     return (0, 2**31 - 1) if seed == seed2 == 0 else (seed, seed2)
 
 

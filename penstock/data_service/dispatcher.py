@@ -63,12 +63,19 @@ class TaskView(NamedTuple):
 
 
 class Registered(NamedTuple):
-    """A dataset: its pickle, that of its element's spec, and how many splits it has, or why it has none."""
+    """A dataset.
+
+    Attributes:
+      data: its pickle. spec: that of its element's spec.
+      splits: how many it has. no_splits: why it has none.
+      identity: what equal datasets have in common: two processes of a program shuffle with seeds of their own.
+    """
 
     data: bytes
     spec: bytes
     splits: int | None
     no_splits: str
+    identity: bytes
 
 
 @dataclass
@@ -195,7 +202,7 @@ class Dispatcher:
         """
         if dataset_id is None:
             for known, each in self._datasets.items():
-                if each == registered:
+                if each.identity == registered.identity:
                     return known
             taken = {int(each) for each in self._datasets if each.isdigit()}
             dataset_id = str(next(i for i in itertools.count(1000) if i not in taken))

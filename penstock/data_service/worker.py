@@ -147,6 +147,10 @@ class Worker:
         """Answers when the worker is known to the dispatcher."""
         return True
 
+    def pid(self) -> int:
+        """The process that this runs in."""
+        return os.getpid()
+
     def tasks(self) -> int:
         """How many tasks it has."""
         return len(self._runs)

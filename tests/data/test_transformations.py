@@ -219,6 +219,8 @@ def test_fingerprints():
         return Dataset.range(5).map(lambda x: x + step).batch(2)
 
     assert int(make(1).fingerprint()) == int(make(1).fingerprint()) != int(make(2).fingerprint())
+    first, second = Dataset.range(3).shuffle(2), Dataset.range(3).shuffle(2)  # with seeds of their own
+    assert int(first.fingerprint()) == int(second.fingerprint())
 
 
 def test_tables():

@@ -11,7 +11,7 @@ def started(workers=2, splits=5, **settings):
     dispatcher = Dispatcher(**settings)
     for i in range(workers):
         dispatcher.add_worker(f"w{i}", f"localhost:{i}", "here")
-    dispatcher.register("data", Registered(b"dataset", b"spec", splits, ""))
+    dispatcher.register("data", Registered(b"dataset", b"spec", splits, "", b"data"))
     return dispatcher
 
 
@@ -122,7 +122,7 @@ def test_static_parts_belong_to_addresses():
         (lambda d: job(d, DATA), tf.errors.InvalidArgumentError, "worker_addresses"),
         (lambda d: [job(d, OFF), job(d, DYNAMIC)], tf.errors.InvalidArgumentError, "is another one"),
         (
-            lambda d: d.register("data", Registered(b"", b"other", 1, "")),
+            lambda d: d.register("data", Registered(b"", b"other", 1, "", b"other")),
             tf.errors.InvalidArgumentError,
             "elements are others",
         ),
@@ -135,7 +135,7 @@ def test_what_cannot_be_is_refused(ask, error, message):
 
 def test_a_dataset_without_splits_is_refused_where_they_are_needed():
     dispatcher = started()
-    dispatcher.register("other", Registered(b"", b"", None, "it cannot be split"))
+    dispatcher.register("other", Registered(b"", b"", None, "it cannot be split", b"other"))
     dispatcher.join(JobKey("whole", 0, "other", OFF), "c")
     with pytest.raises(tf.errors.InvalidArgumentError, match="cannot be split"):
         dispatcher.join(JobKey("parts", 0, "other", DYNAMIC), "c")
@@ -143,9 +143,9 @@ def test_a_dataset_without_splits_is_refused_where_they_are_needed():
 
 def test_equal_datasets_have_one_id():
     dispatcher = started()
-    first = dispatcher.register(None, Registered(b"a", b"s", 1, ""))
-    assert first == dispatcher.register(None, Registered(b"a", b"s", 1, ""))
-    assert first != dispatcher.register(None, Registered(b"b", b"s", 1, ""))
+    first = dispatcher.register(None, Registered(b"a", b"s", 1, "", b"1"))
+    assert first == dispatcher.register(None, Registered(b"with other seeds", b"s", 1, "", b"1"))
+    assert first != dispatcher.register(None, Registered(b"b", b"s", 1, "", b"2"))
 
 
 def test_a_job_without_a_name_is_forgotten_with_its_consumer():

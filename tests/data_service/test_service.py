@@ -145,7 +145,8 @@ def test_consumers_of_a_named_job_share_its_elements_although_a_worker_is_killed
     begun = threading.Barrier(3)
 
     def read(place):
-        elements = iter(servers.distributed(Dataset.range(120).map(busy), job_name="one"))
+        dataset = Dataset.range(120).map(busy).shuffle(20)  # each consumer draws seeds of its own
+        elements = iter(servers.distributed(dataset, job_name="one"))
         found[place].append(next(elements))
         begun.wait()
         found[place].extend(elements)
