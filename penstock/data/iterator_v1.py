@@ -253,14 +253,10 @@ def make_one_shot_iterator(dataset: Dataset) -> Any:
         or (thread.graph is not None and thread.graph.building_function)
     ):
         return make_iterator(dataset)
-    if dataset._needs:
-        raise ValueError(
-            f"Cannot capture a placeholder (name:{dataset._needs[0].op.name}, type:{dataset._needs[0].op.type}) by value: "
-            "use make_initializable_iterator."
-        )
     factory = FuncGraph("dataset_factory")
     with context.building(factory):
-        set_outputs(factory, dataset._variant_tensor)
+        needs = _copied_by_value(dataset._needs, factory)
+        set_outputs(factory, execute("DatasetOfValues", (needs,), {"_dataset": dataset}))
     spec = dataset.element_spec
     with context.building(_graph()):
         name = f"_{id(thread.graph)}_{thread.graph.unique_name('OneShotIterator')}"
@@ -268,6 +264,39 @@ def make_one_shot_iterator(dataset: Dataset) -> Any:
             "OneShotIterator", (), {"dataset_factory": factory, "shared_name": name, **_attrs(spec)}
         )
     return _of_dataset(dataset, handle)
+
+
+def _copied_by_value(tensors: list[Any], factory: FuncGraph) -> list[Any]:
+    """Copies of tensors of the outer graph, with all that they are computed from.
+
+    Raises:
+      ValueError: a placeholder or an operation with state is among that.
+    """
+    needed: dict[int, Any] = {}
+    pending = [each.op for each in tensors]
+    while pending:
+        operation = pending.pop()
+        if id(operation) in needed:
+            continue
+        kind = "a placeholder" if operation.type.startswith("Placeholder") else "a stateful node"
+        if operation.definition.stateful or kind == "a placeholder":
+            raise ValueError(
+                f"Cannot capture {kind} (name:{operation.name}, type:{operation.type}) by value: use make_initializable_iterator."
+            )
+        needed[id(operation)] = operation
+        pending += [each.op for each in operation.inputs]
+    copies: dict[int, Any] = {}
+    for operation in tensors[0].graph.get_operations() if tensors else ():
+        if id(operation) in needed:
+            copy = factory.add_operation(
+                operation.definition,
+                [copies[id(each)] for each in operation.inputs],
+                operation.attrs,
+                operation.name,
+                [each.shape for each in operation.outputs],
+            )
+            copies.update((id(old), new) for old, new in zip(operation.outputs, copy.outputs))
+    return [copies[id(each)] for each in tensors]
 
 
 @export(v1=["data.make_initializable_iterator"])

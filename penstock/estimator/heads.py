@@ -144,12 +144,10 @@ class _Classes(Head):
             return tf.lookup.StaticHashTable(initializer, -1).lookup(labels)
         if labels.dtype.is_floating and self._count > 2 or labels.dtype == tf.string:
             raise ValueError(f"Labels dtype should be integer. Instead got {labels.dtype}.")
-        check = tf.assert_less(
-            tf.cast(labels, tf.int64),
-            tf.constant(self._count, tf.int64),
-            message=f"Labels must be < n_classes={self._count}",
-        )
-        with tf.control_dependencies([check, tf.assert_non_negative(labels, message="Labels must be >= 0")]):
+        numbers = tf.cast(labels, tf.float32)
+        low = tf.assert_non_negative(numbers, message="Labels must be >= 0")
+        high = tf.assert_less(numbers, float(self._count), message=f"Labels must be < n_classes={self._count}")
+        with tf.control_dependencies([low, high]):
             return tf.identity(labels)
 
     def _class_predictions(self, class_ids: Any) -> dict[str, Any]:

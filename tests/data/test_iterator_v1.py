@@ -82,6 +82,18 @@ def test_sessions_have_iterators_of_their_own():
                 assert _all(session, following) == [0, 1, 2]
 
 
+def test_one_shot_over_files(tmp_path):
+    """A one-shot iterator takes over what computes the names of files, as it does values of the graph."""
+    path = tmp_path / "a.txt"
+    path.write_text("1\n2\n3\n")
+    with tf.Graph().as_default(), v1.Session() as session:
+        factor = tf.constant(2.0) * tf.constant(5.0)
+        lines = v1.data.TextLineDataset([str(path)]).map(lambda line: tf.strings.to_number(line) * factor)
+        following = lines.batch(2).make_one_shot_iterator().get_next()
+        assert session.run(following).tolist() == [10, 20]
+        assert session.run(following).tolist() == [30]
+
+
 def test_a_placeholder_in_a_one_shot_iterator_is_refused():
     with tf.Graph().as_default():
         dataset = Dataset.range(v1.placeholder(tf.int64, []))

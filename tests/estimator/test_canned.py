@@ -68,6 +68,12 @@ def test_two_classes():
     assert first["probabilities"].sum() == pytest.approx(1) and first["logistic"] == first["probabilities"][1]
 
 
+def test_labels_may_be_truth_values():
+    model = tf.estimator.LinearClassifier([column.numeric_column("x")], config=CONFIG)
+    model.train(data(X > 0, None), steps=1)
+    assert model.get_variable_value("linear/linear_model/x/weights") > 0
+
+
 def test_classes_by_name():
     names = np.array(["low", "high", "top"])[np.digitize(X, [-0.3, 0.3])]
     model = tf.estimator.DNNClassifier(
