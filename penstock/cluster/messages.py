@@ -16,6 +16,18 @@ LENGTH = struct.Struct(">Q")
 HELLO, WELCOME, REFUSED, MEET, RESULT, FAILED, BEAT, LEAVE = b"h", b"w", b"x", b"m", b"r", b"f", b"b", b"l"
 
 
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `"host:port"`.
+
+    Raises:
+      ValueError: it is no such text.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        raise ValueError(f"expected an address host:port, got {address!r}")
+    return host, int(port)
+
+
 class Message(NamedTuple):
     """What goes over a connection.
 

@@ -10,21 +10,10 @@ import socket
 import threading
 import time
 
+from penstock.cluster.messages import split_address
 from penstock.types import errors
 
 _GREETING = "penstock-ray "
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `"host:port"`.
-
-    Raises:
-      ValueError: it is no such text.
-    """
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdigit():
-        raise ValueError(f"expected an address host:port, got {address!r}")
-    return host, int(port)
 
 
 def serve(address: str, ray_address: str) -> socket.socket:

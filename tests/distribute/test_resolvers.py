@@ -154,3 +154,42 @@ def test_compute_engine_asks_a_service():
     assert resolver.master() == "grpc://10.1.0.2:80"
     with pytest.raises(RuntimeError, match="cannot reset the task_type"):
         resolver.task_type = "ps"
+
+
+TPU = tf.distribute.cluster_resolver.TPUClusterResolver
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cluster", "master"),
+    [
+        ({"tpu": "grpc://a:1"}, {"worker": ["a:1"]}, "grpc://a:1"),
+        ({"tpu": "grpc://a:1,grpc://b:2"}, {"worker": ["a:1", "b:2"]}, "grpc://a:1"),
+        ({"tpu": "a:1", "job_name": "tpu"}, {"tpu": ["a:1"]}, "grpc://a:1"),
+        (
+            {"tpu": "a:1", "coordinator_name": "chief", "coordinator_address": "c:3"},
+            {"worker": ["a:1"], "chief": ["c:3"]},
+            "grpc://a:1",
+        ),
+        ({"tpu": "local"}, {}, ""),
+    ],
+)
+def test_tpu_workers(arguments, cluster, master):
+    resolver = TPU(**arguments)
+    assert resolver.cluster_spec().as_dict() == cluster
+    assert resolver.master() == resolver.get_master() == master
+    assert resolver.get_coordination_service_leader() == f"/job:{arguments.get('job_name', 'worker')}/task:0"
+
+
+def test_tpu_workers_of_the_environment(monkeypatch):
+    monkeypatch.setenv("KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS", "grpc://a:1")
+    assert TPU().master("worker", 0) == "grpc://a:1"
+
+
+def test_tpus_that_are_not_here(monkeypatch):
+    monkeypatch.delenv("TPU_NAME", raising=False)
+    assert TPU("local").num_accelerators() == {"TPU": 0}
+    for call in (TPU, lambda: TPU("my-tpu"), lambda: TPU(zone="here"), lambda: TPU.connect("local")):
+        with pytest.raises(ValueError, match="TPU"):
+            call()
+    with pytest.raises(RuntimeError, match="known to that machine only"):
+        TPU("grpc://a:1").num_accelerators()
