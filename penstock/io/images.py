@@ -11,7 +11,7 @@ import numpy as np
 
 from penstock.io.animations import decode_gif, decode_webp
 from penstock.io.bmp import decode_bmp
-from penstock.io.jpeg import JpegDecoding, PixelBuffer, decode_jpeg, is_jpeg
+from penstock.io.jpeg import JpegDecoding, decode_jpeg, is_jpeg
 from penstock.io.jpeg_xl import decode_jpeg_xl, is_jpeg_xl
 from penstock.io.png import SIGNATURE, decode_png
 
@@ -64,9 +64,7 @@ def decode(
     data: bytes,
     channels: int = 0,
     dtype: Any = np.uint8,
-    how: JpegDecoding | None = None,
     frames: bool = True,
-    buffer: PixelBuffer | None = None,
 ) -> np.ndarray:
     """The pixels of an image for a decoding op.
 
@@ -75,9 +73,7 @@ def decode(
       data: the image.
       channels: how many the pixels are to have; 0 for those of the image.
       dtype: uint8, uint16 or float32 (then from 0 to 1).
-      how: how a JPEG is decoded.
       frames: whether the frames of an animation are wanted, or the first one only.
-      buffer: where the pixels of a JPEG may be put: they are then good until the next image of this thread.
 
     Returns:
       [height, width, channels], or with a dimension of frames before them.
@@ -90,7 +86,7 @@ def decode(
     _check_op(op, found, channels, dtype)
     colors = 3 if op == "DecodeGif" else channels
     if found == "JPEG":
-        pixels = decode_jpeg(data, how or JpegDecoding(colors), buffer)
+        pixels = decode_jpeg(data, JpegDecoding(colors))
     elif found == "PNG":
         depth = np.uint8 if dtype == np.uint8 else np.uint16
         pixels = decode_png(data, colors, depth)

@@ -13,7 +13,7 @@ from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall, scalar
-from penstock.io import images
+from penstock.io import images, jpeg
 from penstock.io.jpeg import (
     JpegDecoding,
     JpegEncoding,
@@ -47,9 +47,9 @@ def _decode_jpeg(
     contents: Any, *, channels: int, buffer: PixelBuffer | None = None, **attrs: Any
 ) -> np.ndarray:
     data = _contents(contents)
-    if not is_jpeg(data):
-        return images.decode("DecodeJpeg", data, channels)
-    return images.decode("DecodeJpeg", data, channels, np.uint8, _jpeg(channels, **attrs), buffer=buffer)
+    if is_jpeg(data):
+        return jpeg.decode_jpeg(data, _jpeg(channels, **attrs), buffer)
+    return images.decode("DecodeJpeg", data, channels)
 
 
 def _decode_and_crop(contents: Any, crop_window: Any, *, channels: int, **attrs: Any) -> np.ndarray:
