@@ -20,6 +20,7 @@ from typing import Any
 from penstock.types import errors
 
 NAMESPACE = "penstock"  # of the names of actors: all programs of one cluster see each other's
+_STARTS = 3  # attempts: Ray gives its processes 30 seconds, which a busy machine may exceed
 OBJECT_STORE_BYTES = 512 << 20  # of a cluster that is started here; arrays travel through it, none stay
 
 _lock = threading.Lock()
@@ -109,14 +110,20 @@ def _start(module: Any) -> None:
         # Ray would end actors, with the variables that they hold, when other programs take the machine's memory.
         RAY_memory_monitor_refresh_ms="0",
     ):
-        module.init(
-            address="local",  # not whatever cluster another program has on this machine
-            num_cpus=max(os.cpu_count() or 1, 8),  # actors wait more than they compute
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            namespace=NAMESPACE,
-            logging_level="ERROR",
-        )
+        for attempt in range(1, _STARTS + 1):
+            try:
+                module.init(
+                    address="local",  # not whatever cluster another program has on this machine
+                    num_cpus=max(os.cpu_count() or 1, 8),  # actors wait more than they compute
+                    include_dashboard=False,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    namespace=NAMESPACE,
+                    logging_level="ERROR",
+                )
+                return
+            except Exception as problem:  # Ray has no class for it
+                if attempt == _STARTS or "timed out during startup" not in str(problem):
+                    raise
 
 
 def _python_path() -> str:

@@ -30,10 +30,15 @@ def launch(workers, check, *arguments, **environment):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables)
 
 
-def results(process):
-    """What each worker printed, in their order."""
+def results(process, status=0):
+    """What each worker printed, in their order, where the cluster ends with a status."""
     out, err = process.communicate()
-    assert process.returncode == 0, err
+    assert process.returncode == status, err
+    return printed(out)
+
+
+def printed(out):
+    """What each worker printed as JSON."""
     found = {}
     for line in out.splitlines():
         name, _, text = line.partition("]")
@@ -43,9 +48,28 @@ def results(process):
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    """The results of all checks on two workers."""
-    return results(launch(2, "run_all", str(tmp_path_factory.mktemp("files"))))
+def folder(tmp_path_factory):
+    return str(tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture(scope="module")
+def two(folder):
+    """The results of all checks on two workers, which are warned in the end, save, and exit with 42."""
+    return results(launch(2, "run_all", folder), status=42)
+
+
+@pytest.fixture(scope="module")
+def four():
+    """Status and output of four workers that train, and lose one."""
+    process = launch(4, "train_and_lose_a_worker")
+    out, err = process.communicate()
+    return process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def with_devices(two, folder):
+    """Two workers with two devices each, which train, and go on from the checkpoint that `two` saved."""
+    return results(launch(2, "train_and_resume", folder, DEVICES="2"))
 
 
 @pytest.fixture(scope="module")
@@ -123,17 +147,22 @@ def test_fit_evaluate_and_predict_go_as_in_one_process(two, one):
         np.testing.assert_allclose(each["fit"], one["fit"], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("workers", "devices"), [(4, {}), (2, {"DEVICES": "2"})])
-def test_four_replicas_train_as_one(one, workers, devices):
-    for each in results(launch(workers, "train", **devices)):
+def test_four_workers_train_as_one(four, one):
+    found = printed(four[1])
+    assert len(found) == 4, four[2]
+    for each in found:
         np.testing.assert_allclose(each, one["train"], rtol=1e-5, atol=1e-6)
 
 
-def test_the_loss_of_a_worker_ends_the_others_with_its_name():
-    process = launch(2, "lose_a_worker")
-    out, err = process.communicate()
+def test_two_workers_with_two_devices_train_as_one(with_devices, one):
+    for each in with_devices:
+        np.testing.assert_allclose(each["train"], one["train"], rtol=1e-5, atol=1e-6)
+
+
+def test_the_loss_of_a_worker_ends_the_others_with_its_name(four):
+    status, out, err = four
     assert "UnavailableError worker 1" in out, err
-    assert process.returncode == 128 + signal.SIGKILL or process.returncode == 1
+    assert status in (1, 128 + signal.SIGKILL)
 
 
 def test_a_worker_that_never_comes_is_named():
@@ -144,12 +173,8 @@ def test_a_worker_that_never_comes_is_named():
     assert "DeadlineExceededError: worker 1 (localhost:1) waited for worker 0 (localhost:0)" in done.stderr
 
 
-def test_a_warned_worker_has_all_save_and_resume(tmp_path):
-    folder = str(tmp_path / "checkpoints")
-    process = launch(2, "preempted", folder, "warn")
-    process.communicate()
-    assert process.returncode == 42
-    first, second = results(launch(2, "preempted", folder, "go on"))
+def test_a_warned_worker_has_all_save_and_resume(with_devices):
+    first, second = (each["preempted"] for each in with_devices)
     assert first == second
     assert first[0] == [5, 5]
     assert first[1] == [8, pytest.approx(8 * 1.5)]

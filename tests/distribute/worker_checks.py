@@ -187,8 +187,9 @@ def fit():
     return [*history["loss"], *history["mae"], *found, total, float(model.get_weights()[0].sum())]
 
 
-def lose_a_worker():
-    """Worker 1 dies between two steps."""
+def train_and_lose_a_worker():
+    """Worker 1 dies between two steps, after the training."""
+    print(json.dumps(train()), flush=True)
     step = tf.function(lambda: strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None))
     step()
     if worker == 1:
@@ -201,11 +202,13 @@ def lose_a_worker():
         sys.exit(1)
 
 
-def preempted():
-    """[runs and steps at the beginning], [steps in the end, sum of what they added]."""
+def preempted(warned):
+    """[runs and steps at the beginning], [steps in the end, sum of what they added]; who is warned does not come that far."""
     step, total = tf.Variable(0), tf.Variable(0.0)
     handler = tf.distribute.experimental.PreemptionCheckpointHandler(
-        strategy.cluster_resolver, tf.train.Checkpoint(step=step, total=total), sys.argv[2]
+        strategy.cluster_resolver,
+        tf.train.Checkpoint(step=step, total=total),
+        os.path.join(sys.argv[2], "checkpoints"),
     )
     begun = [handler.total_run_calls, int(step.numpy())]
 
@@ -214,7 +217,7 @@ def preempted():
         step.assign_add(1)
 
     while int(step.numpy()) < 8:
-        if step.numpy() == 5 and worker == 1 and sys.argv[3] == "warn":
+        if step.numpy() == 5 and worker == 1 and warned:
             os.kill(os.getpid(), signal.SIGTERM)
         handler.run(run)
     return [begun, [handler.total_run_calls, float(total.numpy())]]
@@ -224,7 +227,13 @@ def alone():
     return {"train": train(), "fit": fit()}
 
 
+def train_and_resume():
+    """Goes on from where `run_all` was warned."""
+    return {"train": train(), "preempted": preempted(warned=False)}
+
+
 def run_all():
+    """What all checks give; in the end worker 1 is warned, and both end with status 42."""
     results = {"worker": worker}
     checks = [
         place, variable_of_the_chief, reductions, gradient_of_all_reduce, host_op, random_numbers, batches, files,
@@ -233,7 +242,8 @@ def run_all():
     for check in checks:
         results[check.__name__] = check()
     results["traced"], results["eager"] = collectives(True), collectives(False)
-    return results
+    print(json.dumps(results), flush=True)
+    preempted(warned=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Training with variables on servers gives the numbers of training without, and moves no more rows than it uses."""
 
 import contextlib
+import functools
 
 import numpy as np
 import pytest
@@ -54,6 +55,13 @@ def _train(optimizer, network, strategy=None):
     return [step(tf.constant(each)).numpy() for each in _batches()]
 
 
+@functools.cache
+def _trained_here(name):
+    """The losses without servers, and the variables after them."""
+    network = _network()
+    return _train(OPTIMIZERS[name](), network), network
+
+
 OPTIMIZERS = {
     "sgd": lambda: tf.keras.optimizers.SGD(0.1),
     "adagrad": lambda: tf.keras.optimizers.Adagrad(0.1),
@@ -66,8 +74,7 @@ OPTIMIZERS = {
     ("name", "shards"), [("sgd", None), ("adam", None), ("sgd", 2), ("adagrad", 2), ("adam", 2), ("ftrl", 2)]
 )
 def test_losses_are_those_of_one_device(name, shards):
-    network = _network()
-    expected = _train(OPTIMIZERS[name](), network)
+    expected, network = _trained_here(name)
     strategy = local_strategy(2, shards and FIXED(shards))
     with strategy.scope():
         there = _network()
@@ -109,6 +116,34 @@ def test_a_step_moves_only_the_rows_it_uses():
     assert link.received == 4 * row
     assert link.sent <= 4 * (row + 16)  # gradients and ids, and ids of the lookup
     np.testing.assert_array_equal(np.flatnonzero(table.numpy()[:, 0]), [3, 700, 999])
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adagrad", "Adam", "RMSprop", "Nadam"])
+def test_an_update_of_an_optimizer_moves_only_the_rows_of_the_gradient(name):
+    """Adam changes every row, as with TensorFlow, but where the table is."""
+    strategy = local_strategy(2, FIXED(2))
+    with strategy.scope():
+        table = tf.Variable(np.ones((1000, 16), np.float32))
+        optimizer = getattr(tf.keras.optimizers, name)(0.1)
+        optimizer.build([table])
+
+    @tf.function
+    def step(ids):
+        def one(ids):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(tf.nn.embedding_lookup(table, ids) ** 2)
+            optimizer.apply_gradients([(tape.gradient(loss, table), table)])
+
+        strategy.run(one, args=(ids,))
+
+    ids = tf.constant([3, 700, 3, 999])
+    step(ids)
+    link = strategy._cluster.connection
+    before = link.received, link.sent
+    step(ids)
+    row, counters = 16 * 4, 64
+    assert link.received - before[0] <= 4 * row + counters
+    assert link.sent - before[1] <= 4 * (row + 16) + counters
 
 
 def test_a_step_calls_each_server_twice():
