@@ -74,8 +74,9 @@ kills: $(READY)  ## kill workers and servers of clusters, 20 times each: nothing
 	$(BIN)/python -m resilience --record $(ARGS)
 	$(BIN)/python -m resilience.servers --record
 
-scaling: $(READY)  ## what distribution costs: one model in one and two processes on the same cores
-	$(BIN)/python benchmarks/worker_scaling.py $(ARGS)
+scaling: $(READY)  ## what distribution costs: one model on 1, 2, 4 devices and in 1, 2 processes; writes docs/scaling.md
+	$(BIN)/penstock run benchmarks/scaling.py --devices 0 1 2 4 --record $(ARGS)
+	$(BIN)/python benchmarks/worker_scaling.py --record $(ARGS)
 
 coverage: $(READY)  ## which of the names in lists resolve; NAMES=FOLDER with tf2_names.txt and tf1_names.txt
 	$(BIN)/python -m tools.write_coverage $(NAMES)

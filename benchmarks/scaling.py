@@ -1,6 +1,6 @@
 """What `MirroredStrategy` costs: one model, one global batch, the same cores, split over 1, 2, 4 logical devices.
 
-    penstock run benchmarks/scaling.py [cnn100 | mlp | ...] [--devices 1 2 4] [--rounds N]
+    penstock run benchmarks/scaling.py [cnn100 | mlp | ...] [--devices 1 2 4] [--rounds N] [--record]
 
 Each number of devices runs in a process of its own, in turn, `--rounds` times. The work is the same, so a ratio to one
 device above 1 is what distribution costs. Printed for each: milliseconds of a step (the best epoch), milliseconds of all
@@ -13,6 +13,8 @@ import os
 import subprocess
 import sys
 import time
+
+from scaling_page import record, table
 
 EPOCHS, STEPS, BATCH_SIZE = 4, {"mlp": 64, "cnn100": 6}, 32
 
@@ -56,6 +58,7 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="cnn100")
     parser.add_argument("--devices", type=int, nargs="+", default=[1, 2, 4], help="0: without a strategy")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--record", action="store_true", help="write docs/scaling.md")
     parser.add_argument("--here", action="store_true", help="measure in this process and print JSON")
     options = parser.parse_args()
     if options.here:
@@ -78,14 +81,9 @@ def main() -> None:
                 raise SystemExit(done.stderr)
             found, before = json.loads(done.stdout.splitlines()[-1]), best.get(devices, {})
             best[devices] = {key: min(value, before.get(key, value)) for key, value in found.items()}
-    first = best[options.devices[0]]
-    print(f"{options.model}: devices, step_ms, ratio, cpu_ms, ratio, loss")
-    for devices, row in best.items():
-        ratios = {key: row[key] / first[key] for key in ("step_ms", "cpu_ms")}
-        print(
-            f"{devices:8} {row['step_ms']:10.2f} {ratios['step_ms']:6.2f} {row['cpu_ms']:10.2f} "
-            f"{ratios['cpu_ms']:6.2f} {row['loss']:.6f}"
-        )
+    print(f"{options.model}:\n{table('devices', best)}")
+    if options.record:
+        record("devices", options.model, best)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What `MultiWorkerMirroredStrategy` costs: one model, one global batch, the same cores, in 1 and 2 processes.
 
-    python benchmarks/worker_scaling.py [cnn100 | mlp | ...] [--workers 1 2] [--rounds N]
+    python benchmarks/worker_scaling.py [cnn100 | mlp | ...] [--workers 1 2] [--rounds N] [--record]
 
 The clusters run in turn, `--rounds` times each; the work is the same. Printed for each: milliseconds of a step (the best
 epoch), milliseconds of CPU time of all processes for a step, and the loss after the last epoch.
@@ -11,6 +11,8 @@ import json
 import subprocess
 import sys
 import time
+
+from scaling_page import record, table
 
 EPOCHS, STEPS, BATCH_SIZE = 3, {"mlp": 64, "cnn100": 4}, 32
 
@@ -53,6 +55,7 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="cnn100")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--record", action="store_true", help="write docs/scaling.md")
     parser.add_argument("--here", action="store_true", help="measure in this process and print JSON")
     options = parser.parse_args()
     if options.here:
@@ -68,14 +71,9 @@ def main() -> None:
             lines = [line for line in done.stdout.splitlines() if line.startswith("[worker 0] measured")]
             found, before = json.loads(lines[-1].partition("measured")[2]), best.get(workers, {})
             best[workers] = {key: min(value, before.get(key, value)) for key, value in found.items()}
-    first = best[options.workers[0]]
-    print(f"{options.model}: workers, step_ms, ratio, cpu_ms, ratio, loss")
-    for workers, row in best.items():
-        ratios = {key: row[key] / first[key] for key in ("step_ms", "cpu_ms")}
-        print(
-            f"{workers:8} {row['step_ms']:10.2f} {ratios['step_ms']:6.2f} {row['cpu_ms']:10.2f} "
-            f"{ratios['cpu_ms']:6.2f} {row['loss']:.6f}"
-        )
+    print(f"{options.model}:\n{table('workers', best)}")
+    if options.record:
+        record("workers", options.model, best)
 
 
 if __name__ == "__main__":
