@@ -15,9 +15,11 @@ from penstock.data.dataset import AUTOTUNE, UNKNOWN, Dataset
 from penstock.data.element import to_structure
 from penstock.data.iteration import Iteration
 from penstock.data.readers import as_text, file_names
+from penstock.data.sources import patterns_of
 from penstock.engine.export import export
 from penstock.io.compressed import Decompressed, checked_kind
 from penstock.io.filesystem import open_to_read, os_errors
+from penstock.ops.gfile import matching
 from penstock.types import dtypes, errors
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.specs import TensorSpec
@@ -218,17 +220,14 @@ def make_csv_dataset(
       label_name: the column that becomes the label.
       select_columns: names or indices of the columns to take.
       num_epochs: None to go on without end. shuffle, shuffle_buffer_size, shuffle_seed: as `Dataset.shuffle`.
+      num_parallel_reads: how many files are read in turns.
       ignore_errors: whether records that cannot be read are left out.
+      sloppy: allows another order, of which there is no use: the order is kept.
 
     Raises:
       ValueError: names are missing, or appear twice, or the label is none of them.
     """
-    import glob
-
-    patterns = [file_pattern] if isinstance(file_pattern, (str, bytes)) else list(file_pattern)
-    found = sorted(
-        name for each in patterns for name in glob.glob(each if isinstance(each, str) else each.decode())
-    )
+    found = matching(patterns_of(file_pattern))
     if not found:
         raise ValueError(f"Found no files for the pattern {file_pattern!r}.")
     dialect = {

@@ -31,8 +31,19 @@ class ElementMethods:
           map_func: traced once, as a `tf.function`.
           num_parallel_calls: how many calls run at once; `tf.data.AUTOTUNE` decides by measuring.
           deterministic: whether the order is kept where calls run in parallel.
+          synchronous: that no thread is used: without `num_parallel_calls` none is, and with it this is an error.
+          use_unbounded_threadpool: a hint for TensorFlow's threads.
+
+        Raises:
+          ValueError: `synchronous` and `num_parallel_calls` are both given.
         """
         from penstock.data.per_element import Map
+
+        if synchronous and num_parallel_calls is not None:
+            raise ValueError(
+                "`synchronous` is not supported with `num_parallel_calls`, but `num_parallel_calls` was set to "
+                f"{num_parallel_calls}."
+            )
 
         return Map(self, map_func, num_parallel_calls, deterministic)
 
@@ -71,7 +82,10 @@ class ElementMethods:
         deterministic: bool | None = None,
         name: str | None = None,
     ) -> Dataset:
-        """Maps every element to a dataset and takes `block_length` elements in turn from `cycle_length` of them."""
+        """Maps every element to a dataset and takes `block_length` elements in turn from `cycle_length` of them.
+
+        `deterministic=False` allows another order, of which there is no use: the order is kept.
+        """
         from penstock.data.interleaving import Interleave
 
         return Interleave(self, map_func, cycle_length, block_length, num_parallel_calls)

@@ -218,7 +218,10 @@ def parallel_interleave(
     buffer_output_elements: Any = None,
     prefetch_input_elements: Any = None,
 ) -> Transformation:
-    """`interleave` with threads that read ahead."""
+    """`interleave` with threads that read ahead.
+
+    `sloppy` and the sizes of buffers are permissions and hints, of which there is no use: the order is kept.
+    """
     return _method("interleave", map_func, cycle_length, block_length, num_parallel_calls=cycle_length)
 
 
@@ -275,7 +278,7 @@ def parse_example_dataset(
 
 @export("data.experimental.copy_to_device")
 def copy_to_device(target_device: str, source_device: str = "/cpu:0") -> Transformation:
-    """Copies the elements to a device; where they are used brings them there, so here they stay as they are."""
+    """Computes an element ahead. Where elements are used brings them to a device; so both devices are hints."""
     return _method("prefetch", 1)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 from typing import Any
 
 from penstock.data.dataset import AUTOTUNE, Dataset
 from penstock.data.readers import TFRecordDataset
+from penstock.data.sources import patterns_of
 from penstock.engine.export import EXPORTS, export
+from penstock.ops.gfile import matching
 
 
 @export("data.experimental.make_batched_features_dataset")
@@ -34,15 +35,14 @@ def make_batched_features_dataset(
       file_pattern: glob patterns. features: as those of `tf.io.parse_example`.
       reader: makes a dataset of a file's name and `reader_args`; `TFRecordDataset` by default.
       label_key: the feature that becomes the label.
+      reader_num_threads: how many files are read in turns. parser_num_threads: how many batches are parsed at once.
+      sloppy_ordering: allows another order, of which there is no use: the order is kept.
       num_epochs: None to go on without end. shuffle, shuffle_buffer_size, shuffle_seed: as `Dataset.shuffle`.
 
     Raises:
       ValueError: there are no such files, or no such label.
     """
-    patterns = [file_pattern] if isinstance(file_pattern, (str, bytes)) else list(file_pattern)
-    found = sorted(
-        name for each in patterns for name in glob.glob(each if isinstance(each, str) else each.decode())
-    )
+    found = matching(patterns_of(file_pattern))
     if not found:
         raise ValueError(f"Found no files for the pattern {file_pattern!r}.")
     if label_key is not None and label_key not in features:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from penstock.data.iteration import Iteration
 from penstock.data.random_numbers import RandomWords, dataset_seeds
 from penstock.engine.export import export
 from penstock.engine.static_value import constant_value
+from penstock.ops.gfile import matching
 from penstock.runtime.executor import to_raw
 from penstock.types import dtypes, errors, nest
 from penstock.types.dtypes import as_dtype
@@ -247,19 +249,20 @@ class Random(Dataset):
         return INFINITE
 
 
+def patterns_of(file_pattern: Any) -> list[str]:
+    """One pattern, or several, as a list: text, bytes, paths, or a string tensor."""
+    given = file_pattern.numpy() if isinstance(file_pattern, Tensor) else file_pattern
+    return [os.fsdecode(each) for each in np.ravel(np.asarray(given, object))]
+
+
 def list_files(file_pattern: Any, shuffle: bool, seed: Any) -> Dataset:
     """The names of files that match glob patterns.
 
     Raises:
       InvalidArgumentError: nothing matches.
     """
-    import glob
-
-    from penstock.io.filesystem import local_path
-
-    given = file_pattern.numpy() if isinstance(file_pattern, Tensor) else file_pattern
-    patterns = [local_path(each) for each in np.ravel(np.asarray(given, object))]
-    found = sorted(name for pattern in patterns for name in glob.glob(pattern))
+    patterns = patterns_of(file_pattern)
+    found = matching(patterns)
     if not found:
         raise errors.InvalidArgumentError(None, None, f"No files matched pattern: {', '.join(patterns)}")
     dataset = Dataset.from_tensor_slices(np.array([name.encode() for name in found], object))

@@ -71,6 +71,13 @@ def test_list_files(tmp_path):
         Dataset.list_files(str(tmp_path / "none*"))
 
 
+def test_a_file_is_listed_for_each_pattern_that_it_matches_hidden_ones_too(tmp_path):
+    for name in ("a.txt", ".b.txt"):
+        (tmp_path / name).touch()
+    found = Dataset.list_files([f"{tmp_path}/a*", f"{tmp_path}/*"], shuffle=False)
+    assert _flat(found) == [f"{tmp_path}/{name}".encode() for name in (".b.txt", "a.txt", "a.txt")]
+
+
 def test_csv(tmp_path):
     (tmp_path / "a.csv").write_text('n,x,text\n1,2.5,"a, ""b"""\n2,,c\n')
     name = str(tmp_path / "a.csv")

@@ -228,3 +228,9 @@ def test_tables():
     assert table.lookup(tf.constant(["b", "c"])).numpy().tolist() == [1, -1]
     buckets = experimental.index_table_from_dataset(Dataset.from_tensor_slices(["a"]), num_oov_buckets=1)
     assert buckets.lookup(tf.constant(["a", "z"])).numpy().tolist() == [0, 1]
+
+
+def test_a_synchronous_map_has_no_parallel_calls():
+    assert plain(Dataset.range(2).map(lambda x: x + 1, synchronous=True)) == [[1], [2]]
+    with pytest.raises(ValueError, match="`synchronous` is not supported with `num_parallel_calls`"):
+        Dataset.range(2).map(lambda x: x + 1, num_parallel_calls=2, synchronous=True)

@@ -112,3 +112,12 @@ def test_without_fsspec(monkeypatch):
 def test_schemes():
     pytest.importorskip("fsspec")
     assert {"", "file", "memory"} <= set(g.get_registered_schemes())
+
+
+def test_datasets_find_files_by_their_patterns(folder):
+    for i in range(2):
+        g.GFile(f"{folder}/{i}.csv", "w").write(f"x,y\n{i},1.5\n")
+    names = [each.numpy().decode() for each in tf.data.Dataset.list_files(f"{folder}/*.csv", shuffle=False)]
+    assert [each.rpartition("/")[2] for each in names] == ["0.csv", "1.csv"]
+    rows = tf.data.experimental.make_csv_dataset(f"{folder}/*.csv", 2, shuffle=False, num_epochs=1)
+    assert [row["x"].numpy().tolist() for row in rows] == [[0, 1]]
