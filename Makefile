@@ -73,6 +73,7 @@ keras-agreement: $(KERAS_READY) $(ORACLE_READY)  ## models train alike on Tensor
 kills: $(READY)  ## kill workers and servers of clusters, 20 times each: nothing hangs or is lost; writes docs/kills.md
 	$(BIN)/python -m resilience --record $(ARGS)
 	$(BIN)/python -m resilience.servers --record
+	$(BIN)/python -m resilience.data_service --record
 
 scaling: $(READY)  ## what distribution costs: one model on 1, 2, 4 devices and in 1, 2 processes; writes docs/scaling.md
 	$(BIN)/penstock run benchmarks/scaling.py --devices 0 1 2 4 --record $(ARGS)

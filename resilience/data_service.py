@@ -2,7 +2,7 @@
 
 In each run two consumers read a dataset with dynamic sharding, each by a job of its own or both as parts of a shared one,
 while a worker gets SIGKILL and another one starts. It passes where every element has come once, to the consumer or to
-one of both. The table says for each run what was killed when, and how many elements were lost or came twice.
+one of both. `--record` writes what happened to `docs/kills.md`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ import threading
 import time
 
 import penstock as tf
+from resilience.report import record
 
-ELEMENTS = 400
+ELEMENTS = 200
 LONGEST_RUN = 300  # seconds
 SERVICE = tf.data.experimental.service
 
 
 def busy(x):
     """x, after some milliseconds."""
-    return x + tf.cast(tf.reduce_sum(tf.random.normal([100000])) * 0, tf.int64)
+    return x + tf.cast(tf.reduce_sum(tf.random.normal([50000])) * 0, tf.int64)
 
 
 def pipeline(target: str, job: str | None) -> tf.data.Dataset:
@@ -56,8 +57,10 @@ class Consumer(threading.Thread):
             self.error = error
 
 
-def one_run(name: str, shared: bool, target: str, workers: list, chance: random.Random) -> tuple[bool, str]:
-    """Kills a worker at a random moment of a reading; whether it passed, and its row of the table."""
+def one_run(
+    name: str, shared: bool, target: str, workers: list, chance: random.Random
+) -> tuple[str, list[str]]:
+    """Kills a worker at a random moment of a reading; what happened, and what did not hold."""
     consumers = [Consumer(pipeline(target, name if shared else None)) for _ in range(2)]
     began = time.perf_counter()
     for each in consumers:
@@ -73,13 +76,12 @@ def one_run(name: str, shared: bool, target: str, workers: list, chance: random.
     readings = [consumers[0].found + consumers[1].found] if shared else [each.found for each in consumers]
     lost = sum(ELEMENTS - len(set(each)) for each in readings)
     twice = sum(count - 1 for each in readings for count in collections.Counter(each).values())
-    problems = [str(each.error) for each in consumers if each.error is not None]
-    shares = " + ".join(str(len(each.found)) for each in consumers)
-    row = (
-        f"| {'shared' if shared else 'own'} | {at} | {killed} | {shares} | {lost} | {twice} "
-        f"| {time.perf_counter() - began:.1f} |"
-    )
-    return not (lost or twice or problems), "\n".join([row, *problems])
+    problems = [f"{name}: {each.error}" for each in consumers if each.error is not None]
+    if lost or twice:
+        problems.append(f"{name}: {lost} elements are lost, {twice} came twice")
+    shares, seconds = " and ".join(str(len(each.found)) for each in consumers), time.perf_counter() - began
+    jobs = "a shared job" if shared else "jobs of their own"
+    return f"{jobs}: killed worker {killed} after {at} elements, {shares} came, {seconds:.1f} s", problems
 
 
 def main() -> int:
@@ -90,22 +92,27 @@ def main() -> int:
     arguments.add_argument("--runs", type=int, default=20)
     arguments.add_argument("--workers", type=int, default=2)
     arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--record", action="store_true", help="write docs/kills.md")
     options = arguments.parse_args()
     chance = random.Random(options.seed)
     dispatcher = SERVICE.DispatchServer()
     config = SERVICE.WorkerConfig(dispatcher.target.removeprefix("grpc://"))
     workers = [SERVICE.WorkerServer(config) for _ in range(options.workers)]
-    failed = 0
-    print("| job | killed after | worker | elements | lost | twice | seconds |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for run in range(options.runs):
+    rows: list[str] = []
+    problems: list[str] = []
+    for run in range(1, options.runs + 1):
         faulthandler.dump_traceback_later(LONGEST_RUN, exit=True)  # nothing may hang
-        passed, row = one_run(f"run {run}", bool(run % 2), dispatcher.target, workers, chance)
-        failed += not passed
-        print(row, flush=True)
+        happened, wrong = one_run(f"run {run}", run % 2 == 0, dispatcher.target, workers, chance)
+        rows.append(happened)
+        problems += wrong
+        print(f"{run:3} {happened}", *wrong, sep="\n      " if wrong else "", flush=True)
     faulthandler.cancel_dump_traceback_later()
-    print(f"\n{options.runs} runs, {failed} failed")
-    return int(failed > 0)
+    print(f"{options.runs} kills, {len(problems)} problems")
+    if options.record:
+        given = " ".join(f"--{name} {value}" for name, value in vars(options).items() if name != "record")
+        end = f"Each of two consumers, or both together, were to get each of {ELEMENTS} elements once."
+        record("data_service", given, rows, end, problems)
+    return int(bool(problems))
 
 
 if __name__ == "__main__":

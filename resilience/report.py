@@ -13,6 +13,7 @@ FOLDER = Path(__file__).parents[1] / "docs"
 TITLES = {
     "workers": ("Workers of `MultiWorkerMirroredStrategy`", "python -m resilience"),
     "servers": ("Workers and servers of `ParameterServerStrategy`", "python -m resilience.servers"),
+    "data_service": ("Workers of `tf.data.experimental.service`", "python -m resilience.data_service"),
 }
 
 
