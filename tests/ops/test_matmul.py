@@ -65,6 +65,17 @@ def test_sparse_product_of_bfloat16_is_float32():
     assert result.numpy().tolist() == [[7.0, 10.0], [15.0, 22.0]]
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("rows", [1 << 15, (1 << 15) + 1])
+def test_one_row_times_a_large_matrix(rows, transposed):
+    random = np.random.default_rng(0)
+    row = random.standard_normal((1, rows), np.float32)
+    matrix = random.standard_normal((rows, 65), np.float32)
+    times = tf.function(lambda a, b: tf.matmul(a, b, transpose_a=transposed))
+    expected = row.astype(np.float64) @ matrix
+    np.testing.assert_allclose(times(row.T if transposed else row, matrix), expected, atol=1e-3)
+
+
 def test_gradient_of_the_sparse_product():
     a = tf.cast(A, tf.bfloat16)
     with tf.GradientTape() as tape:
