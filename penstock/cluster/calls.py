@@ -133,9 +133,7 @@ class CallClient:
             if answer.kind == _RESULT:
                 future.set_result(from_bytes(answer.payload))
             else:
-                future.set_exception(
-                    errors.exception_type_from_error_code(answer.task)(None, None, answer.place)
-                )
+                future.set_exception(_error(answer.task, answer.place))
         with self._lock:
             self._lost = True
             waiting, self._waiting = list(self._waiting.values()), {}
@@ -160,3 +158,7 @@ class CallClient:
 
     def _gone(self) -> errors.OpError:
         return errors.UnavailableError(None, None, f"the connection to {self._name} has ended")
+
+
+def _error(code: int, message: str) -> errors.OpError:
+    return errors.exception_type_from_error_code(code)(None, None, message)  # type: ignore[call-arg]  # knows its code

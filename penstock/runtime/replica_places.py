@@ -38,7 +38,7 @@ def places_of(operations: Sequence[Any], states: Sequence[Any], held: dict[int, 
     whole, split = (
         jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes)) for axes in ((), (AXIS,))
     )
-    stacked = set()
+    stacked: set[int] = set()
     for each in meetings:
         captured = each.inputs[each.attrs["replicas"] * len(each.attrs["f"].arguments) :]
         stacked.update(id(held[id(captured[i])]) for i in each.attrs["stacked"])
