@@ -13,94 +13,16 @@
 #include <cstring>
 #include <vector>
 
+#include "elementary.h"
 #include "onednn.h"
+#include "packed.h"
 #include "team.h"
 #include "vectorized.h"
 
 namespace penstock {
 namespace {
 
-constexpr long kPanel = 16;  // columns of a packed panel: one AVX-512 register
-constexpr long kBlock = 8;   // rows whose sums are in registers at a time
-
-using Lanes = float __attribute__((vector_size(kPanel * sizeof(float)), aligned(4), may_alias));
-
-// A matrix [depth, columns], in panels [depth, 16] one after the other; the last is filled up with zeros.
-class Packed {
- public:
-  Packed(const float* matrix, long depth, long columns, bool transposed)
-      : depth_(depth), columns_(columns), values_((columns + kPanel - 1) / kPanel * kPanel * depth) {
-    for (long k = 0; k < depth; ++k)
-      for (long n = 0; n < columns; ++n)
-        values_[n / kPanel * kPanel * depth + k * kPanel + n % kPanel] =
-            transposed ? matrix[n * depth + k] : matrix[k * columns + n];
-  }
-
-  long depth() const { return depth_; }
-  long columns() const { return columns_; }
-  const float* panel(long first_column) const { return values_.data() + first_column * depth_; }
-
- private:
-  long depth_, columns_;
-  std::vector<float> values_;
-};
-
-// out[r, 0:16] += in[r, :] * panel, for `kRows` rows.
-template <long kRows>
-inline __attribute__((always_inline)) void multiply_block(const float* in, long in_stride, const float* panel, long depth,
-                                                          float* out, long out_stride, long columns) {
-  Lanes sums[kRows] = {};
-  for (long k = 0; k < depth; ++k) {
-    Lanes weights = *reinterpret_cast<const Lanes*>(panel + k * kPanel);
-    for (long r = 0; r < kRows; ++r) sums[r] += weights * in[r * in_stride + k];
-  }
-  for (long r = 0; r < kRows; ++r)
-    for (long c = 0; c < columns; ++c) out[r * out_stride + c] += sums[r][c];
-}
-
-PENSTOCK_VECTORIZED void multiply_panel(const float* in, long in_stride, const float* panel, long depth, float* out,
-                                        long out_stride, long rows, long columns) {
-  long r = 0;
-  if (columns == kPanel) {
-    for (; r + kBlock <= rows; r += kBlock)
-      multiply_block<kBlock>(in + r * in_stride, in_stride, panel, depth, out + r * out_stride, out_stride, kPanel);
-    for (; r < rows; ++r)
-      multiply_block<1>(in + r * in_stride, in_stride, panel, depth, out + r * out_stride, out_stride, kPanel);
-    return;
-  }
-  for (; r + kBlock <= rows; r += kBlock)
-    multiply_block<kBlock>(in + r * in_stride, in_stride, panel, depth, out + r * out_stride, out_stride, columns);
-  for (; r < rows; ++r)
-    multiply_block<1>(in + r * in_stride, in_stride, panel, depth, out + r * out_stride, out_stride, columns);
-}
-
-// out[rows, columns] += in[rows, depth] * matrix
-void multiply_add(const float* in, long in_stride, const Packed& matrix, float* out, long out_stride, long rows) {
-  for (long n = 0; n < matrix.columns(); n += kPanel)
-    multiply_panel(in, in_stride, matrix.panel(n), matrix.depth(), out + n, out_stride, rows,
-                   std::min(kPanel, matrix.columns() - n));
-}
-
-// e^x to about 1e-7, as 2^n times a polynomial; branch-free, so that loops over it become vector instructions.
-inline __attribute__((always_inline)) float exponential(float x) {
-  x = x > 88.0f ? 88.0f : x;
-  x = x < -87.0f ? -87.0f : x;
-  float n = __builtin_floorf(x * 1.44269504f + 0.5f);
-  float r = x - n * 0.693359375f + n * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  return p * __builtin_bit_cast(float, (static_cast<int32_t>(n) + 127) << 23);
-}
-
-inline __attribute__((always_inline)) float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
-inline __attribute__((always_inline)) float hyperbolic_tangent(float x) {
-  return 1.0f - 2.0f / (1.0f + exponential(2.0f * x));
-}
+constexpr long kBlock = 8;  // rows that a thread takes at once
 
 // One row of one step. `gates` holds the sums that go into the gates, and then the gates.
 PENSTOCK_VECTORIZED void lstm_row(float* gates, const float* c_before, float* c, float* h, long units) {
@@ -190,7 +112,7 @@ ffi::Error lstm(ffi::AnyBuffer sums, ffi::AnyBuffer h0, ffi::AnyBuffer c0, ffi::
     Sizes sizes(sums, h0);
     long units = sizes.units, state = sizes.batch * units;
     Turn turn(sizes.work(4));
-    Packed packed(floats(kernel), units, 4 * units, false);
+    Packed packed(floats(kernel), units, 4 * units, 4 * units, 1);
     for_rows(sizes.batch, [&](long first, long rows) {
       for (long t = 0; t < sizes.steps; ++t) {
         long at = t * state + first * units;
@@ -198,7 +120,7 @@ ffi::Error lstm(ffi::AnyBuffer sums, ffi::AnyBuffer h0, ffi::AnyBuffer c0, ffi::
         const float* c_before = t == 0 ? floats(c0) + first * units : floats(*c) + at - state;
         float* now = floats(*gates) + 4 * at;
         std::memcpy(now, floats(sums) + 4 * at, rows * 4 * units * sizeof(float));
-        multiply_add(h_before, units, packed, now, 4 * units, rows);
+        multiply_add({h_before, rows, units}, packed, now, 4 * units);
         for (long row = 0; row < rows; ++row)
           lstm_row(now + row * 4 * units, c_before + row * units, floats(*c) + at + row * units,
                    floats(*h) + at + row * units, units);
@@ -216,7 +138,7 @@ ffi::Error lstm_gradient(ffi::AnyBuffer gates, ffi::AnyBuffer c, ffi::AnyBuffer 
     Sizes sizes(gates, c0);
     long units = sizes.units, state = sizes.batch * units;
     Turn turn(sizes.work(4));
-    Packed packed(floats(kernel), 4 * units, units, true);
+    Packed packed(floats(kernel), 4 * units, units, 1, 4 * units);
     for_rows(sizes.batch, [&](long first, long rows) {
       float* state_h = floats(*dh0) + first * units;
       float* state_c = floats(*dc0) + first * units;
@@ -232,7 +154,7 @@ ffi::Error lstm_gradient(ffi::AnyBuffer gates, ffi::AnyBuffer c, ffi::AnyBuffer 
           lstm_gradient_row(floats(gates) + 4 * (at + row * units), c_before + row * units, floats(c) + at + row * units,
                             state_h + row * units, state_c + row * units, now + row * 4 * units, units);
         std::memset(state_h, 0, rows * units * sizeof(float));
-        multiply_add(now, 4 * units, packed, state_h, units, rows);
+        multiply_add({now, rows, 4 * units}, packed, state_h, units);
       }
     });
   });
@@ -246,7 +168,7 @@ ffi::Error gru(ffi::AnyBuffer sums, ffi::AnyBuffer h0, ffi::AnyBuffer kernel, ff
     Sizes sizes(sums, h0);
     long units = sizes.units, state = sizes.batch * units;
     Turn turn(sizes.work(3));
-    Packed packed(floats(kernel), units, 3 * units, false);
+    Packed packed(floats(kernel), units, 3 * units, 3 * units, 1);
     for_rows(sizes.batch, [&](long first, long rows) {
       std::vector<float> recurrent(rows * 3 * units);
       for (long t = 0; t < sizes.steps; ++t) {
@@ -254,7 +176,7 @@ ffi::Error gru(ffi::AnyBuffer sums, ffi::AnyBuffer h0, ffi::AnyBuffer kernel, ff
         const float* h_before = t == 0 ? floats(h0) + first * units : floats(*h) + at - state;
         for (long row = 0; row < rows; ++row)
           std::memcpy(recurrent.data() + row * 3 * units, floats(bias), 3 * units * sizeof(float));
-        multiply_add(h_before, units, packed, recurrent.data(), 3 * units, rows);
+        multiply_add({h_before, rows, units}, packed, recurrent.data(), 3 * units);
         for (long row = 0; row < rows; ++row)
           gru_row(floats(sums) + 3 * (at + row * units), recurrent.data() + row * 3 * units, h_before + row * units,
                   floats(*gates) + 4 * (at + row * units), floats(*h) + at + row * units, units);
@@ -272,7 +194,7 @@ ffi::Error gru_gradient(ffi::AnyBuffer gates, ffi::AnyBuffer h, ffi::AnyBuffer h
     Sizes sizes(gates, h0);
     long units = sizes.units, state = sizes.batch * units;
     Turn turn(sizes.work(3));
-    Packed packed(floats(kernel), 3 * units, units, true);
+    Packed packed(floats(kernel), 3 * units, units, 1, 3 * units);
     for_rows(sizes.batch, [&](long first, long rows) {
       float* state_h = floats(*dh0) + first * units;
       std::memset(state_h, 0, rows * units * sizeof(float));
@@ -284,7 +206,7 @@ ffi::Error gru_gradient(ffi::AnyBuffer gates, ffi::AnyBuffer h, ffi::AnyBuffer h
         for (long row = 0; row < rows; ++row)
           gru_gradient_row(floats(gates) + 4 * (at + row * units), h_before + row * units, state_h + row * units,
                            floats(*dsums) + 3 * (at + row * units), floats(*drecurrent) + 3 * (at + row * units), units);
-        multiply_add(floats(*drecurrent) + 3 * at, 3 * units, packed, state_h, units, rows);
+        multiply_add({floats(*drecurrent) + 3 * at, rows, 3 * units}, packed, state_h, units);
       }
     });
   });

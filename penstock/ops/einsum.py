@@ -23,7 +23,7 @@ from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import constant_value
 from penstock.engine.xla import jnp
-from penstock.ops import creation, reshaping
+from penstock.ops import creation, native_products, reshaping
 from penstock.ops.arguments import matching
 from penstock.ops.broadcasting import sum_to_operands
 from penstock.ops.matmul import product
@@ -211,11 +211,21 @@ def _einsum_xla(operands: list, *, equation: Any) -> Any:
         if gone:
             operands[i] = jnp.squeeze(operands[i], [labels.index(label) for label in gone])
             parts[i] = "".join(letters[label] for label in labels if label not in gone)
-    found = _joined_einsum(parts, "".join(letters[label] for label in wanted), operands)
+    found = _product_of(parts, "".join(letters[label] for label in wanted), operands)
     return found if wanted == terms.output else _spread_diagonal(jnp, found, wanted, terms.output)
 
 
-def _joined_einsum(parts: list[str], output: str, operands: list) -> Any:
+def _product_of(parts: list[str], output: str, operands: list) -> Any:
+    """The product by a native kernel, or by XLA."""
+
+    def by_xla(*operands: Any) -> Any:
+        return _joined_einsum(parts, output, operands)
+
+    found = native_products.product(*operands, *parts, output, by_xla) if len(parts) == 2 else None
+    return by_xla(*operands) if found is None else found
+
+
+def _joined_einsum(parts: list[str], output: str, operands: Sequence[Any]) -> Any:
     """The product, with dimensions that stand side by side everywhere joined into one.
 
     XLA's products contract one dimension of matrices as they lie; before others, it writes a transposed copy.

@@ -14,6 +14,7 @@ from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
+from penstock.ops import native_products
 from penstock.ops.arguments import index_vector, matching
 from penstock.ops.broadcasting import sum_to_operands
 from penstock.ops.dtype_sets import COMPLEX, FLOATS, UNSIGNED
@@ -54,10 +55,15 @@ def _mat_mul(
 ) -> Any:
     if a.ndim != 2 or b.ndim != 2:
         raise ValueError(f"In[{int(a.ndim == 2)}] ndims must be >= 2")
-    a = a.T if transpose_a else a
-    if xp is not np and not transpose_b and a.shape[0] == 1 and _is_beyond_caches(b):
-        return _row_times_matrix(a, b)
-    return product(xp, a, b.T if transpose_b else b)
+
+    def body(a: Any, b: Any) -> Any:
+        a = a.T if transpose_a else a
+        if xp is not np and not transpose_b and a.shape[0] == 1 and _is_beyond_caches(b):
+            return _row_times_matrix(a, b)
+        return product(xp, a, b.T if transpose_b else b)
+
+    found = None if xp is np else native_products.matrix_product(a, b, transpose_a, transpose_b, body)
+    return body(a, b) if found is None else found
 
 
 _CACHED_BYTES = 8 << 20
@@ -166,10 +172,15 @@ op(
 def _batch_mat_mul(xp: Any, x: Any, y: Any, *, adj_x: bool, adj_y: bool, grad_x: bool, grad_y: bool) -> Any:
     if x.ndim < 2 or y.ndim < 2:
         raise ValueError(f"In[{int(x.ndim >= 2)}] ndims must be >= 2")
-    y = _adjoint(xp, y) if adj_y else y
-    if xp is np and y.ndim == 2 < x.ndim and not adj_x and x.size:
-        return product(np, x.reshape(-1, x.shape[-1]), y).reshape((*x.shape[:-1], y.shape[-1]))
-    return product(xp, _adjoint(xp, x) if adj_x else x, y)
+
+    def body(x: Any, y: Any) -> Any:
+        y = _adjoint(xp, y) if adj_y else y
+        if xp is np and y.ndim == 2 < x.ndim and not adj_x and x.size:
+            return product(np, x.reshape(-1, x.shape[-1]), y).reshape((*x.shape[:-1], y.shape[-1]))
+        return product(xp, _adjoint(xp, x) if adj_x else x, y)
+
+    found = None if xp is np else native_products.matrix_product(x, y, adj_x, adj_y, body)
+    return body(x, y) if found is None else found
 
 
 def _batch_mat_mul_v3(xp: Any, x: Any, y: Any, *, Tout: DType, **attrs: bool) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from penstock.graph.patterns import matches
 from penstock.ops import native_updates, nn_conv_ops, nn_depthwise_ops, nn_pool_ops
+from penstock.runtime import fused_attention
 from penstock.runtime.lowering import written_tensors
 from penstock.types import dtypes
 
@@ -47,10 +48,16 @@ class Uses:
         self._order: dict[int, int] = {}
         self._reads: dict[int, set[int]] = {}  # of a variable: its values
         self._products: list[Any] = []
+        self._users: dict[int, list[Any]] = {}
+        self._leaving = {id(each) for each in leaving}
+        # What the match of one operation found for another that comes later, by that one's id.
+        self.planned: dict[int, Compute] = {}
         self.computed_in: dict[
             int, Any
         ] = {}  # a tensor that a pattern computes only inside -> the pattern's result
         for operation in operations:
+            for each in operation.inputs:
+                self._users.setdefault(id(each), []).append(operation)
             self._order[id(operation)] = len(self._order)
             self._inside.update(id(each) for each in operation.outputs)
             if operation.type == "ReadVariableOp":
@@ -68,6 +75,12 @@ class Uses:
         if id(tensor) in self._inside and self._count.get(id(tensor)) == 1 and tensor.op.type in types:
             return tensor.op
         return None
+
+    def users(self, tensor: Any) -> list[Any]:
+        """The operations of the piece that use a tensor which it computes; none where others use it too."""
+        if id(tensor) in self._leaving or id(tensor) not in self._inside:
+            return []
+        return self._users.get(id(tensor), [])
 
     def sole_write(self, resource: Any) -> Any | None:
         """The only operation of the piece that assigns a variable."""
@@ -252,6 +265,7 @@ FUSIONS: tuple[Fusion, ...] = (
     Fusion("convolution-bias", "the bias is added while the result is in registers", ("BiasAdd",), _convolution_and_bias),
     Fusion("convolution-bias-relu", "so is the activation function applied", ("Relu",), _and_relu),
     Fusion("adam", "three variables are updated in one pass", ("AssignSubVariableOp",), _adam),
+    Fusion("attention", "the matrix of scores is never in memory as a whole", ("Einsum",), fused_attention.match),
     Fusion("relu-gradient", "it is applied while a pool or convolution writes its gradient", ("ReluGrad",), _relu_gradient),
 )  # fmt: skip
 

@@ -1,0 +1,160 @@
+// Attention, softmax(scale q k^T) v for each head, and its gradients.
+//
+// The matrix of scores, the largest array of a Transformer, is never in memory as a whole: some of its rows are
+// computed, used and forgotten while they are in cache. The gradient computes them again.
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "elementary.h"
+#include "onednn.h"
+#include "packed.h"
+#include "team.h"
+#include "vectorized.h"
+
+namespace penstock {
+namespace {
+
+constexpr long kCached = 1 << 14;  // scores at a time
+
+float* floats(const ffi::AnyBuffer& array) { return static_cast<float*>(array.untyped_data()); }
+
+// Arrays of queries are [batch, queries, heads, width], those of keys and values [batch, keys, heads, width].
+struct Shape {
+  long batch, queries, keys, heads, width;
+
+  Shape(const ffi::AnyBuffer& q, const ffi::AnyBuffer& k)
+      : batch(q.dimensions()[0]), queries(q.dimensions()[1]), keys(k.dimensions()[1]), heads(q.dimensions()[2]),
+        width(q.dimensions()[3]) {}
+
+  long stride() const { return heads * width; }  // from a query, or key, to the next
+  long rows() const { return std::max(1L, std::min(queries, kCached / keys)); }  // of scores at a time
+
+  // Multiplications and additions of one product.
+  double work() const { return 2.0 * batch * heads * queries * keys * width; }
+
+  // Calls body(where a head begins in arrays of queries, where in arrays of keys) for each head of each example.
+  template <typename Body>
+  void for_each_head(const Body& body) const {
+    parallel_for(batch * heads, 1, [&](long first, long last) {
+      for (long i = first; i < last; ++i) {
+        long example = i / heads, head = i % heads * width;
+        body(example * queries * stride() + head, example * keys * stride() + head);
+      }
+    });
+  }
+};
+
+constexpr long kLanes = 16;
+
+// combine(combine(start, at(0)), at(1)), ... in any order, so that it becomes vector instructions.
+template <typename At, typename Combine>
+inline PENSTOCK_INLINE float reduced(long count, float start, const At& at, const Combine& combine) {
+  float lanes[kLanes];
+  for (long i = 0; i < kLanes; ++i) lanes[i] = start;
+  long whole = count / kLanes * kLanes;
+  for (long c = 0; c < whole; c += kLanes)
+    for (long i = 0; i < kLanes; ++i) lanes[i] = combine(lanes[i], at(c + i));
+  for (long c = whole; c < count; ++c) lanes[0] = combine(lanes[0], at(c));
+  for (long i = 1; i < kLanes; ++i) lanes[0] = combine(lanes[0], lanes[i]);
+  return lanes[0];
+}
+
+inline PENSTOCK_INLINE float larger(float a, float b) { return a > b ? a : b; }
+inline PENSTOCK_INLINE float plus(float a, float b) { return a + b; }
+
+// softmax(scale * x) of each row, in place.
+PENSTOCK_VECTORIZED void softmax_rows(float* x, long rows, long columns, float scale) {
+  for (long r = 0; r < rows; ++r, x += columns) {
+    auto at = [&](long c) PENSTOCK_INLINE { return x[c]; };
+    for (long c = 0; c < columns; ++c) x[c] *= scale;
+    float most = reduced(columns, -__builtin_inff(), at, larger);
+    for (long c = 0; c < columns; ++c) x[c] = exponential(x[c] - most);
+    float share = 1.0f / reduced(columns, 0.0f, at, plus);
+    for (long c = 0; c < columns; ++c) x[c] *= share;
+  }
+}
+
+// The gradient dy with respect to y = softmax(scale * x) becomes that with respect to x.
+PENSTOCK_VECTORIZED void softmax_gradient_rows(const float* y, float* dy, long rows, long columns, float scale) {
+  for (long r = 0; r < rows; ++r, y += columns, dy += columns) {
+    float sum = reduced(columns, 0.0f, [&](long c) PENSTOCK_INLINE { return y[c] * dy[c]; }, plus);
+#pragma GCC ivdep
+    for (long c = 0; c < columns; ++c) dy[c] = y[c] * (dy[c] - sum) * scale;
+  }
+}
+
+void clear(float* rows, long count, long width, long stride) {
+  for (long i = 0; i < count; ++i) std::memset(rows + i * stride, 0, width * sizeof(float));
+}
+
+// q, k, v and a scale -> the mean of the values, weighted for each query
+ffi::Error attention(ffi::AnyBuffer q, ffi::AnyBuffer k, ffi::AnyBuffer v, ffi::AnyBuffer scale,
+                     ffi::Result<ffi::AnyBuffer> y) {
+  return guarded("attention", [&] {
+    Shape shape(q, k);
+    long stride = shape.stride(), width = shape.width;
+    Turn turn(2 * shape.work());
+    shape.for_each_head([&](long query, long key) {
+      Packed keys(floats(k) + key, width, shape.keys, 1, stride);
+      Packed values(floats(v) + key, shape.keys, width, stride, 1);
+      std::vector<float> scores(shape.rows() * shape.keys);
+      for (long first = 0; first < shape.queries; first += shape.rows()) {
+        long rows = std::min(shape.rows(), shape.queries - first), at = query + first * stride;
+        std::fill(scores.begin(), scores.end(), 0.0f);
+        multiply_add({floats(q) + at, rows, stride}, keys, scores.data(), shape.keys);
+        softmax_rows(scores.data(), rows, shape.keys, *floats(scale));
+        clear(floats(*y) + at, rows, width, stride);
+        multiply_add({scores.data(), rows, shape.keys}, values, floats(*y) + at, stride);
+      }
+    });
+  });
+}
+
+// q, k, v and scale as `attention` got them, the gradient dy of its result -> dq, dk, dv
+ffi::Error attention_gradient(ffi::AnyBuffer q, ffi::AnyBuffer k, ffi::AnyBuffer v, ffi::AnyBuffer scale,
+                              ffi::AnyBuffer dy, ffi::Result<ffi::AnyBuffer> dq, ffi::Result<ffi::AnyBuffer> dk,
+                              ffi::Result<ffi::AnyBuffer> dv) {
+  return guarded("attention_gradient", [&] {
+    Shape shape(q, k);
+    long stride = shape.stride(), width = shape.width, keys = shape.keys;
+    Turn turn(5 * shape.work());
+    shape.for_each_head([&](long query, long key) {
+      Packed k_transposed(floats(k) + key, width, keys, 1, stride);
+      Packed v_transposed(floats(v) + key, width, keys, 1, stride);
+      Packed k_packed(floats(k) + key, keys, width, stride, 1);
+      std::vector<float> weights(shape.rows() * keys), gradients(shape.rows() * keys);
+      clear(floats(*dk) + key, keys, width, stride);
+      clear(floats(*dv) + key, keys, width, stride);
+      for (long first = 0; first < shape.queries; first += shape.rows()) {
+        long rows = std::min(shape.rows(), shape.queries - first), at = query + first * stride;
+        std::fill(weights.begin(), weights.end(), 0.0f);
+        multiply_add({floats(q) + at, rows, stride}, k_transposed, weights.data(), keys);
+        softmax_rows(weights.data(), rows, keys, *floats(scale));
+        multiply_add({weights.data(), keys, 1, keys}, {floats(dy) + at, rows, width, stride, 1}, floats(*dv) + key,
+                     stride);
+        std::fill(gradients.begin(), gradients.end(), 0.0f);
+        multiply_add({floats(dy) + at, rows, stride}, v_transposed, gradients.data(), keys);
+        softmax_gradient_rows(weights.data(), gradients.data(), rows, keys, *floats(scale));
+        clear(floats(*dq) + at, rows, width, stride);
+        multiply_add({gradients.data(), rows, keys}, k_packed, floats(*dq) + at, stride);
+        multiply_add({gradients.data(), keys, 1, keys}, {floats(q) + at, rows, width, stride, 1}, floats(*dk) + key,
+                     stride);
+      }
+    });
+  });
+}
+
+}  // namespace
+
+#define PENSTOCK_ARRAY Arg<ffi::AnyBuffer>()
+#define PENSTOCK_RESULT Ret<ffi::AnyBuffer>()
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    penstock_attention, attention,
+    ffi::Ffi::Bind().PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_RESULT);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_attention_gradient, attention_gradient,
+                              ffi::Ffi::Bind().PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY
+                                  .PENSTOCK_RESULT.PENSTOCK_RESULT.PENSTOCK_RESULT);
+
+}  // namespace penstock

@@ -1,0 +1,34 @@
+// Small products of float32 matrices that stay in cache: what kernels of our own multiply with, one thread at a time.
+#pragma once
+
+#include <vector>
+
+namespace penstock {
+
+// A matrix [depth, columns], in panels [depth, 16] one after the other; the last is filled up with zeros.
+class Packed {
+ public:
+  static constexpr long kPanel = 16;  // one AVX-512 register
+
+  // The element (k, n) is at `matrix[k * depth_stride + n * column_stride]`.
+  Packed(const float* matrix, long depth, long columns, long depth_stride, long column_stride);
+
+  long depth() const { return depth_; }
+  long columns() const { return columns_; }
+  const float* panel(long first_column) const { return values_.data() + first_column * depth_; }
+
+ private:
+  long depth_, columns_;
+  std::vector<float> values_;
+};
+
+// Rows of a left operand: the element (r, k) is at `values[r * row_stride + k * depth_stride]`.
+struct Rows {
+  const float* values;
+  long count, row_stride, depth_stride = 1;
+};
+
+// out[r, :] += in[r, :] * matrix
+void multiply_add(const Rows& in, const Packed& matrix, float* out, long out_stride);
+
+}  // namespace penstock
