@@ -12,7 +12,7 @@ from penstock.engine import context
 from penstock.engine.context import process, thread
 from penstock.engine.resources import State
 from penstock.engine.sharding import ShardedState, constrained
-from penstock.engine.xla import jit, jnp, wide_types
+from penstock.engine.xla import jax, jit, jnp, wide_types
 from penstock.ops.tensor_list_kernels import register_pytree
 from penstock.runtime import fusion
 from penstock.runtime.compile_notice import announced
@@ -33,6 +33,10 @@ from penstock.runtime.replica_places import placed, places_of
 from penstock.runtime.worker_programs import WorkerProgram, meeting_operations
 from penstock.types import dtypes, errors
 
+# A program that computes arrays of this many bytes in all waits until the call before it is done: JAX would give it
+# working memory of its own as soon as it is called, beside that of the program that still runs.
+_MANY_BYTES = 2**28
+
 
 class _Binding:
     """A compiled piece together with the states it currently works on."""
@@ -52,13 +56,20 @@ class _Binding:
         self.places = places  # of the states, where the program is one over several devices
         self.repetition = Repetition(step, self.run, (*written, *read)) if written else None
 
-    def run(self, arguments: list, program: Callable | None = None) -> list:
-        """The results of the piece's program, or of another one that works on the same states."""
+    def run(self, arguments: list, program: Callable | None = None, wait: bool = False) -> list:
+        """The results of the piece's program, or of another one that works on the same states.
+
+        Args:
+          arguments: those of the program. program: the other one.
+          wait: whether the program starts only when the last one that assigned the states is done.
+        """
         program = self.program if program is None else program
         if not self.read and not self.written:
             return program([], [], arguments)[0]
         with process.state_lock:
             written, read = [state.value for state in self.written], [state.value for state in self.read]
+            if wait and written:
+                jax.block_until_ready(written[0])
             if self.places is not None:
                 written = placed(written, self.places[: len(written)])
                 read = placed(read, self.places[len(written) :])
@@ -106,6 +117,7 @@ class CompiledPiece:
         self._checks = checks(nested)
         self._programs: dict[tuple, tuple[Callable, Callable]] = {}  # the step and its program
         self._binding: _Binding | None = None
+        self._bytes = 0  # of all that the program computes; known once it is traced
 
     def __call__(self, env: list) -> None:
         objects = [env[slot] for slot in self._resource_slots]
@@ -114,7 +126,10 @@ class CompiledPiece:
             binding = self._binding = self._bind(objects)
         arguments = [env[slot] for slot in self._entering_slots]
         held = thread.held_calls
-        results = binding.run(arguments) if held is None else self._in_loop(held, binding, arguments)
+        if held is None:
+            results = binding.run(arguments, wait=self._bytes >= _MANY_BYTES and not process.accelerator)
+        else:
+            results = self._in_loop(held, binding, arguments)
         for slot, value in zip(self._leaving_slots, results):
             env[slot] = value
         if self._checks and (number := int(results[-1])):
@@ -182,6 +197,8 @@ class CompiledPiece:
             with context.building(None), context.tapes_stopped():
                 failure = Failure(self._checks) if self._checks else None
                 Lowering(proxies, failure, fused).run(self.operations, values)
+            traced = [each for each in values.values() if isinstance(each, jax.core.Tracer)]
+            self._bytes = sum(each.size * each.dtype.itemsize for each in traced)
             assigned = [
                 constrained(proxies[id(state)].value, getattr(state, "sharding", None)) for state in written
             ]
