@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from penstock.data.random_numbers import DrawnSeeds
 from penstock.runtime.lowering import nested_graphs
 from penstock.types.tensors import Tensor
 
 
+_NOT_ITSELF = ("_parents", "_functions", "_needs", "_last_run", "_options", "_layout", "_seeds")
+
+
 def fingerprint(dataset: Any) -> int:
-    """A 64-bit number of a pipeline: of its nodes, their parameters (but seeds that nobody set), and what their functions do."""
+    """A 64-bit number of a pipeline: of its nodes, their parameters (but seeds, as in TensorFlow), and what their functions do."""
     digest = hashlib.blake2b(digest_size=8)
     _add_node(dataset, digest)
     return int.from_bytes(digest.digest(), "little")
@@ -22,7 +24,7 @@ def fingerprint(dataset: Any) -> int:
 def _add_node(node: Any, digest: Any) -> None:
     digest.update(type(node).__name__.encode())
     for name, value in sorted(vars(node).items()):
-        if name not in ("_parents", "_functions", "_needs", "_last_run", "_options", "_layout"):
+        if name not in _NOT_ITSELF:
             _add_value(name, value, digest)
     for function in node._functions:
         _add_graph(function.graph, digest)
@@ -31,8 +33,6 @@ def _add_node(node: Any, digest: Any) -> None:
 
 
 def _add_value(name: str, value: Any, digest: Any) -> None:
-    if isinstance(value, DrawnSeeds):
-        return
     if isinstance(value, (list, tuple)):
         for each in value:
             _add_value(name, each, digest)
