@@ -45,6 +45,10 @@ class ConcreteFunction(Trackable):
         self._python_arguments = (
             python_arguments  # (args, kwargs) of the call that was traced, tensors replaced by specs
         )
+        # Whether the call that was traced had nothing but tensors, by position.
+        self._takes_tensors = python_arguments is not None and (
+            not python_arguments[1] and all(isinstance(each, TensorSpec) for each in python_arguments[0])
+        )
         self._prefer_host = prefer_host
         self._differentiable: dict[int, Differentiable] = {}
         self._captured: list[Any] | None = None
@@ -152,6 +156,8 @@ class ConcreteFunction(Trackable):
     def _flat_arguments(self, args: tuple, kwargs: dict, variables: list[tuple[Any, Any]]) -> list[Any]:
         """One tensor for each argument placeholder; (traced, given) goes to `variables` for each variable."""
         placeholders = self.graph.arguments
+        if not kwargs and self._takes_tensors and _fit(args, placeholders):
+            return list(args)
         if self._python_arguments is not None and self._binder is not None:
             found = self._bind_structured(args, kwargs, variables)
             if found is not None:
@@ -332,6 +338,17 @@ class ConcreteFunction(Trackable):
 def _scope_name(function_name: str) -> str:
     """The scope of an inlined body: the function's name without what a scope name may not hold or begin with."""
     return re.sub(r"[^A-Za-z0-9_.-]", "", function_name.split("/")[-1]).lstrip("_-") or "call"
+
+
+def _fit(values: Sequence[Any], placeholders: Sequence[Any]) -> bool:
+    """Whether values are eager tensors of exactly the dtypes and shapes of placeholders."""
+    return len(values) == len(placeholders) and all(
+        type(value) is EagerTensor
+        and value._dtype is placeholder.dtype
+        and value._dtype.is_numpy_compatible
+        and value._shape_tuple == placeholder._shape._dims
+        for value, placeholder in zip(values, placeholders)
+    )
 
 
 def _as_given(value: Any, dtype: Any) -> Any:
