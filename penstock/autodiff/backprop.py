@@ -97,8 +97,6 @@ def input_gradients(call: Any, output_gradients: Sequence[Any]) -> Sequence[Any]
     rule = call.attrs.get("_gradient")
     if rule is None and "_gradient_op_type" in call.attrs:
         rule = REGISTERED[call.attrs["_gradient_op_type"]]
-    if rule is None and type(call).__name__ == "Operation" and call.graph._gradient_overrides:
-        rule = REGISTERED.get(call.graph._gradient_overrides.get(call.type, ""))
     if rule is None:
         rule = call.definition.gradient_rule
     if rule is None:

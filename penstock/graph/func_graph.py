@@ -49,6 +49,7 @@ class FuncGraph(Graph):
         self.seed = process.global_seed if self.outer_graph is None else self.outer_graph.seed
         if self.outer_graph is not None:
             self._collections = self.outer_graph._collections
+            self._gradient_overrides = self.outer_graph._gradient_overrides
 
     def add_input(self, dtype: Any, shape: Any, name: str) -> SymbolicTensor:
         """A new placeholder at the end of the inputs."""

@@ -122,6 +122,8 @@ class Graph:
         full_name = self.unique_name(name or definition.type)
         if self._attr_scopes:
             attrs = {**attrs, **self._attr_scopes}
+        if definition.type in self._gradient_overrides:
+            attrs = {"_gradient_op_type": self._gradient_overrides[definition.type], **attrs}
         operation = Operation(
             definition, self, full_name, captured, attrs, self._current_controls(captured), thread.device
         )

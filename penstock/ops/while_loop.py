@@ -255,7 +255,8 @@ def _pass_unchanged(body: Any) -> None:
     passing = set()
     for index, (output, variable) in enumerate(zip(body.outputs, body.inputs)):
         operation = output.op
-        if operation.type == "Identity" and operation.inputs[0] is variable and not operation.control_inputs:
+        means_more = operation.control_inputs or "_gradient_op_type" in operation.attrs
+        if operation.type == "Identity" and operation.inputs[0] is variable and not means_more:
             body.outputs[index] = variable
             passing.add(id(operation))
     if passing:

@@ -127,6 +127,29 @@ def test_recompute_grad(wrap):
     np.testing.assert_allclose(dv, x.numpy() * np.exp(x.numpy() * v.numpy()), rtol=1e-5)
 
 
+def test_overrides_hold_where_the_op_was_added():
+    """In branches and loops too, and wherever the gradient is taken."""
+    v1 = tf.compat.v1
+    tf.RegisterGradient("TimesEleven")(lambda op, grad: grad * 11.0)
+
+    with tf.Graph().as_default() as graph, v1.Session() as session:
+        x, chosen = tf.constant([2.0]), v1.placeholder(tf.bool, [])
+
+        def eleven(value):
+            with v1.get_default_graph().gradient_override_map({"Identity": "TimesEleven"}):
+                return tf.identity(value)
+
+        branch = tf.cond(chosen, lambda: eleven(x) * 3.0, lambda: x * 5.0)
+        with graph.gradient_override_map({"Identity": "TimesEleven", "PyFunc": "TimesEleven"}):
+            around = tf.cond(chosen, lambda: tf.identity(x), lambda: x * 5.0)
+            host = v1.py_func(lambda value: np.sign(value), [x], tf.float32)
+        _, loop = v1.while_loop(lambda i, _: i < 2, lambda i, v: (i + 1, eleven(v)), (0, x))
+        gradients = [tf.gradients(y, x)[0] for y in (eleven(x), branch, around, host, loop)]
+        found = session.run(gradients, {chosen: True})
+        assert [float(each[0]) for each in found] == [11, 33, 11, 11, 121]
+        assert session.run(gradients[1], {chosen: False}) == [5]
+
+
 def test_registered_gradients_override():
     @tf.RegisterGradient("TimesSeven")
     def _(op, grad):

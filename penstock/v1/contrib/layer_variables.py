@@ -17,7 +17,7 @@ def names(*found: str) -> list[str]:
     return [
         f"contrib.{each}.{name}"
         for name in found
-        for each in ("layers", "slim", "layers.python.layers.layers")
+        for each in ("layers", "slim", "layers.python.layers", "layers.python.layers.layers")
     ]
 
 
