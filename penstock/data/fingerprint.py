@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from penstock.data.random_numbers import Seeds
 from penstock.runtime.lowering import nested_graphs
 from penstock.types.tensors import Tensor
 
-
-_NOT_ITSELF = ("_parents", "_functions", "_needs", "_last_run", "_options", "_layout", "_seeds")
+_NOT_ITSELF = ("_parents", "_functions", "_needs", "_last_run", "_options", "_layout")
 
 
 def fingerprint(dataset: Any) -> int:
-    """A 64-bit number of a pipeline: of its nodes, their parameters (but seeds, as in TensorFlow), and what their functions do."""
+    """A 64-bit number of a pipeline: of its nodes, their parameters but seeds, and what their functions do."""
     digest = hashlib.blake2b(digest_size=8)
     _add_node(dataset, digest)
     return int.from_bytes(digest.digest(), "little")
@@ -33,6 +33,8 @@ def _add_node(node: Any, digest: Any) -> None:
 
 
 def _add_value(name: str, value: Any, digest: Any) -> None:
+    if isinstance(value, Seeds):
+        return
     if isinstance(value, (list, tuple)):
         for each in value:
             _add_value(name, each, digest)

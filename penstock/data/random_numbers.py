@@ -15,18 +15,18 @@ from penstock.ops.random_seed import get_seed
 _BLOCKS = 1024  # blocks of four words, computed at a time
 
 
-class DrawnSeeds(tuple):
-    """Two seeds where none was set: pipelines that differ in nothing else are the same pipeline."""
+class Seeds(tuple):
+    """The two seeds of a random transformation. As in TensorFlow, pipelines that differ in nothing else are the same one."""
 
     __slots__ = ()
 
 
-def dataset_seeds(seed: Any) -> tuple[int, int]:
+def dataset_seeds(seed: Any) -> Seeds:
     """The two seeds of a random transformation: by the rules of all ops, or drawn where no seed is set."""
     seed, seed2 = get_seed(None if seed is None else int(seed))
     if seed is None or seed2 is None:
-        return DrawnSeeds((secrets.randbits(63), secrets.randbits(63)))
-    return (0, 2**31 - 1) if seed == seed2 == 0 else (seed, seed2)
+        return Seeds((secrets.randbits(63), secrets.randbits(63)))
+    return Seeds((0, 2**31 - 1) if seed == seed2 == 0 else (seed, seed2))
 
 
 class RandomWords:

@@ -12,7 +12,7 @@ from typing import Any
 from penstock.cluster import ray_session
 from penstock.data.dataset import INFINITE, UNKNOWN, Dataset
 from penstock.data.iteration import Iteration
-from penstock.data.random_numbers import DrawnSeeds, RandomWords
+from penstock.data.random_numbers import RandomWords, Seeds
 from penstock.data_service.calls import answer
 from penstock.data_service.configuration import CrossTrainerCache, ShardingPolicy, policy_of
 from penstock.data_service.dispatcher import JobKey, Registered
@@ -255,7 +255,7 @@ def _register(dispatcher: Any, dataset: Dataset, dataset_id: str | None) -> str:
     except errors.InvalidArgumentError as error:
         splits, no_splits = None, error.message
     spec = to_bytes((dataset.element_spec, dataset._size()))
-    identity = hashlib.sha256(to_bytes(dataset, leaving_out=(DrawnSeeds, RandomWords)) + spec).digest()
+    identity = hashlib.sha256(to_bytes(dataset, leaving_out=(RandomWords, Seeds)) + spec).digest()
     registered = Registered(to_bytes(dataset), spec, splits, no_splits, identity)
     return answer(dispatcher.register.remote(dataset_id, registered), "the registration of a dataset")
 
