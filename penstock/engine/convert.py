@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -47,7 +48,6 @@ def register_tensor_conversion_function(
 _PYTHON_SCALARS = {float: dtypes.float32, int: dtypes.int32, bool: dtypes.bool, complex: dtypes.complex128}
 
 
-@export("convert_to_tensor")
 def convert_to_tensor(
     value: Any,
     dtype: Any = None,
@@ -61,7 +61,7 @@ def convert_to_tensor(
       value: a tensor, variable, NumPy or JAX array, Python number, string, or nested list of any of these.
       dtype: the dtype of the result. A tensor of another dtype is refused, a Python or NumPy value is converted.
       dtype_hint: used where `dtype` is None and the value can be converted to it.
-      name: the name of the constant in a graph.
+      name: the name of the constant in a graph; None: the op that gets it names it.
 
     Returns:
       A tensor; `value` itself where it is one.
@@ -118,6 +118,15 @@ def convert_to_tensor(
 upcalls.convert_to_tensor = convert_to_tensor
 
 
+@export("convert_to_tensor")
+@functools.wraps(convert_to_tensor)
+def _convert_for_program(*args: Any, **kwargs: Any) -> Tensor:
+    tensor = convert_to_tensor(*args, **kwargs)
+    if thread.graph is not None:
+        thread.graph.keep_constant_names()  # it is no argument of an op
+    return tensor
+
+
 def _constant_of_scalar(value: Any, kind: type, dtype: DType | None, hint: Any, name: str | None) -> Tensor:
     natural = _PYTHON_SCALARS[kind]
     if dtype is None and hint is not None:
@@ -164,9 +173,10 @@ def _as_constant(array: np.ndarray, dtype: DType | None, name: str | None) -> Te
             with wide_types():
                 return EagerTensor.from_jax(jax.device_put(array, device), dtype)
         return EagerTensor(array, dtype)
-    return execute(
-        "Const", (), {"value": array, "dtype": dtype or dtypes.dtype_of_array(array)}, name or "Const"
-    )
+    attrs = {"value": array, "dtype": dtype or dtypes.dtype_of_array(array)}
+    if name is None:
+        return thread.graph.add_argument_constant(attrs)
+    return execute("Const", (), attrs, name or "Const")
 
 
 def _holds_tensors(value: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.engine import context
 from penstock.engine.context import process, thread
-from penstock.engine.definition import OpDef, op
+from penstock.engine.definition import REGISTRY, OpDef, op
 from penstock.engine.execute import explain_allowed, explain_dtypes
 from penstock.engine.export import export
 from penstock.engine.shape_rules import infer_shapes
@@ -61,6 +61,9 @@ class Graph:
         self._name_stack = ""
         self._control_stack: list[tuple[Operation, ...]] = []
         self._collections: dict[Any, list] = {}
+        self._argument_constants: list[
+            tuple[Operation, str, int]
+        ] = []  # and the name's count before, see there
         self._outside: dict[int, tuple[Any, SymbolicTensor]] = {}  # id -> (eager tensor, its node here)
         self._finalized = False
         self._gradient_overrides: dict[str, str] = {}
@@ -120,6 +123,8 @@ class Graph:
         if definition.make_stream is not None and "_stream" not in attrs:
             attrs = {**attrs, "_stream": definition.make_stream(attrs)}
         full_name = self.unique_name(name or definition.type)
+        if self._argument_constants and definition.type != "Const":
+            self._name_argument_constants(definition, captured, attrs, full_name)
         if self._attr_scopes:
             attrs = {**attrs, **self._attr_scopes}
         if definition.type in self._gradient_overrides:
@@ -135,6 +140,37 @@ class Graph:
         self._operations.append(operation)
         self._by_name[full_name] = operation
         return operation
+
+    def add_argument_constant(self, attrs: dict) -> SymbolicTensor:
+        """A Const node for a value among the arguments of the call that is made next, which gives it its name."""
+        key = f"{self._name_stack}/const".lower().removeprefix("/")
+        before = self._names_in_use.get(key, 0)
+        operation = self.add_operation(REGISTRY["Const"], (), attrs, "Const")
+        self._argument_constants.append((operation, key, before))
+        return operation.outputs[0]
+
+    def keep_constant_names(self) -> None:
+        """Leaves the names of argument constants as they are: they have gone to the program."""
+        self._argument_constants.clear()
+
+    def _name_argument_constants(
+        self, definition: OpDef, inputs: Sequence[SymbolicTensor], attrs: dict, name: str
+    ) -> None:
+        """Names them as TensorFlow does: `add/y` for the input `y` of the node `add`."""
+        argument_names = {
+            id(each.op): argument for each, argument in zip(inputs, _input_names(definition, attrs))
+        }
+        constants, self._argument_constants = self._argument_constants, []
+        for operation, key, before in reversed(constants):
+            argument = argument_names.get(id(operation))
+            if argument is None:
+                return  # it stays a Const, and so do the numbers of those before it
+            del self._by_name[operation.name]
+            self._names_in_use.pop(operation.name.lower())
+            if before:
+                self._names_in_use[key] = before
+            operation.name = self.unique_name(f"{name}/{argument}/")
+            self._by_name[operation.name] = operation
 
     def move_before(self, first_new: int, operation: Operation) -> None:
         """Moves the operations from index `first_new` on to just before `operation`, which now depends on them."""
@@ -176,8 +212,6 @@ class Graph:
         return known[1]
 
     def _node_for_eager(self, tensor: EagerTensor, name: str | None) -> SymbolicTensor:
-        from penstock.engine.definition import REGISTRY
-
         if tensor.dtype in (dtypes.resource, dtypes.variant):
             attrs = {"_resource": tensor.host()}
             symbolic = self.add_operation(REGISTRY["EagerResource"], (), attrs, name).outputs[0]
@@ -469,6 +503,26 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self._operations)} operations at {id(self):#x}>"
+
+
+# Inputs that TensorFlow's Python functions call otherwise than the registry.
+_INPUT_NAMES = {"StridedSlice": ("input", "stack", "stack_1", "stack_2")}
+
+
+def _input_names(definition: OpDef, attrs: dict) -> Sequence[str]:
+    """A name for each of a node's inputs; those of a list are numbered."""
+    if definition.type in _INPUT_NAMES:
+        return _INPUT_NAMES[definition.type]
+    if not definition.signature.has_list_inputs:
+        return [each.name for each in definition.signature.inputs]
+    names: list[str] = []
+    for each in definition.signature.inputs:
+        if each.kind == "single":
+            names.append(each.name)
+        else:
+            length = attrs[each.count] if each.kind == "repeat" else len(attrs[each.type])
+            names += [f"{each.name}_{i}" for i in range(length)]
+    return names
 
 
 def _device_name(name: Any, outer: str) -> str:

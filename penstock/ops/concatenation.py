@@ -436,7 +436,7 @@ def split(
     if isinstance(num_or_size_splits, (int, np.integer)):
         attrs = {"num_split": int(num_or_size_splits)}
         return execute("Split", (index_vector(axis, dtypes.int32), tensor), attrs, name)
-    sizes = index_vector(num_or_size_splits)
+    sizes = index_vector(num_or_size_splits, name="Const")
     if sizes.shape.rank == 0:
         raise ValueError("Rank-0 tensors are not supported as the num_or_size_splits argument to split.")
     if num is None:

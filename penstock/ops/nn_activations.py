@@ -13,7 +13,7 @@ from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import merged, unchanged
-from penstock.ops.arguments import matching, unary
+from penstock.ops.arguments import matching, name_scope, unary
 from penstock.ops.dtype_sets import FLOATS, REAL
 from penstock.types import dtypes
 from penstock.types.dtypes import DType
@@ -324,5 +324,6 @@ def relu_layer(x: Any, weights: Any, biases: Any, name: str | None = None) -> Te
 @export(v1=["nn.xw_plus_b"])
 def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Tensor:
     """`matmul(x, weights) + biases`."""
-    x, weights, biases = matching(x, weights, biases)
-    return execute("BiasAdd", (execute("MatMul", (x, weights)), biases), None, name)
+    with name_scope(name, "xw_plus_b") as name:
+        x, weights, biases = matching(x, weights, biases)
+        return execute("BiasAdd", (execute("MatMul", (x, weights)), biases), None, name)

@@ -12,7 +12,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.static_value import constant_shape
-from penstock.ops.arguments import index_vector
+from penstock.ops.arguments import index_vector, name_scope
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
 
@@ -20,7 +20,10 @@ from penstock.types.tensors import Tensor
 def _noise_shape(x: Tensor, noise_shape: Any) -> Any:
     """`noise_shape` with its unknown entries filled in from the shape of `x`."""
     if noise_shape is None:
-        return execute("Shape", (x,)) if not x.shape.is_fully_defined() else x.shape.as_list()
+        dims = x.shape
+        return (
+            index_vector(dims.as_list(), name="Shape") if dims.is_fully_defined() else execute("Shape", (x,))
+        )
     if isinstance(noise_shape, Tensor) or hasattr(noise_shape, "__tf_tensor__"):
         return index_vector(noise_shape)
     dims = (
@@ -56,31 +59,34 @@ def _dropout(
         raise ValueError(
             f"`x.dtype` must be a floating point tensor as `x` will be scaled. Received: x_dtype={x.dtype}"
         )
-    if is_number:
-        if rate == 0:
-            skip()
-            return x
-        rate = float(rate)
-        threshold = convert_to_tensor(rate, x.dtype)
-        scaled = x * convert_to_tensor(1 / (1 - rate), x.dtype)
-    else:
-        if not (isinstance(rate, Tensor) or hasattr(rate, "__tf_tensor__")):
-            raise ValueError(f"`rate` must be a scalar or scalar tensor. Received: rate={rate}")
-        threshold = convert_to_tensor(rate)
-        threshold.shape.assert_has_rank(0)
-        if threshold.dtype is not x.dtype:
-            raise ValueError(
-                f"`x.dtype` must be compatible with `rate.dtype`. Received: x.dtype={x.dtype} and rate.dtype="
-                f"{threshold.dtype}"
-            )
-        scaled = execute("RealDiv", (x, convert_to_tensor(1, x.dtype) - threshold))
-    shape = _noise_shape(x, noise_shape)
-    noise = uniform(shape=shape, dtype=x.dtype)
-    if isinstance(shape, Tensor):
-        noise.set_shape(constant_shape(shape))
-    keep = execute("GreaterEqual", (noise, threshold))
-    result = execute("SelectV2", (keep, scaled, convert_to_tensor(0, x.dtype)), None, name)
-    result.set_shape(x.shape)
+    if is_number and rate == 0:
+        skip()
+        return x
+    if not is_number and not (isinstance(rate, Tensor) or hasattr(rate, "__tf_tensor__")):
+        raise ValueError(f"`rate` must be a scalar or scalar tensor. Received: rate={rate}")
+    with name_scope(name, "dropout"):
+        if is_number:
+            rate = float(rate)
+            factor = convert_to_tensor(1 / (1 - rate), x.dtype, name="Const")
+            scaled = execute("Mul", (x, factor))
+        else:
+            threshold = convert_to_tensor(rate)
+            threshold.shape.assert_has_rank(0)
+            if threshold.dtype is not x.dtype:
+                raise ValueError(
+                    f"`x.dtype` must be compatible with `rate.dtype`. Received: x.dtype={x.dtype} and rate.dtype="
+                    f"{threshold.dtype}"
+                )
+            scaled = execute("RealDiv", (x, convert_to_tensor(1, x.dtype) - threshold))
+        shape = _noise_shape(x, noise_shape)
+        noise = uniform(shape=shape, dtype=x.dtype)
+        if isinstance(shape, Tensor):
+            noise.set_shape(constant_shape(shape))
+        if is_number:
+            threshold = convert_to_tensor(rate, x.dtype)
+        keep = execute("GreaterEqual", (noise, threshold))
+        result = execute("SelectV2", (keep, scaled, convert_to_tensor(0, x.dtype, name="Const")))
+        result.set_shape(x.shape)
     return result
 
 

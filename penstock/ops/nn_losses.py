@@ -9,7 +9,7 @@ from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import scalar
-from penstock.ops.arguments import matching, renamed, unary
+from penstock.ops.arguments import matching, name_scope, renamed, unary
 from penstock.ops.dtype_sets import FLOATS
 from penstock.ops.nn_activations import zeros_like
 from penstock.types import dtypes
@@ -211,17 +211,17 @@ def sigmoid_cross_entropy_with_logits(
       array([0.6931472], dtype=float32)
     """
     _refuse_none(labels, logits)
-    logits = convert_to_tensor(logits)
-    labels = convert_to_tensor(labels, dtype_hint=logits.dtype)
-    _require_same_shape("labels", labels, logits)
-    zeros = zeros_like(logits)
-    # The conditions are chosen so that the gradient at 0 is right too: maximum and abs have kinks there.
-    positive = execute("GreaterEqual", (logits, zeros))
-    larger = execute("SelectV2", (positive, logits, zeros))
-    negative_abs = execute("SelectV2", (positive, execute("Neg", (logits,)), logits))
-    return execute(
-        "AddV2", (larger - logits * labels, execute("Log1p", (execute("Exp", (negative_abs,)),))), None, name
-    )
+    with name_scope(name, "logistic_loss") as name:
+        logits = convert_to_tensor(logits)
+        labels = convert_to_tensor(labels, dtype_hint=logits.dtype)
+        _require_same_shape("labels", labels, logits)
+        zeros = zeros_like(logits)
+        # The conditions are chosen so that the gradient at 0 is right too: maximum and abs have kinks there.
+        positive = execute("GreaterEqual", (logits, zeros))
+        larger = execute("SelectV2", (positive, logits, zeros))
+        negative_abs = execute("SelectV2", (positive, execute("Neg", (logits,)), logits))
+        correction = execute("Log1p", (execute("Exp", (negative_abs,)),))
+        return execute("AddV2", (larger - logits * labels, correction), None, name)
 
 
 def _require_same_shape(name: str, x: Tensor, logits: Tensor) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.arguments import index_vector, renamed
+from penstock.ops.arguments import index_vector, name_scope, renamed
 from penstock.ops.reshaping import squeeze
 from penstock.types import dtypes
 from penstock.types.dtypes import DType
@@ -18,8 +18,8 @@ def _cast(x: Tensor, dtype: DType) -> Tensor:
     return x if x.dtype is dtype else execute("Cast", (x,), {"DstT": dtype})
 
 
-def _reduce(op_type: str, x: Tensor, axes: Tensor, keepdims: bool = True) -> Tensor:
-    return execute(op_type, (x, axes), {"keep_dims": keepdims})
+def _reduce(op_type: str, x: Tensor, axes: Tensor, name: str | None = None) -> Tensor:
+    return execute(op_type, (x, axes), {"keep_dims": True}, name)
 
 
 def _all_axes(x: Tensor, axes: Any) -> Tensor:
@@ -64,11 +64,13 @@ def moments(
     x = convert_to_tensor(x)
     y = _cast(x, dtypes.float32) if x.dtype in (dtypes.float16, dtypes.bfloat16) else x
     axes = _all_axes(y, axes)
-    mean = _reduce("Mean", y, axes)
-    # No gradient flows through this mean: the sum of the differences from it is zero.
-    variance = _reduce("Mean", execute("SquaredDifference", (y, execute("StopGradient", (mean,)))), axes)
-    mean, variance = (_squeezed(each, axes, keepdims) for each in (mean, variance))
-    return _cast(mean, x.dtype), _cast(variance, x.dtype)
+    with name_scope(name, "moments"):
+        mean = _reduce("Mean", y, axes, "mean")
+        # No gradient flows through this mean: the sum of the differences from it is zero.
+        squares = execute("SquaredDifference", (y, execute("StopGradient", (mean,))))
+        variance = _reduce("Mean", squares, axes, "variance")
+        mean, variance = (_squeezed(each, axes, keepdims) for each in (mean, variance))
+        return _cast(mean, x.dtype), _cast(variance, x.dtype)
 
 
 def _keepdims(keepdims: bool | None, keep_dims: bool | None) -> bool:
@@ -175,7 +177,9 @@ def sufficient_statistics(
         first, squares = x - shift, execute("SquaredDifference", (x, shift))
     else:
         first, squares = x, execute("Square", (x,))
-    return counts, _reduce("Sum", first, reduced, keepdims), _reduce("Sum", squares, reduced, keepdims), shift
+    attrs = {"keep_dims": keepdims}
+    sums = [execute("Sum", (each, reduced), attrs) for each in (first, squares)]
+    return counts, *sums, shift
 
 
 @export(v1=["nn.sufficient_statistics"])
@@ -320,20 +324,22 @@ def l2_normalize(
       >>> tf.math.l2_normalize([3.0, 4.0]).numpy()
       array([0.6, 0.8], dtype=float32)
     """
-    x = convert_to_tensor(x)
-    axes = _all_axes(x, renamed(axis, dim, "axis and dim"))
-    if x.dtype.is_complex:
-        real_dtype = {"Tout": dtypes.float32 if x.dtype is dtypes.complex64 else dtypes.float64}
-        parts = [execute(part, (x,), real_dtype) for part in ("Real", "Imag")]
-        squares = execute("Square", (parts[0],)) + execute("Square", (parts[1],))
-    else:
-        parts, squares = [x], execute("Square", (x,))
-    total = _reduce("Sum", squares, axes)
-    inverse = execute("Rsqrt", (execute("Maximum", (total, convert_to_tensor(epsilon, total.dtype))),))
-    if x.dtype.is_complex:
-        scaled = [part * inverse for part in parts]
-        return execute("Complex", scaled, {"Tout": x.dtype}, name)
-    return execute("Mul", (x, inverse), None, name)
+    axis = renamed(axis, dim, "axis and dim")
+    with name_scope(name, "l2_normalize") as name:
+        x = convert_to_tensor(x)
+        axes = _all_axes(x, axis)
+        if x.dtype.is_complex:
+            real_dtype = {"Tout": dtypes.float32 if x.dtype is dtypes.complex64 else dtypes.float64}
+            parts = [execute(part, (x,), real_dtype) for part in ("Real", "Imag")]
+            squares = execute("Square", (parts[0],)) + execute("Square", (parts[1],))
+        else:
+            parts, squares = [x], execute("Square", (x,))
+        total = _reduce("Sum", squares, axes)
+        inverse = execute("Rsqrt", (execute("Maximum", (total, convert_to_tensor(epsilon, total.dtype))),))
+        if x.dtype.is_complex:
+            scaled = [part * inverse for part in parts]
+            return execute("Complex", scaled, {"Tout": x.dtype}, name)
+        return execute("Mul", (x, inverse), None, name)
 
 
 export(v1=["nn.l2_normalize", "math.l2_normalize", "linalg.l2_normalize"])(l2_normalize)

@@ -156,7 +156,7 @@ def max_pool2d(
     input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NHWC", name: str | None = None
 ) -> Tensor:
     """`tf.nn.max_pool` for `[batch, height, width, channels]` or `[batch, channels, height, width]`."""
-    return _pool("MAX", input, ksize, strides, padding, data_format or "NHWC", 2, name)
+    return _pool("MAX", input, ksize, strides, padding, data_format or "NHWC", 2, name or "MaxPool2d")
 
 
 @export("nn.max_pool3d")

@@ -9,9 +9,9 @@ import numpy as np
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.arguments import index_vector
+from penstock.ops.arguments import index_vector, name_scope
 from penstock.ops.eigenvalues import svd
-from penstock.ops.reshaping import one_of, transpose
+from penstock.ops.reshaping import one_of, squeeze, transpose
 from penstock.types.tensors import Tensor
 
 _MATRIX_ORDERS = ("euclidean", "fro", 1, 2, np.inf)
@@ -110,16 +110,17 @@ def norm(
     """
     axes = _axes(axis)
     _check_order(ord, axes is not None)
-    x = convert_to_tensor(tensor)
     if isinstance(axis, Tensor):
         axis = int(axis)
-    result = _norm(x, ord, axis, axes)
-    if keepdims:
-        return execute("Identity", (result,), None, name)
-    if axis is None:
-        return execute("Reshape", (result, index_vector(np.zeros(0, np.int32))), None, name)
-    gone = list(axes) if axes is not None else [int(axis)]
-    return execute("Squeeze", (result,), {"squeeze_dims": gone}, name)
+    with name_scope(name, "norm"):
+        result = _norm(convert_to_tensor(tensor), ord, axis, axes)
+        if keepdims:
+            return result
+        if axis is None:
+            result = squeeze(result)
+            result.set_shape([])
+            return result
+        return squeeze(result, axis if axes is None else axes)
 
 
 @export(v1=["norm", "linalg.norm"])

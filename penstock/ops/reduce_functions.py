@@ -34,8 +34,10 @@ def axes_tensor(x: Tensor, axis: Any) -> Tensor:
             return _eager_axes((len(x._shape_tuple),))
         rank = x.shape.rank
         if rank is not None:
-            return convert_to_tensor(np.arange(rank, dtype=np.int32))
-        return execute("Range", (convert_to_tensor(0), execute("Rank", (x,)), convert_to_tensor(1)))
+            return convert_to_tensor(np.arange(rank, dtype=np.int32), name="Const")
+        return execute(
+            "Range", (convert_to_tensor(0), execute("Rank", (x,)), convert_to_tensor(1)), name="range"
+        )
     if type(axis) is int and thread.graph is None:
         return _eager_axes(axis)
     return index_vector(axis)
