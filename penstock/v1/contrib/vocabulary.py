@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-import pickle
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.export import export
-from penstock.v1.api import tf
+from penstock.io.filesystem import open_to_read, replacing
+from penstock.types.errors import DataLossError
 
 # Words, and what is between: abbreviations in capitals, words of camel case, and all others with ' and - in them.
 _WORDS = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z][a-z]+(?=[A-Z])|[\'\w\-]+", re.UNICODE)
@@ -101,24 +102,65 @@ class CategoricalVocabulary:
             )
         return self._words[class_id]
 
-
-class _Saved:
-    """What is saved as a pickle and restored from one, which runs code of the file: restore what you trust."""
-
-    def save(self, filename: str) -> None:
-        """Writes this processor to a file."""
-        with tf.gfile.Open(filename, "wb") as file:
-            file.write(pickle.dumps(self))
+    def state(self) -> dict[str, Any]:
+        """What JSON can hold, and `from_state` makes the same vocabulary from."""
+        return {
+            "words": self._words,
+            "counts": [self._counts[word] for word in self._words],
+            "support_reverse": self._support_reverse,
+            "frozen": self._frozen,
+        }
 
     @classmethod
-    def restore(cls, filename: str) -> Any:
-        """The processor that `save` wrote. A pickle may run any code: restore only files that you trust."""
-        with tf.gfile.Open(filename, "rb") as file:
-            return pickle.loads(file.read())
+    def from_state(cls, state: dict[str, Any], origin: str) -> CategoricalVocabulary:
+        """The vocabulary of a `state`; `origin` is named where it is damaged.
+
+        Raises:
+          DataLossError: this is no such state.
+        """
+        words, counts = state.get("words"), state.get("counts")
+        if not (isinstance(words, list) and words and isinstance(counts, list) and len(counts) == len(words)):
+            raise DataLossError(
+                None, None, f"{origin} holds no vocabulary: it needs words, and as many counts"
+            )
+        found = cls(words[0], bool(state.get("support_reverse")))
+        found._words, found._frozen = words, bool(state.get("frozen"))
+        found._mapping = {word: number for number, word in enumerate(words)}
+        found._counts = collections.Counter({word: count for word, count in zip(words, counts) if count})
+        return found
+
+
+def _write(filename: str, state: dict[str, Any]) -> None:
+    """Writes the state of a processor as JSON."""
+    with replacing(filename) as file:
+        file.write(json.dumps(state).encode())
+
+
+def _read(filename: str, fields: dict[str, type]) -> dict[str, Any]:
+    """The state that `_write` wrote, which has these fields.
+
+    Raises:
+      DataLossError: the file is no such state.
+    """
+    with open_to_read(filename) as file:
+        data = file.read()
+    try:
+        state = json.loads(data)
+    except ValueError as error:
+        raise DataLossError(
+            None,
+            None,
+            f"{filename} holds no processor in JSON (pickles of TensorFlow 1 are not read): {error}",
+        ) from None
+    if not isinstance(state, dict) or any(
+        not isinstance(state.get(key), kind) for key, kind in fields.items()
+    ):
+        raise DataLossError(None, None, f"{filename} holds no such processor: it needs {', '.join(fields)}")
+    return state
 
 
 @export(v1=_names("VocabularyProcessor"))
-class VocabularyProcessor(_Saved):
+class VocabularyProcessor:
     """Texts as rows of word numbers.
 
     Args:
@@ -178,9 +220,48 @@ class VocabularyProcessor(_Saved):
         for row in documents:
             yield " ".join(self.vocabulary_.reverse(number) for number in row)
 
+    def save(self, filename: str) -> None:
+        """Writes everything but `tokenizer_fn` to a file, as JSON.
+
+        Raises:
+          TypeError: a word of the vocabulary is neither text nor a number.
+        """
+        _write(
+            filename,
+            {
+                "max_document_length": self.max_document_length,
+                "min_frequency": self.min_frequency,
+                "own_tokenizer": self._tokenizer is not tokenizer,
+                "vocabulary": self.vocabulary_.state(),
+            },
+        )
+
+    @classmethod
+    def restore(
+        cls, filename: str, tokenizer_fn: Callable[[Iterable[str]], Iterable[list[str]]] | None = None
+    ) -> VocabularyProcessor:
+        """The processor that `save` wrote.
+
+        Args:
+          filename: the file.
+          tokenizer_fn: that of the saved processor, if it had one of its own: code is not saved.
+
+        Raises:
+          DataLossError: the file is damaged, or is something else.
+          ValueError: the saved processor had a `tokenizer_fn`, and none is given.
+        """
+        fields = {"max_document_length": int, "min_frequency": int, "own_tokenizer": bool, "vocabulary": dict}
+        state = _read(filename, fields)
+        if state["own_tokenizer"] and tokenizer_fn is None:
+            raise ValueError(
+                f"{filename}: the processor had a tokenizer of its own; pass it as `tokenizer_fn`"
+            )
+        vocabulary = CategoricalVocabulary.from_state(state["vocabulary"], filename)
+        return cls(state["max_document_length"], state["min_frequency"], vocabulary, tokenizer_fn)
+
 
 @export(v1=_names("ByteProcessor"))
-class ByteProcessor(_Saved):
+class ByteProcessor:
     """Texts as rows of bytes: uint8, `max_document_length` long.
 
     Args:
@@ -211,3 +292,16 @@ class ByteProcessor(_Saved):
         """For each row its text, without the zeros."""
         for row in x:
             yield bytes(int(each) for each in row if each).decode("utf-8")
+
+    def save(self, filename: str) -> None:
+        """Writes this processor to a file, as JSON."""
+        _write(filename, {"max_document_length": self.max_document_length})
+
+    @classmethod
+    def restore(cls, filename: str) -> ByteProcessor:
+        """The processor that `save` wrote.
+
+        Raises:
+          DataLossError: the file is damaged, or is something else.
+        """
+        return cls(_read(filename, {"max_document_length": int})["max_document_length"])

@@ -47,6 +47,26 @@ def test_a_processor_is_saved_and_restored(processor, tmp_path):
     processor.save(str(tmp_path / "vocab"))
     again = text.VocabularyProcessor.restore(str(tmp_path / "vocab"))
     assert rows(again.transform(["two one zero"])) == [[2, 1, 0, 0, 0]]
+    assert list(again.reverse([[1, 2]])) == ["one two"]
+
+
+def test_a_tokenizer_is_given_again(tmp_path):
+    def letters(texts):
+        return map(list, texts)
+
+    path = str(tmp_path / "vocab")
+    text.VocabularyProcessor(3, tokenizer_fn=letters).fit(["abc"]).save(path)
+    assert rows(text.VocabularyProcessor.restore(path, letters).transform(["cab"])) == [[3, 1, 2]]
+    with pytest.raises(ValueError, match="tokenizer_fn"):
+        text.VocabularyProcessor.restore(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x80\x04]", b"[1]", b'{"max_document_length": "3"}', b'{"vocab'])
+def test_a_damaged_file_is_refused(data, tmp_path):
+    (tmp_path / "vocab").write_bytes(data)
+    for kind in (text.VocabularyProcessor, text.ByteProcessor):
+        with pytest.raises(tf.errors.DataLossError, match="vocab"):
+            kind.restore(str(tmp_path / "vocab"))
 
 
 def test_rare_words_are_unknown():
