@@ -221,8 +221,12 @@ def _product_of(parts: list[str], output: str, operands: list) -> Any:
     def by_xla(*operands: Any) -> Any:
         return _joined_einsum(parts, output, operands)
 
-    found = native_products.product(*operands, *parts, output, by_xla) if len(parts) == 2 else None
-    return by_xla(*operands) if found is None else found
+    if len(parts) == 2:
+        (a, b), (a_labels, b_labels) = operands, parts
+        found = native_products.product(a, b, a_labels, b_labels, output, by_xla)
+        if found is not None:
+            return found
+    return by_xla(*operands)
 
 
 def _joined_einsum(parts: list[str], output: str, operands: Sequence[Any]) -> Any:

@@ -92,7 +92,7 @@ def _attention_operands(q: Any, k: Any, v: Any, scale: Any) -> list[Any] | None:
 
 def _arranged(
     a_shape: Sequence[int], b_shape: Sequence[int], a_labels: tuple, b_labels: tuple, labels: tuple
-) -> tuple[tuple[int, ...], dict[str, list[int]], bool] | None:
+) -> tuple[tuple[int, ...], dict[str, Any], bool] | None:
     """The shape of the result, the kernel's attributes, and whether operands change places; None: the kernel cannot."""
     sizes: dict[Hashable, int] = {}
     for label, size in itertools.chain(zip(a_labels, a_shape), zip(b_labels, b_shape)):
@@ -122,7 +122,7 @@ def _arranged(
     if found[2][-1] != 1:
         return None
     dims = [math.prod(sizes[x] for x in each) for each in (rows, columns, summed)]
-    attributes = {"sizes": [*(sizes[x] for x in batch), *dims]}
+    attributes: dict[str, Any] = {"sizes": [*(sizes[x] for x in batch), *dims]}
     attributes |= dict(zip(("a_strides", "b_strides", "y_strides"), found))
     return tuple(sizes[x] for x in labels), attributes, swapped
 

@@ -41,10 +41,11 @@ _MANY_BYTES = 2**28
 class _Binding:
     """A compiled piece together with the states it currently works on."""
 
-    __slots__ = ("objects", "written", "read", "program", "repetition", "places")
+    __slots__ = ("objects", "written", "read", "program", "repetition", "places", "piece")
 
     def __init__(
         self,
+        piece: CompiledPiece,
         objects: list,
         written: list[State],
         read: list[State],
@@ -53,22 +54,18 @@ class _Binding:
         program: Callable,
     ):
         self.objects, self.written, self.read, self.program = objects, written, read, program
+        self.piece = piece
         self.places = places  # of the states, where the program is one over several devices
         self.repetition = Repetition(step, self.run, (*written, *read)) if written else None
 
-    def run(self, arguments: list, program: Callable | None = None, wait: bool = False) -> list:
-        """The results of the piece's program, or of another one that works on the same states.
-
-        Args:
-          arguments: those of the program. program: the other one.
-          wait: whether the program starts only when the last one that assigned the states is done.
-        """
+    def run(self, arguments: list, program: Callable | None = None) -> list:
+        """The results of the piece's program, or of another one that works on the same states."""
         program = self.program if program is None else program
         if not self.read and not self.written:
             return program([], [], arguments)[0]
         with process.state_lock:
             written, read = [state.value for state in self.written], [state.value for state in self.read]
-            if wait and written:
+            if written and self.piece.is_large:
                 jax.block_until_ready(written[0])
             if self.places is not None:
                 written = placed(written, self.places[: len(written)])
@@ -117,7 +114,7 @@ class CompiledPiece:
         self._checks = checks(nested)
         self._programs: dict[tuple, tuple[Callable, Callable]] = {}  # the step and its program
         self._binding: _Binding | None = None
-        self._bytes = 0  # of all that the program computes; known once it is traced
+        self.is_large = False  # as `_MANY_BYTES` has it; known once a program is traced
 
     def __call__(self, env: list) -> None:
         objects = [env[slot] for slot in self._resource_slots]
@@ -126,10 +123,7 @@ class CompiledPiece:
             binding = self._binding = self._bind(objects)
         arguments = [env[slot] for slot in self._entering_slots]
         held = thread.held_calls
-        if held is None:
-            results = binding.run(arguments, wait=self._bytes >= _MANY_BYTES and not process.accelerator)
-        else:
-            results = self._in_loop(held, binding, arguments)
+        results = binding.run(arguments) if held is None else self._in_loop(held, binding, arguments)
         for slot, value in zip(self._leaving_slots, results):
             env[slot] = value
         if self._checks and (number := int(results[-1])):
@@ -180,7 +174,7 @@ class CompiledPiece:
             self._programs[pattern] = (step, self._program(step))
         held = {id(tensor): each for tensor, each in zip(self._resources, objects)}
         places = places_of(self.operations, (*written, *read), held)
-        return _Binding(objects, written, read, places, *self._programs[pattern])
+        return _Binding(self, objects, written, read, places, *self._programs[pattern])
 
     def _step(self, objects: list, written: list[State], read: list[State]) -> Callable:
         """`step(written values, read values, arguments) -> (results, assigned values)`, to be traced."""
@@ -198,7 +192,8 @@ class CompiledPiece:
                 failure = Failure(self._checks) if self._checks else None
                 Lowering(proxies, failure, fused).run(self.operations, values)
             traced = [each for each in values.values() if isinstance(each, jax.core.Tracer)]
-            self._bytes = sum(each.size * each.dtype.itemsize for each in traced)
+            total = sum(each.size * each.dtype.itemsize for each in traced)
+            self.is_large = total >= _MANY_BYTES and not process.accelerator
             assigned = [
                 constrained(proxies[id(state)].value, getattr(state, "sharding", None)) for state in written
             ]

@@ -53,7 +53,8 @@ def match(operation: Any, uses: Uses) -> Compute | None:
         products, scale = scale, products
     if scale.shape.rank != 0 or not _is(products.op, _SCORES) or not uses.users(products):
         return None
-    attention = _Attention(*products.op.inputs, v, scale)
+    q, k = products.op.inputs
+    attention = _Attention(q, k, v, scale)
     users = [each for each in uses.users(weights) if each is not operation]
     if not uses.users(weights) or (users and not _plan_gradients(attention, weights, users, uses)):
         return None
@@ -96,7 +97,8 @@ def _plan_gradients(attention: _Attention, weights: Any, users: list[Any], uses:
     def gradient(index: int) -> Callable[[dict[int, Any]], Sequence[Any] | None]:
         def compute(values: dict[int, Any]) -> Sequence[Any] | None:
             if id(attention) not in values:  # the first of the three computes all
-                found = native_products.attention_gradient(*attention.values(values), values[id(dy)])
+                q, k, v, scale = attention.values(values)
+                found = native_products.attention_gradient(q, k, v, scale, values[id(dy)])
                 values[id(attention)] = found
             gradients = values[id(attention)]
             return None if gradients is None else [gradients[index]]
