@@ -59,6 +59,8 @@ def main(arguments: list[str]) -> int:
         if options.hosts is not None:
             command = [*command[:-1], f"env TF_CONFIG={shlex.quote(config)} {command[-1]}"]
         environment = {"TF_CONFIG": config, **_memory_settings()}
+        if options.hosts is None:
+            environment.update(_thread_settings(jobs))
         members.append(Member(f"{job} {index}", command, environment, serves(job, jobs)))
     return run_together(members)
 
@@ -155,6 +157,14 @@ def _memory_settings() -> dict[str, str]:
     from penstock_command import HUGE_PAGES, can_ask_for_huge_pages
 
     return {"GLIBC_TUNABLES": HUGE_PAGES} if can_ask_for_huge_pages() else {}
+
+
+def _thread_settings(jobs: dict[str, int]) -> dict[str, str]:
+    """The workers of one machine share its cores: native kernels and BLAS use a part each, unless the user says how many."""
+    if "OMP_NUM_THREADS" in os.environ:
+        return {}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"OMP_NUM_THREADS": str(max(1, cores // jobs["worker"]))}
 
 
 def free_ports(count: int) -> list[int]:

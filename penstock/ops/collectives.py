@@ -28,6 +28,7 @@ from penstock.types.shapes import TensorShape
 
 AXIS = "replica"
 WORKER = "worker"
+_LARGE = 1 << 20  # bytes of an array that travels between processes by itself
 
 
 class Replica(NamedTuple):
@@ -202,8 +203,11 @@ def reduced_over(axes: tuple[str, ...], values: Sequence[Any], reduce_op: str) -
     arrays = [jnp.asarray(each) for each in values]
     if WORKER not in axes or len(arrays) == 1 or process.accelerator:
         return list(combine(tuple(arrays), axes))
-    # Between GPUs XLA joins the reductions of a program; between CPUs each would be a round of messages of its own.
-    return _in_one_message(arrays, lambda packed: combine(packed, axes))
+    # Between GPUs XLA joins the reductions of a program; between CPUs each is a round of messages of its own. Small arrays
+    # travel together; to put large ones beside them would cost more than a round.
+    small = [each for each in arrays if each.nbytes < _LARGE]
+    together = iter(_in_one_message(small, lambda packed: combine(packed, axes)))
+    return [next(together) if each.nbytes < _LARGE else combine(each, axes) for each in arrays]
 
 
 def _in_one_message(arrays: list, combine: Callable[[Any], Any]) -> list[Any]:
