@@ -123,7 +123,8 @@ class TensorFlowFinder:
         if version == "v1":
             own, other = other, own
         found = namespaces.module(own)
-        return found if found is not None else namespaces.module(other)
+        found = found if found is not None else namespaces.module(other)
+        return found if found is not None else internals.module(rest)
 
     def find_distributions(self, context: DistributionFinder.Context | None = None) -> Iterator[Distribution]:
         """Answers `importlib.metadata.version("tensorflow")`, which libraries ask before they import it."""

@@ -313,6 +313,26 @@ MODULES: dict[str, str] = {
     "examples.tutorials.mnist.input_data": "penstock.standin.mnist",
 }
 
+# Files of packages of `tf.contrib`: what they define is in the package, and of slim in its parts.
+CONTRIB_FILES: dict[str, str] = {
+    "crf": "python.ops.crf",
+    "legacy_seq2seq": "python.ops.seq2seq",
+    "losses": "python.losses.loss_ops",
+    "metrics": "python.ops.metric_ops",
+    "opt": "python.training.external_optimizer",
+    "rnn": "python.ops.core_rnn python.ops.core_rnn_cell python.ops.gru_ops python.ops.lstm_ops python.ops.rnn_cell",
+    "seq2seq": "python.ops.attention_wrapper python.ops.basic_decoder python.ops.beam_search_decoder python.ops.decoder "
+    "python.ops.helper python.ops.loss",
+    "slim.evaluation": "python.slim.evaluation",
+    "slim.learning": "python.slim.learning",
+    "training": "python.training.evaluation python.training.hparam python.training.training",
+}
+MODULES |= {
+    f"contrib.{package.partition('.')[0]}.{file}": f"v1.contrib.{package}"
+    for package, files in CONTRIB_FILES.items()
+    for file in files.split()
+}
+
 # Names whose public name is another one.
 NAMES: dict[str, str] = {
     "python.ops.weights_broadcast_ops.assert_broadcastable": "penstock.v1.weights.check_broadcastable",
@@ -340,7 +360,7 @@ NAMES: dict[str, str] = {
 PROTOCOL_BUFFERS = re.compile(r"core\.(?:framework|protobuf|util|profiler)\.(\w+_pb2)$")
 PROTOCOL_BUFFER_PACKAGE = "tensorboard.compat.proto"
 
-ROOTS = frozenset(name.partition(".")[0] for name in MODULES)
+ROOTS = frozenset(name.partition(".")[0] for name in MODULES) - {"contrib"}  # which is a public namespace
 PACKAGES = frozenset(
     ".".join(parts[:length])
     for parts in (

@@ -70,6 +70,17 @@ IMPORTS = {
 }
 
 
+# The files of packages of `tf.contrib`.
+IMPORTS |= {
+    "contrib.crf.python.ops.crf": "crf_log_likelihood",
+    "contrib.rnn.python.ops.rnn_cell": "LayerNormBasicLSTMCell",
+    "contrib.rnn.python.ops.core_rnn_cell": "BasicLSTMCell",
+    "contrib.seq2seq.python.ops.attention_wrapper": "AttentionWrapper BahdanauAttention",
+    "contrib.slim.python.slim.learning": "train",
+    "contrib.training.python.training.hparam": "HParams",
+}
+
+
 @pytest.mark.parametrize("path", IMPORTS)
 def test_names_are_there(path):
     module = internals.module(path)
