@@ -15,6 +15,15 @@ from typing import Any
 
 from penstock.engine.definition import OpDef, stops
 
+
+@functools.cache
+def compared_with_tensorflow() -> dict[str, str]:
+    """Op type -> in how many of its cases it agrees with TensorFlow ("12 of 12"); empty before the first comparison."""
+    file = Path(__file__).with_name("compared_with_tensorflow.txt")
+    rows = [line.split() for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+    return {row[0]: f"{row[1]} of {row[2]}" for row in rows if row and row[0] != "#"}
+
+
 # Heading -> what it says of an op; "-" where the op has none.
 COLUMNS: dict[str, Callable[[OpDef], str]] = {
     "numpy": lambda op: "yes" if op.numpy_body else "-",
@@ -57,14 +66,6 @@ def registered_ops() -> list[OpDef]:
     from penstock.engine.definition import REGISTRY
 
     return [REGISTRY[name] for name in sorted(REGISTRY)]
-
-
-@functools.cache
-def compared_with_tensorflow() -> dict[str, str]:
-    """Op type -> in how many of its cases it agrees with TensorFlow ("12 of 12"); empty before the first comparison."""
-    file = Path(__file__).with_name("compared_with_tensorflow.txt")
-    rows = [line.split() for line in file.read_text("utf-8").splitlines()] if file.exists() else []
-    return {row[0]: f"{row[1]} of {row[2]}" for row in rows if row and row[0] != "#"}
 
 
 def signature(definition: OpDef) -> str:

@@ -88,7 +88,8 @@ class PaddedBatch(Dataset):
         if any(each.shape != tuple(dims) for each in column):
             out[...] = value
         for index, each in enumerate(column):
-            out[(index, *(slice(0, size) for size in each.shape))] = each
+            place: tuple = (index, *(slice(0, size) for size in each.shape))
+            out[place] = each
         return out
 
     def _size(self) -> int:

@@ -296,7 +296,7 @@ def _argument_name(wanted: str, taken: set[str]) -> str:
 
 def output_names(operation: Operation) -> list[str]:
     """`node:argument:index` for each output: how functions name tensors."""
-    attrs = _all_attrs(operation)
+    attrs: dict = _all_attrs(operation)
     names: list[str] = []
     for argument in operation.definition.signature.outputs:
         if argument.kind == "single":

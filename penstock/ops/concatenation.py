@@ -191,7 +191,9 @@ op(
     "Pack(values: N*T; axis=0) -> output: T",
     _pack,
     shape=_pack_shape,
-    gradient=lambda op, dy: unstack(convert_to_tensor(dy), len(op.inputs), op.attrs["axis"]),
+    gradient=lambda op, dy: execute(
+        "Unpack", (convert_to_tensor(dy),), {"num": len(op.inputs), "axis": op.attrs["axis"]}
+    ),
 )
 op(
     "ParallelConcat(values: N*T; shape) -> output: T",

@@ -6,7 +6,7 @@ Construction from rows and views of the structure are methods here; conversion t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ class RaggedTensor(CompositeTensor):
 
     __array_priority__ = 200  # tensors and variables defer to it
     spec_class: type  # RaggedTensorSpec, set by `ragged_spec`
+    __getitem__: Callable[..., Any]  # set by `ragged_getitem`
 
     def __init__(self, values: Any, row_partition: RowPartition, internal: bool = False):
         if not internal:

@@ -76,7 +76,7 @@ op(
     "Reshape(tensor: T, shape: Tshape) -> output: T",
     _reshape,
     shape=_reshape_shape,
-    gradient=lambda op, dy: [reshape(dy, shape_vector(op.inputs[0])), None],
+    gradient=lambda op, dy: [execute("Reshape", (convert_to_tensor(dy), shape_vector(op.inputs[0]))), None],
     view=True,
 )
 
