@@ -16,6 +16,8 @@ from penstock.parameter_server.remote_state import RemoteState
 from penstock.parameter_server.server_calls import programs
 from penstock.parameter_server.server_task import ServerTask
 
+_LOOK_EVERY = 10.0  # seconds without an answer, after which a server is looked for
+
 # server, digest of the function, keys of the states, inputs
 Call = tuple[str, str, Sequence[str], Sequence[Any]]
 
@@ -141,17 +143,27 @@ class RayConnection(Connection):
         if actor is None:
             raise ServerLostError(server, "is gone")
         self._actors[server] = actor
-        return getattr(actor, method).remote(*args)
+        return actor, getattr(actor, method).remote(*args)
 
     def reconnect(self, server: str) -> None:
         """Looks for the server anew with the next call."""
         self._actors.pop(server, None)
 
     def _receive(self, server: str, pending: Any) -> Any:
-        try:
-            return ray_session.ray().get(pending)
-        except Exception as problem:
-            if not ray_session.is_lost(problem):
-                raise
-            self.reconnect(server)
-            raise ServerLostError(server, "is gone") from problem
+        actor, result = pending
+        module = ray_session.ray()
+        while True:
+            try:
+                return module.get(result, timeout=_LOOK_EVERY)
+            except module.exceptions.GetTimeoutError:
+                # Where Ray does not notice that an actor has ended, this does: another one has its name, or none.
+                found = ray_session.find_actor(f"{self._prefix}/{server}")
+                if found is not None and found._actor_id == actor._actor_id:
+                    continue
+                self.reconnect(server)
+                raise ServerLostError(server, "is gone") from None
+            except Exception as problem:
+                if not ray_session.is_lost(problem):
+                    raise
+                self.reconnect(server)
+                raise ServerLostError(server, "is gone") from problem
