@@ -56,18 +56,18 @@ def _mat_mul(
     if a.ndim != 2 or b.ndim != 2:
         raise ValueError(f"In[{int(a.ndim == 2)}] ndims must be >= 2")
 
+    if xp is not np and a.shape[int(transpose_a)] == 1 and not transpose_b and _is_beyond_caches(b):
+        return _row_times_matrix(a.reshape(-1), b)
+
     def body(a: Any, b: Any) -> Any:
-        a = a.T if transpose_a else a
-        if xp is not np and not transpose_b and a.shape[0] == 1 and _is_beyond_caches(b):
-            return _row_times_matrix(a, b)
-        return product(xp, a, b.T if transpose_b else b)
+        return product(xp, a.T if transpose_a else a, b.T if transpose_b else b)
 
     found = None if xp is np else native_products.matrix_product(a, b, transpose_a, transpose_b, body)
     return body(a, b) if found is None else found
 
 
 _CACHED_BYTES = 8 << 20
-_MOST_PARTS = 64
+_MOST_PARTS = 512
 
 
 def _is_beyond_caches(matrix: Any) -> bool:

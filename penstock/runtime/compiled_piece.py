@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from penstock.engine import context
 from penstock.engine.context import process, thread
 from penstock.engine.resources import State
@@ -38,6 +40,18 @@ from penstock.types import dtypes, errors
 _MANY_BYTES = 2**28
 
 
+_SMALL_BYTES = 1 << 16  # what pieces on the host work on stays with NumPy
+
+
+def _kept(state: State) -> Any:
+    """The value of a state that a program reads: one that XLA keeps, or it would copy a NumPy array at each call."""
+    value = state.value
+    if type(value) is np.ndarray and value.nbytes > _SMALL_BYTES and type(state) is State:
+        with wide_types():
+            value = state.value = jnp.array(value, copy=True)
+    return value
+
+
 class _Binding:
     """A compiled piece together with the states it currently works on."""
 
@@ -64,7 +78,7 @@ class _Binding:
         if not self.read and not self.written:
             return program([], [], arguments)[0]
         with process.state_lock:
-            written, read = [state.value for state in self.written], [state.value for state in self.read]
+            written, read = [state.value for state in self.written], [_kept(state) for state in self.read]
             if written and self.piece.is_large:
                 jax.block_until_ready(written[0])
             if self.places is not None:

@@ -26,3 +26,16 @@ def test_a_large_program_waits_for_its_last_call(limit, waits, monkeypatch):
         step(x)
     assert wait.call_count == waits
     np.testing.assert_array_equal(total, 2 * np.eye(8))
+
+
+def test_a_large_value_that_is_only_read_is_handed_to_xla_once():
+    weights = tf.Variable(np.ones((200, 300), np.float32))
+    times = tf.function(lambda x: tf.matmul(x, weights))
+    x = np.ones((50, 200), np.float32)
+    np.testing.assert_array_equal(times(x), np.full((50, 300), 200.0))
+    kept = weights.handle._np.value
+    assert not isinstance(kept, np.ndarray)
+    times(x)
+    assert weights.handle._np.value is kept
+    weights.assign(weights * 2.0)
+    np.testing.assert_array_equal(times(x), np.full((50, 300), 400.0))
