@@ -14,7 +14,7 @@ from penstock.engine import context
 from penstock.engine.context import process, thread
 from penstock.engine.resources import State
 from penstock.engine.sharding import ShardedState, constrained
-from penstock.engine.xla import jax, jit, jnp, wide_types
+from penstock.engine.xla import jit, jnp, wide_types
 from penstock.ops.tensor_list_kernels import register_pytree
 from penstock.runtime import fusion
 from penstock.runtime.compile_notice import announced
@@ -35,11 +35,6 @@ from penstock.runtime.replica_places import placed, places_of
 from penstock.runtime.worker_programs import WorkerProgram, meeting_operations
 from penstock.types import dtypes, errors
 
-# A program that computes arrays of this many bytes in all waits until the call before it is done: JAX would give it
-# working memory of its own as soon as it is called, beside that of the program that still runs.
-_MANY_BYTES = 2**28
-
-
 _SMALL_BYTES = 1 << 16  # what pieces on the host work on stays with NumPy
 
 
@@ -55,11 +50,10 @@ def _kept(state: State) -> Any:
 class _Binding:
     """A compiled piece together with the states it currently works on."""
 
-    __slots__ = ("objects", "written", "read", "program", "repetition", "places", "piece")
+    __slots__ = ("objects", "written", "read", "program", "repetition", "places")
 
     def __init__(
         self,
-        piece: CompiledPiece,
         objects: list,
         written: list[State],
         read: list[State],
@@ -68,7 +62,6 @@ class _Binding:
         program: Callable,
     ):
         self.objects, self.written, self.read, self.program = objects, written, read, program
-        self.piece = piece
         self.places = places  # of the states, where the program is one over several devices
         self.repetition = Repetition(step, self.run, (*written, *read)) if written else None
 
@@ -79,8 +72,6 @@ class _Binding:
             return program([], [], arguments)[0]
         with process.state_lock:
             written, read = [state.value for state in self.written], [_kept(state) for state in self.read]
-            if written and self.piece.is_large:
-                jax.block_until_ready(written[0])
             if self.places is not None:
                 written = placed(written, self.places[: len(written)])
                 read = placed(read, self.places[len(written) :])
@@ -128,7 +119,6 @@ class CompiledPiece:
         self._checks = checks(nested)
         self._programs: dict[tuple, tuple[Callable, Callable]] = {}  # the step and its program
         self._binding: _Binding | None = None
-        self.is_large = False  # as `_MANY_BYTES` has it; known once a program is traced
 
     def __call__(self, env: list) -> None:
         objects = [env[slot] for slot in self._resource_slots]
@@ -188,7 +178,7 @@ class CompiledPiece:
             self._programs[pattern] = (step, self._program(step))
         held = {id(tensor): each for tensor, each in zip(self._resources, objects)}
         places = places_of(self.operations, (*written, *read), held)
-        return _Binding(self, objects, written, read, places, *self._programs[pattern])
+        return _Binding(objects, written, read, places, *self._programs[pattern])
 
     def _step(self, objects: list, written: list[State], read: list[State]) -> Callable:
         """`step(written values, read values, arguments) -> (results, assigned values)`, to be traced."""
@@ -205,9 +195,6 @@ class CompiledPiece:
             with context.building(None), context.tapes_stopped():
                 failure = Failure(self._checks) if self._checks else None
                 Lowering(proxies, failure, fused).run(self.operations, values)
-            traced = [each for each in values.values() if isinstance(each, jax.core.Tracer)]
-            total = sum(each.size * each.dtype.itemsize for each in traced)
-            self.is_large = total >= _MANY_BYTES and not process.accelerator
             assigned = [
                 constrained(proxies[id(state)].value, getattr(state, "sharding", None)) for state in written
             ]
