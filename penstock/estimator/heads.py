@@ -146,7 +146,9 @@ class _Classes(Head):
             raise ValueError(f"Labels dtype should be integer. Instead got {labels.dtype}.")
         numbers = tf.cast(labels, tf.float32)
         low = tf.assert_non_negative(numbers, message="Labels must be >= 0")
-        high = tf.assert_less(numbers, float(self._count), message=f"Labels must be < n_classes={self._count}")
+        high = tf.assert_less(
+            numbers, float(self._count), message=f"Labels must be < n_classes={self._count}"
+        )
         with tf.control_dependencies([low, high]):
             return tf.identity(labels)
 
