@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 from penstock.io.proto_schema import message_classes
@@ -68,7 +69,7 @@ def load(
 
     restored = tf.saved_model.load(directory)
     if metadata.get("class_name") not in _OF_KERAS or not metadata.get("config"):
-        return _runs(restored, metadata.get("name"))
+        return _runs(restored, restored, metadata.get("name"))
     config = {"class_name": metadata["class_name"], "config": metadata["config"]}
     with keras.utils.custom_object_scope(custom_objects or {}):
         model = saving_utils.model_from_config(config)
@@ -115,8 +116,21 @@ def _assign(directory: str, weights: list[Any], variables: list[Any]) -> None:
         weight.assign(variable.numpy())
 
 
-def _runs(restored: Any, name: str | None) -> Any:
-    """A model that calls what was saved of another one; it predicts, and has no weights to train."""
+def load_functions(directory: str) -> Any:
+    """The model of a directory that `model.export` wrote, as one that predicts by the saved function."""
+    import tensorflow as tf
+
+    restored = tf.saved_model.load(directory)
+    return _runs(restored, lambda inputs, training: restored.serve(inputs), None)
+
+
+def _runs(restored: Any, function: Callable, name: str | None) -> Any:
+    """A model that calls what was saved of another one; it predicts, and has no weights to train.
+
+    Args:
+      restored: what was loaded, to keep.
+      function: what to call with inputs and `training`.
+    """
     import keras
 
     class SavedFunctions(keras.Model):
@@ -124,11 +138,11 @@ def _runs(restored: Any, name: str | None) -> Any:
 
         def __init__(self) -> None:
             super().__init__(name=name)
-            self._functions = _Kept(restored)
+            self._functions = _Kept(restored, function)
             self.built = True
 
         def call(self, inputs: Any, training: bool = False) -> Any:
-            return self._functions.restored(inputs, training=bool(training))
+            return self._functions.call(inputs, training=bool(training))
 
     return SavedFunctions()
 
@@ -136,5 +150,5 @@ def _runs(restored: Any, name: str | None) -> Any:
 class _Kept:
     """Holds an object, which Keras then does not look into for weights."""
 
-    def __init__(self, restored: Any):
-        self.restored = restored
+    def __init__(self, restored: Any, call: Callable):
+        self.restored, self.call = restored, call

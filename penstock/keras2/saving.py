@@ -13,6 +13,7 @@ import inspect
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -70,7 +71,17 @@ def _loads(load: Callable, losses: dict[str, Any]) -> Callable:
         kwargs = _without(kwargs, "options")
         inside = os.path.join(os.fspath(filepath), KERAS_FILE)
         if os.path.exists(inside):
-            filepath = inside
+            try:
+                return load(inside, custom_objects, *args, **kwargs)
+            except TypeError as error:
+                if "Could not locate class" not in str(error):
+                    raise
+                warnings.warn(
+                    f"load_model: {os.fspath(filepath)} holds a class that is neither registered nor in `custom_objects`. "
+                    "The loaded model runs what was saved of it, and predicts; it cannot be trained.",
+                    stacklevel=2,
+                )
+                return saved_model.load_functions(os.fspath(filepath))
         elif os.path.isdir(filepath):
             metadata = saved_model.metadata_of(os.fspath(filepath))
             if metadata is not None:

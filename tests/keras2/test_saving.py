@@ -113,3 +113,16 @@ def test_keras_refuses_what_is_no_model(tmp_path):
 
 def test_keras_is_the_same_in_both_layouts():
     assert keras.models.load_model is tf.keras.models.load_model is keras.saving.load_model
+
+
+def test_a_directory_with_an_unknown_class_predicts(tmp_path):
+    class Doubling(keras.Model):
+        def call(self, inputs):
+            return inputs * 2.0
+
+    model, x = Doubling(), np.ones((3, 2), np.float32)
+    model(x)
+    model.save(str(tmp_path / "model"), save_format="tf")
+    with pytest.warns(UserWarning, match="cannot be trained"):
+        again = keras.models.load_model(str(tmp_path / "model"))
+    np.testing.assert_array_equal(again.predict(x, verbose=0), x * 2)
