@@ -76,6 +76,11 @@ def table(name: str, engines: dict[str, dict[str, float]], numbers: tuple[str, .
     return [*rows, ""]
 
 
+def training_steps(results: Results) -> Results:
+    """Model -> what its training steps took under each engine."""
+    return {name.split()[-1]: engines for name, engines in results.items() if name.startswith("fit_step ")}
+
+
 def limits(results: Results, peak: float) -> list[str]:
     """How much of the machine's arithmetic the training steps use."""
     rows = [
@@ -87,8 +92,7 @@ def limits(results: Results, peak: float) -> list[str]:
         "| step | MFLOP | at the peak, ms | Penstock, ms | GFLOP/s | of the peak |",
         "|---|---|---|---|---|---|",
     ]
-    for name, engines in results.items():
-        model = name.split()[-1]
+    for model, engines in training_steps(results).items():
         if model in STEP_MFLOP and "penstock" in engines:
             work, taken = STEP_MFLOP[model], engines["penstock"]["step_ms"]
             rows.append(
@@ -99,10 +103,9 @@ def limits(results: Results, peak: float) -> list[str]:
 
 def chart(results: Results) -> str:
     """The training steps as an SVG bar chart: each engine's time over the fastest peer's."""
-    models = {name.split()[-1]: engines for name, engines in results.items() if name.startswith("fit_step")}
     bar, gap, left, scale, y = 14, 18, 90, 160, 40
     parts = []
-    for model, engines in models.items():
+    for model, engines in training_steps(results).items():
         fastest = min(found["step_ms"] for engine, found in engines.items() if engine != "penstock")
         parts.append(f'<text x="8" y="{y + bar * len(engines) / 2 + 4}">{model}</text>')
         for engine, found in engines.items():
