@@ -122,6 +122,8 @@ def _arranged(
     if found[2][-1] != 1:
         return None
     dims = [math.prod(sizes[x] for x in each) for each in (rows, columns, summed)]
+    if 1 in dims:  # no product of matrices: XLA reads what is left once, and oneDNN fails at some of these
+        return None
     attributes: dict[str, Any] = {"sizes": [*(sizes[x] for x in batch), *dims]}
     attributes |= dict(zip(("a_strides", "b_strides", "y_strides"), found))
     return tuple(sizes[x] for x in labels), attributes, swapped
