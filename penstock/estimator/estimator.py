@@ -344,6 +344,8 @@ class Estimator:
         if checkpoint is None:
             raise ValueError(f"Couldn't find trained model at {self.model_dir}.")
         directory = _new_directory(os.fspath(export_dir_base))
+        # Whoever waits for models, a server say, looks for names that are numbers: there it appears whole.
+        aside = os.path.join(os.path.dirname(directory), f"temp-{os.path.basename(directory)}")
         with self._graph():
             tf.train.create_global_step()
             receiver = serving_input_receiver_fn()
@@ -357,7 +359,7 @@ class Estimator:
             with tf.Session(config=self._config.session_config) as session:
                 saver = (spec.scaffold and spec.scaffold.saver) or tf.train.Saver(sharded=True)
                 saver.restore(session, checkpoint)
-                builder = tf.saved_model.Builder(directory)
+                builder = tf.saved_model.Builder(aside)
                 builder.add_meta_graph_and_variables(
                     session, ["serve"], signatures(receiver, spec.export_outputs),
                     assets_collection=tf.get_collection(GraphKeys.ASSET_FILEPATHS),
@@ -365,9 +367,10 @@ class Estimator:
                 )  # fmt: skip
                 builder.save(as_text)
         for path, source in (assets_extra or {}).items():
-            target = os.path.join(directory, "assets.extra", path)
+            target = os.path.join(aside, "assets.extra", path)
             tf.gfile.MakeDirs(os.path.dirname(target))
             tf.gfile.Copy(source, target)
+        tf.gfile.Rename(aside, directory)
         return directory.encode()
 
     def export_savedmodel(
@@ -475,8 +478,7 @@ def _examples(batch: Any) -> Iterator[Any]:
 
 
 def _new_directory(base: str) -> str:
-    """A directory in `base`, called after the time in seconds, that does not exist yet."""
-    taken = [
-        int(name) for name in (os.listdir(base) if os.path.isdir(base) else ()) if re.fullmatch(r"\d+", name)
-    ]
+    """A directory in `base`, called after the time in seconds, that neither exists nor was begun."""
+    names = os.listdir(base) if os.path.isdir(base) else ()
+    taken = [int(found[1]) for found in (re.fullmatch(r"(?:temp-)?(\d+)", name) for name in names) if found]
     return os.path.join(base, str(max([int(time.time()), *(each + 1 for each in taken)])))

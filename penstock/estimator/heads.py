@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from penstock.estimator.specs import EstimatorSpec, ModeKeys
 from penstock.v1.api import tf
 
 
-class Head:
+class Head(abc.ABC):
     """What is common to all: `kind` of a model, its number of logits, and the weights of examples.
 
     Args:
@@ -61,18 +62,21 @@ class Head:
     def _targets(self, labels: Any) -> Any:
         return labels
 
+    @abc.abstractmethod
     def _losses(self, labels: Any, logits: Any) -> Any:
         """The loss of each example, `[batch, 1]` or `[batch, logits_dimension]`."""
-        raise TypeError(type(self).__name__)
 
+    @abc.abstractmethod
     def _predictions(self, logits: Any) -> dict[str, Any]:
-        raise TypeError(type(self).__name__)
+        """What `predict` gives, by name."""
 
+    @abc.abstractmethod
     def _metrics(self, labels: Any, predictions: dict[str, Any], weights: Any) -> dict[str, Any]:
-        raise TypeError(type(self).__name__)
+        """Pairs of a value and its update, by name."""
 
+    @abc.abstractmethod
     def _exports(self, predictions: dict[str, Any]) -> dict[str, Any]:
-        raise TypeError(type(self).__name__)
+        """Export outputs, by the key of their signature."""
 
 
 class _Features(dict):

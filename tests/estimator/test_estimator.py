@@ -135,6 +135,19 @@ def test_export(model, tmp_path):
         signature = meta.signature_def["serving_default"]
         y = session.run(signature.outputs["y"].name, {signature.inputs["x"].name: [2.0]})
     np.testing.assert_allclose(y, [6], rtol=0.05)
+    assert [os.path.join(tmp_path / "export", name) for name in os.listdir(tmp_path / "export")] == [path]
+
+
+def test_an_export_appears_whole_or_not_at_all(model, tmp_path):
+    model.train(data(None), steps=1)
+    receiver = est.export.build_raw_serving_input_receiver_fn({"x": tf.zeros([1])})
+    with pytest.raises(tf.errors.NotFoundError):
+        model.export_saved_model(str(tmp_path), receiver, {"words.txt": str(tmp_path / "missing")})
+    assert not [name for name in os.listdir(tmp_path) if name.isdigit()]
+    (tmp_path / "words").write_text("a b")
+    path = model.export_saved_model(str(tmp_path), receiver, {"words.txt": str(tmp_path / "words")}).decode()
+    with open(os.path.join(path, "assets.extra", "words.txt")) as file:
+        assert file.read() == "a b"
 
 
 def test_train_and_evaluate(model, tmp_path):
