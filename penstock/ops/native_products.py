@@ -17,9 +17,8 @@ from penstock.engine.xla import jax, jnp
 
 Labels = Sequence[Hashable]
 
-LEAST_WORK = (
-    2e7  # multiplications and additions; below that XLA's kernel, in the program itself, takes less time
-)
+# Multiplications and additions; below that XLA's kernel, in the program itself, takes less time.
+LEAST_WORK = 2e7
 
 
 def product(a: Any, b: Any, a_labels: Labels, b_labels: Labels, labels: Labels, body: Callable) -> Any | None:
@@ -104,7 +103,7 @@ def _arranged(
     rows = [x for x in labels if x not in b_labels]
     columns = [x for x in labels if x not in a_labels]
     summed = [x for x in a_labels if x not in labels]
-    if set(summed) != {x for x in b_labels if x not in labels} or not set(summed) <= set(b_labels):
+    if set(summed) != {x for x in b_labels if x not in labels}:
         return None  # a dimension of one operand is summed by itself
     strides = [_strides(each, sizes) for each in (a_labels, b_labels, labels)]
     if _merged(columns, sizes, strides[2]) != 1:  # the kernel writes rows
