@@ -185,8 +185,8 @@ class Client:
           output_specs: the structure of the result; without it the value is None.
           timeout_in_ms: how long the call may take; 0 for the client's limit.
         """
-        arrays = [convert_to_tensor(each).numpy() for each in nest.flatten(list(args or []))]
-        future = self._calls.call(method_name, [np.asarray(each) for each in arrays])
+        arrays = [np.asarray(convert_to_tensor(each)) for each in nest.flatten(list(args or []))]
+        future = self._calls.call(method_name, arrays)
         return StatusOrResult(future, timeout_in_ms / 1000 or self._seconds, output_specs)
 
     def _add_method(self, name: str, input_specs: Any, output_specs: Any) -> None:

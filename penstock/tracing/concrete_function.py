@@ -52,9 +52,8 @@ class ConcreteFunction(Trackable):
         self._prefer_host = prefer_host
         self._differentiable: dict[int, Differentiable] = {}
         self._captured: list[Any] | None = None
-        self._others: dict[
-            int, Any
-        ] = {}  # id of a variable, or its handle, that was traced -> what stands for it
+        # id of a variable, or its handle, that was traced -> what stands for it
+        self._others: dict[int, Any] = {}
         self._output_dtypes = [each.dtype for each in graph.outputs]
         self._pack = _packer(graph.structured_outputs)
 

@@ -103,9 +103,8 @@ class Function(Trackable):
         if self._input_signature is None and not kwargs and len(args) == len(self._binder.names):
             key_parts: list[Any] = []
             tensors = []
-            for (
-                each
-            ) in args:  # the usual call: eager tensors by position, or a composite of one, as an iterator is
+            # The usual call: eager tensors by position, or a composite of one, as an iterator is.
+            for each in args:
                 if type(each) is EagerTensor:
                     dtype = each._dtype
                     key_parts.append((dtype, each._shape_tuple if dtype.is_numpy_compatible else ()))
