@@ -4,13 +4,14 @@ and flipped where a condition says so, as augmenting input pipelines do. `data/r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from penstock.io.jpeg import PixelBuffer
 from penstock.ops.image_resize_native import ImageResizer
+from penstock.runtime.fusion import Uses
 from penstock.types import dtypes
 
 _RESIZE = ("ExpandDims", "ResizeBilinear", "Squeeze")
@@ -46,33 +47,18 @@ class ImageChain(NamedTuple):
         return lambda *inputs: resized(made(*inputs[:-1], **attrs), inputs[-1] == flips_if)
 
 
-class Users:
-    """Who uses the results of operations.
-
-    Args:
-      operations: all there are. outputs: the tensors that are wanted outside.
-    """
-
-    def __init__(self, operations: Sequence, outputs: Sequence):
-        self._users: dict[int, list] = {}
-        for operation in operations:
-            for tensor in operation.inputs:
-                self._users.setdefault(id(tensor), []).append(operation)
-        self._wanted = {id(each) for each in outputs}
-
-    def of(self, operation: Any) -> list:
-        """The operations that use the only result; none where it is wanted outside, or there are more results."""
-        if len(operation.outputs) != 1 or id(operation.outputs[0]) in self._wanted:
-            return []
-        return self._users.get(id(operation.outputs[0]), [])
-
-    def only(self, operation: Any, kind: str) -> Any:
-        """The operation that alone uses the result, if it is of a kind; else None."""
-        found = self.of(operation)
-        return found[0] if len(found) == 1 and found[0].type == kind else None
+def _users(operation: Any, uses: Uses) -> list:
+    """The operations that use the only result; none where it is wanted outside, or there are more results."""
+    return uses.users(operation.outputs[0]) if len(operation.outputs) == 1 else []
 
 
-def image_chain(first: Any, users: Users, value: Callable[[Any], Any]) -> ImageChain | None:
+def _only_user(operation: Any, kind: str, uses: Uses) -> Any:
+    """The operation that alone uses the result, if it is of a kind; else None."""
+    found = _users(operation, uses)
+    return found[0] if len(found) == 1 and found[0].type == kind else None
+
+
+def image_chain(first: Any, uses: Uses, value: Callable[[Any], Any]) -> ImageChain | None:
     """The chain that begins with an operation, or None.
 
     Args:
@@ -80,7 +66,7 @@ def image_chain(first: Any, users: Users, value: Callable[[Any], Any]) -> ImageC
     """
     operations = [first]
     for kind in _RESIZE:
-        following = users.only(operations[-1], kind)
+        following = _only_user(operations[-1], kind, uses)
         if following is None:
             return None
         operations.append(following)
@@ -88,7 +74,7 @@ def image_chain(first: Any, users: Users, value: Callable[[Any], Any]) -> ImageC
     if first.definition.signature.has_list_inputs or not _resizes(expand, resize, squeeze, value):
         return None
     divisor = 1.0
-    divide = users.only(operations[-1], "RealDiv")
+    divide = _only_user(operations[-1], "RealDiv", uses)
     if (
         divide is not None
         and _is_number(divide.inputs[1], value)
@@ -96,7 +82,7 @@ def image_chain(first: Any, users: Users, value: Callable[[Any], Any]) -> ImageC
     ):
         operations.append(divide)
         divisor = float(value(divide.inputs[1]))
-    flip = _flip(operations[-1], users, value)
+    flip = _flip(operations[-1], uses, value)
     height, width = map(int, value(resize.inputs[1]))
     attrs = resize.definition.attrs_for_kernel(resize.attrs)
     axis = 1 if flip is None else flip.axis
@@ -136,11 +122,14 @@ class _Flip(NamedTuple):
     if_true: bool
 
 
-def _flip(last: Any, users: Users, value: Callable) -> _Flip | None:
+def _flip(last: Any, uses: Uses, value: Callable) -> _Flip | None:
     """How the result of an operation, [height, width, channels], is flipped; None where it is used in other ways too."""
-    both = {each.type: each for each in users.of(last)}
-    reverse, select = both.get("ReverseV2"), both.get("SelectV2")
-    if len(users.of(last)) != 2 or reverse is None or users.only(reverse, "SelectV2") is not select:
+    users = _users(last, uses)
+    both = {each.type: each for each in users}
+    if len(users) != 2 or both.keys() != {"ReverseV2", "SelectV2"}:
+        return None
+    reverse, select = both["ReverseV2"], both["SelectV2"]
+    if _only_user(reverse, "SelectV2", uses) is not select:
         return None
     condition, *images = select.inputs
     axes = value(reverse.inputs[1])

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from penstock.data.element import ElementFunction, as_array
-from penstock.data.image_chains import ImageChain, Users, image_chain
+from penstock.data.image_chains import ImageChain, image_chain
 from penstock.engine.context import thread
 from penstock.engine.static_value import is_static
 from penstock.runtime.executor import Executor, to_raw
+from penstock.runtime.fusion import Uses
 from penstock.runtime.lowering import pruned
 from penstock.types import dtypes
 from penstock.types.tensors import EagerTensor
@@ -71,12 +72,12 @@ class RowCalls:
         return [list(row) for row in itertools.islice(zip(*found), count)]
 
     def _plan(self, operations: list, outputs: Sequence) -> list[Step]:
-        users = Users(operations, outputs)
+        uses = Uses(operations, outputs)
         # By their last operation: then all that they need is there.
         chains: dict[int, ImageChain] = {}
         within: set[int] = set()
         for operation in operations:
-            chain = image_chain(operation, users, self._value)
+            chain = image_chain(operation, uses, self._value)
             if chain is not None:
                 chains[id(chain.operations[-1])] = chain
                 within.update(map(id, chain.operations[:-1]))

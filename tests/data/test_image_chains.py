@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 import penstock as tf
-from penstock.data.image_chains import Users, image_chain
+from penstock.data.image_chains import image_chain
 from penstock.data.row_calls import several_calls
 from penstock.engine.native import host_library
 from penstock.engine.static_value import constant_value
+from penstock.runtime.fusion import Uses
 from penstock.runtime.lowering import pruned
 
 pytestmark = pytest.mark.skipif(host_library() is None, reason="no native kernels")
@@ -31,8 +32,8 @@ def chains_of(dataset):
     """The types of the operations that run as one, in the function of a map: a list for each chain."""
     graph = dataset._function.graph
     operations = [each for each in pruned(graph) if each.type != "Const"]
-    users = Users(operations, graph.outputs)
-    chains = [image_chain(each, users, constant_value) for each in operations]
+    uses = Uses(operations, graph.outputs)
+    chains = [image_chain(each, uses, constant_value) for each in operations]
     return [[each.type for each in chain.operations] for chain in chains if chain is not None]
 
 
@@ -87,3 +88,14 @@ def test_images_that_follow_each_other_in_one_buffer_are_kept_apart(jpegs):
     (one,), (same,), (other,) = calls([[jpegs[0]], [jpegs[0]], [jpegs[1]]])
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("join", [tf.stack, tf.add_n, lambda images: tf.where(images[0] > 9, *images)])
+def test_an_image_and_its_reverse_are_both_used(jpegs, join):
+    def function(jpeg):
+        image = resized(jpeg)
+        return join([image, tf.reverse(image, [1])])
+
+    found = list(tf.data.Dataset.from_tensor_slices(jpegs).map(function, num_parallel_calls=2))
+    for jpeg, each in zip(jpegs, found, strict=True):
+        np.testing.assert_allclose(each, function(jpeg), rtol=1e-5)
