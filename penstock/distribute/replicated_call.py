@@ -121,7 +121,7 @@ def _lower_spmd(
             for each in own_streams:
                 each.value = first_over(axes, each.value)
             after = [
-                lax.pmax(each.value, axes) if axes and isinstance(each, Failure) else each.value
+                _first_of_replicas(each.value, axes) if axes and isinstance(each, Failure) else each.value
                 for each in shared
             ]
             return outputs, after, [each.value for each in stacked]
@@ -138,6 +138,12 @@ def _lower_spmd(
     for each, value in zip((*shared, *stacked), (*after, *after_stacked)):
         each.value = value
     return [output[replica] for replica in range(count) for output in outputs]
+
+
+def _first_of_replicas(found: Any, axes: Any) -> Any:
+    """What one of the replicas found wrong."""
+    of_all = jnp.reshape(lax.all_gather(jnp.asarray(found), axes), (-1, *np.shape(found)))
+    return of_all[jnp.argmax(of_all[:, 0] != 0)]
 
 
 def _alone(

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from penstock.engine.index_range import IndexRange
 from penstock.engine.xla import jnp
 from penstock.types.dtypes import DType, as_dtype
 
@@ -145,7 +146,7 @@ class OpDef:
     __slots__ = (
         "type", "signature", "defaults", "kernel_body", "numpy_body", "xla_body", "shape_rule", "gradient_rule",
         "stateful", "writes", "view", "lowering", "on_host", "eager_jit", "nested", "allowed", "make_stream", "check",
-        "is_plain",
+        "is_plain", "index_range",
     )  # fmt: skip
 
     def __init__(self, signature: str):
@@ -162,6 +163,7 @@ class OpDef:
         self.view = False  # moves or renames data: never worth an XLA call of its own
         self.nested: tuple[str, ...] = ()  # names of the attributes that hold FuncGraphs
         self.check: Check | None = None  # how a compiled call looks at its inputs
+        self.index_range: IndexRange | None = None  # which input holds indices, and what they may be
         # attrs -> the State that each operation of this type has to itself, in its hidden attribute `_stream`.
         self.make_stream: Callable[[dict], Any] | None = None
         # (position of an input, the dtypes it may have); `allow` adds what type letters may stand for.
@@ -363,6 +365,7 @@ def op(
     view: bool = False,
     nested: tuple[str, ...] = (),
     check: Check | None = None,
+    index_range: IndexRange | None = None,
     types: dict[str, frozenset[DType]] | None = None,
     stream: Callable[[dict], Any] | None = None,
 ) -> OpDef:
@@ -382,6 +385,7 @@ def op(
       view: only moves or renames data.
       nested: the attributes that hold FuncGraphs.
       check: what a compiled call looks for in its inputs; the XLA body then only passes them on.
+      index_range: what the indices among the inputs may be; a compiled call raises where they are something else.
       types: the dtypes that a type letter may stand for, as in TensorFlow's registry; any where it is left out.
       stream: `stream(attrs)` makes the state that each operation of a graph has to itself (random ops). Kernels get it
         as `_stream`; an eager call gives none.
@@ -395,6 +399,7 @@ def op(
     definition.shape_rule, definition.gradient_rule = shape, gradient
     definition.stateful, definition.writes, definition.view = stateful or writes, writes, view
     definition.nested, definition.make_stream, definition.check = nested, stream, check
+    definition.index_range = index_range
     if types:
         definition.allow(types)
     if definition.numpy_body is not None:

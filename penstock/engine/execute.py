@@ -147,12 +147,12 @@ def run_kernel(definition: OpDef, inputs: Sequence[Any], flat: Sequence[EagerTen
         device = process.device_of(thread.device)
         if device is not None:
             with jax.default_device(device):
-                return run_xla(definition, flat, attrs)
+                return _run_xla_in_range(definition, flat, attrs)
     if process.meshes and definition.xla_body is not None and any(is_spread(each._jax) for each in flat):
-        return run_xla(definition, flat, attrs)
+        return _run_xla_in_range(definition, flat, attrs)
     portable = not definition.view and definition.xla_body is not None and definition.make_stream is None
     if body is None or (portable and _prefers_xla(flat)):
-        return run_xla(definition, flat, attrs)
+        return _run_xla_in_range(definition, flat, attrs)
     if definition.signature.has_list_inputs:
         values = [
             [each.host() for each in value] if isinstance(value, (list, tuple)) else value.host()
@@ -161,6 +161,16 @@ def run_kernel(definition: OpDef, inputs: Sequence[Any], flat: Sequence[EagerTen
     else:
         values = [value if (value := tensor._np) is not None else tensor.host() for tensor in flat]
     return body(*values, **attrs)
+
+
+def _run_xla_in_range(definition: OpDef, flat: Sequence[EagerTensor], attrs: dict) -> Any:
+    """`run_xla`, which passes over indices that are out of range: on the CPU they are refused before."""
+    index_range = definition.index_range
+    if index_range is not None and not process.accelerator:
+        sizes = index_range.sizes(lambda i: flat[i].shape.as_list(), lambda i: flat[i].host(), attrs)
+        if sizes is not None and None not in sizes:
+            index_range.require(np.asarray(flat[index_range.index].host()), sizes)
+    return run_xla(definition, flat, attrs)
 
 
 def _prefers_xla(flat: Sequence[EagerTensor]) -> bool:

@@ -1,7 +1,7 @@
 """Slices picked by index: gather, batch_gather, gather_nd. Their gradients are the scatters of `scattering`.
 
-The NumPy kernels refuse an index that is out of range. A compiled program cannot stop in the middle: as TensorFlow
-does on accelerators, it gives zeros there.
+The NumPy kernels refuse an index that is out of range. A compiled program cannot stop in the middle: it gives zeros
+there, as TensorFlow does on accelerators; on the CPU the runtime raises the error (`runtime/index_checks.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine import index_range
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
@@ -26,17 +27,7 @@ from penstock.types.shapes import TensorShape, unknown_shape
 from penstock.types.tensors import EagerTensor, Tensor
 
 _INDICES = frozenset({dtypes.int16, dtypes.int32, dtypes.int64})
-_UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}  # by the size of an index
-
-
-def _check_indices(indices: np.ndarray, size: int) -> None:
-    """Refuses indices outside [0, size)."""
-    # Without their sign negative ones are large.
-    if indices.size and indices.view(_UNSIGNED[indices.itemsize]).max() >= size:
-        flat = np.flatnonzero((indices < 0) | (indices >= size))[0]
-        place = ",".join(str(i) for i in np.unravel_index(flat, indices.shape))
-        value = indices.reshape(-1)[flat]
-        raise ValueError(f"indices{f'[{place}]' if place else ''} = {value} is not in [0, {size})")
+_ALONG_AXIS = index_range.along(axis_input=2)
 
 
 def _normalized(params: Any, indices: Any, axis: Any, batch_dims: int) -> tuple[int, int]:
@@ -61,7 +52,7 @@ def _normalized(params: Any, indices: Any, axis: Any, batch_dims: int) -> tuple[
 
 def _gather(params: Any, indices: Any, axis: Any, *, batch_dims: int) -> Any:
     position, batch = _normalized(params, indices, axis, batch_dims)
-    _check_indices(np.asarray(indices), params.shape[position])
+    _ALONG_AXIS.require(np.asarray(indices), (params.shape[position],))
     if batch == 0:
         return params.take(indices, position)
     return params[_batched_index(np, params.shape, indices, position, batch)]
@@ -172,6 +163,7 @@ op(
     shape=_gather_shape,
     gradient=_gather_gradient,
     types={"Tindices": _INDICES},
+    index_range=_ALONG_AXIS,
 )
 op(
     "Gather(params: Tparams, indices: Tindices; validate_indices=True) -> output: Tparams",
@@ -182,6 +174,7 @@ op(
         _params_gradient(op.inputs[0], op.inputs[1], convert_to_tensor(0), 0, convert_to_tensor(dy)),
         None,
     ],
+    index_range=index_range.ROWS,
 )
 
 
@@ -207,7 +200,7 @@ def gather(
       A tensor of shape `params.shape[:axis] + indices.shape[batch_dims:] + params.shape[axis + 1:]`.
 
     Raises:
-      InvalidArgumentError: an index is out of range (in a compiled program, the result has zeros there).
+      InvalidArgumentError: an index is out of range (on accelerators, the result has zeros there).
 
     Example:
       >>> import penstock as tf
@@ -363,6 +356,7 @@ op(
     shape=_gather_nd_shape,
     gradient=_gather_nd_gradient,
     types={"Tindices": _INDICES},
+    index_range=index_range.into(what="param shape"),
 )
 
 
@@ -382,7 +376,7 @@ def gather_nd(
       A tensor of shape `indices.shape[:-1] + params.shape[indices.shape[-1]:]`.
 
     Raises:
-      InvalidArgumentError: an index is out of range (in a compiled program, the result has zeros there).
+      InvalidArgumentError: an index is out of range (on accelerators, the result has zeros there).
 
     Example:
       >>> import penstock as tf

@@ -13,6 +13,7 @@ import numpy as np
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
+from penstock.engine.index_range import IndexRange
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.xla import jnp
 from penstock.ops.broadcasting import sum_to_operands
@@ -86,7 +87,7 @@ def _sparse_on_host(logits: np.ndarray, labels: np.ndarray) -> tuple:
 def _sparse_compiled(logits: Any, labels: Any) -> tuple:
     """Comparing every class with the label costs nothing here: XLA fuses it into the pass that reads the logits.
 
-    A program cannot raise, so rows with labels out of range are NaN, as on TensorFlow's GPUs.
+    A program cannot raise by itself: rows with labels out of range are NaN, as on TensorFlow's GPUs.
     """
     _check_sparse(logits, labels)
     classes = logits.shape[1]
@@ -134,6 +135,12 @@ def _sparse_gradient(op: Any, d_loss: Tensor | None, d_backprop: Tensor | None) 
 _dense_gradient.accepts_none = True  # type: ignore[attr-defined]
 _sparse_gradient.accepts_none = True  # type: ignore[attr-defined]
 
+_LABELS = IndexRange(
+    1,
+    lambda shape, value, attrs: [None if shape(0) is None else shape(0)[-1]],
+    "Received a label value of {value} which is outside the valid range of [0, {size}). Label values: {values}",
+)
+
 op(
     "SoftmaxCrossEntropyWithLogits(features: T, labels: T) -> (loss: T, backprop: T)",
     _dense, shape=_dense_shape, gradient=_dense_gradient, types={"T": FLOATS},
@@ -142,4 +149,5 @@ op(
     "SparseSoftmaxCrossEntropyWithLogits(features: T, labels: Tlabels) -> (loss: T, backprop: T)",
     numpy=_sparse_on_host, xla=_sparse_compiled,
     shape=_sparse_shape, gradient=_sparse_gradient, types={"T": FLOATS, "Tlabels": INDICES},
+    index_range=_LABELS,
 )  # fmt: skip

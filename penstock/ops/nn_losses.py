@@ -147,7 +147,7 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
 
     Raises:
       ValueError: the ranks or known sizes do not fit.
-      InvalidArgumentError: a label is out of range (in compiled programs its loss is NaN instead).
+      InvalidArgumentError: a label is out of range (on accelerators its loss is NaN instead).
 
     Example:
       >>> import penstock as tf

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.definition import REGISTRY, op
+from penstock.engine.index_range import PLACES, ROWS
 from penstock.engine.shape_rules import no_outputs
-from penstock.ops.resource_variable_ops import check_places, on_state
+from penstock.ops.resource_variable_ops import on_state
 
 # How an op combines old and new elements: suffix of the op type -> (NumPy function, method of JAX's `.at[]`).
 # NumPy's function is None where new elements replace old ones.
@@ -51,6 +52,7 @@ def _scatter(how: str) -> None:
             f"ResourceScatter{how}(resource: resource, indices: Tindices, updates: dtype) -> ()",
             shape=no_outputs,
             writes=True,
+            index_range=ROWS,
         )
     )
     def _(xp: Any, value: Any, handle: Any, indices: Any, updates: Any) -> None:
@@ -61,7 +63,7 @@ def _scatter(how: str) -> None:
                 f"{list(np.shape(value))}"
             )
         if xp is np:
-            check_places(np.shape(value), np.asarray(indices)[..., None])
+            ROWS.require(np.asarray(indices), np.shape(value)[:1])
         handle.assign(combine_at(xp, handle.writable() if xp is np else value, indices, updates, how))
 
 
@@ -76,6 +78,7 @@ def _scatter_nd(how: str) -> None:
             " bad_indices_policy='') -> ()",
             shape=no_outputs,
             writes=True,
+            index_range=PLACES,
         )
     )
     def _(xp: Any, value: Any, handle: Any, indices: Any, updates: Any, **_: Any) -> None:
@@ -87,7 +90,7 @@ def _scatter_nd(how: str) -> None:
                 f"dimension and of the {list(np.shape(value))} variable's slices; got {list(np.shape(updates))}"
             )
         if xp is np:
-            check_places(np.shape(value), indices)
+            PLACES.require(indices, np.shape(value)[:depth])
         columns = tuple(indices[..., axis] for axis in range(depth))
         handle.assign(combine_at(xp, handle.writable() if xp is np else value, columns, updates, how))
 

@@ -16,6 +16,7 @@ from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import OpDef, op
 from penstock.engine.execute import execute
+from penstock.engine.index_range import PLACES, ROWS
 from penstock.engine.resources import HandleData, State
 from penstock.engine.shape_rules import ShapeCall, no_outputs, scalar
 from penstock.engine.sharding import ShardedState, copied
@@ -232,14 +233,8 @@ op(
 
 def gather_rows(xp: Any, value: Any, indices: Any, batch_dims: int = 0) -> Any:
     """`value[..., indices, ...]` over the first axis after `batch_dims` axes that indices and value share."""
-    if xp is np and np.size(indices):
-        size = np.shape(value)[batch_dims]
-        wrong = np.argwhere((indices < 0) | (indices >= size))
-        if len(wrong):
-            place = tuple(int(each) for each in wrong[0])
-            raise ValueError(
-                f"indices[{', '.join(map(str, place))}] = {indices[place]} is not in [0, {size})"
-            )
+    if xp is np:
+        ROWS.require(np.asarray(indices), (np.shape(value)[batch_dims],))
     if not batch_dims:
         return value[indices] if xp is np else xp.take(value, indices, axis=0, mode="clip")
     grids = []
@@ -287,6 +282,7 @@ def _gather_shape(call: ShapeCall) -> TensorShape:
         shape=_gather_shape,
         gradient=_gather_gradient,
         stateful=True,
+        index_range=ROWS,
     )
 )
 def _(xp: Any, value: Any, handle: Any, indices: Any, *, batch_dims: int, **_: Any) -> Any:
@@ -316,6 +312,7 @@ def _gather_nd_shape(call: ShapeCall) -> TensorShape:
         shape=_gather_nd_shape,
         gradient=_gather_nd_gradient,
         stateful=True,
+        index_range=PLACES,
     )
 )
 def _(xp: Any, value: Any, handle: Any, indices: Any, *, dtype: Any) -> Any:
@@ -323,16 +320,5 @@ def _(xp: Any, value: Any, handle: Any, indices: Any, *, dtype: Any) -> Any:
     if not columns:
         return xp.broadcast_to(value, (*np.shape(indices)[:-1], *np.shape(value)))
     if xp is np:
-        check_places(np.shape(value), indices)
+        PLACES.require(indices, np.shape(value)[: indices.shape[-1]])
     return value[columns]
-
-
-def check_places(shape: tuple[int, ...], indices: np.ndarray) -> None:
-    """Raises ValueError where a row of `indices` is no place of an array of that shape."""
-    bounds = np.asarray(shape[: indices.shape[-1]])
-    wrong = np.argwhere(((indices < 0) | (indices >= bounds)).any(-1))
-    if len(wrong):
-        place = tuple(int(each) for each in wrong[0])
-        raise ValueError(
-            f"indices[{','.join(map(str, place))}] = {indices[place].tolist()} does not index into shape {list(shape)}"
-        )

@@ -1,6 +1,7 @@
 """Slices put in place by index: scatter_nd and the tensor_scatter_nd family.
 
-As with the gathers, the NumPy kernels refuse an index that is out of range, and a compiled program passes over it.
+As with the gathers, the NumPy kernels refuse an index that is out of range, and a compiled program passes over it; on the
+CPU the runtime raises the error.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine import index_range
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
@@ -142,6 +144,7 @@ op(
     xla=_scatter_nd_xla,
     shape=_scatter_nd_shape,
     gradient=lambda op, dy: [None, _picked(op, dy, op.inputs[0]), None],
+    index_range=index_range.into_shape(2),
 )
 
 
@@ -229,6 +232,7 @@ def _define(kind: str) -> None:
         xla=lambda x, indices, updates, *, bad_indices_policy: _scatter_xla(x, indices, updates, method),
         shape=_tensor_scatter_shape,
         gradient=gradient,
+        index_range=index_range.PLACES,
     )
 
 
@@ -243,6 +247,7 @@ op(
     xla=lambda x, indices, updates, *, bad_indices_policy: _scatter_xla(x, indices, updates, "add"),
     shape=_tensor_scatter_shape,
     gradient=lambda op, dy: [dy, None, _picked(op, dy, op.inputs[1])],
+    index_range=index_range.PLACES,
 )
 
 

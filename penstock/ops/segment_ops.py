@@ -12,6 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from penstock.engine import index_range
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
@@ -267,6 +268,9 @@ for _kind, _gradient in _GRADIENTS.items():
         shape=_unsorted_shape,
         gradient=_gradient,
         types={"T": _dtypes, "Tindices": INDICES | {dtypes.int16}, "Tnumsegments": INDICES},
+        index_range=index_range.below(
+            2, 1, lowest=None, message="segment_ids{place} = {value} is out of range [0, {size})"
+        ),
     )
     op(
         f"Segment{_kind}(data: T, segment_ids: Tindices) -> output: T",

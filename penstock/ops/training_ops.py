@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.definition import op
+from penstock.engine.index_range import ROWS, along
 from penstock.engine.shape_rules import no_outputs
 from penstock.engine.xla import jax, jnp
-from penstock.ops.resource_variable_ops import check_places, in_place
+from penstock.ops.resource_variable_ops import in_place
 
 State = tuple[Any, ...]
 
@@ -215,7 +216,7 @@ def _apply_sparse(
             f"{np.shape(a.indices)}"
         )
     if xp is np:
-        check_places(np.shape(state[0]), np.asarray(a.indices)[..., None])
+        ROWS.require(np.asarray(a.indices), (limit,))
     a.grad, indices = summed_rows(xp, rows, a.indices, limit)
     if xp is np:
         old = tuple(each[indices] for each in state)
@@ -270,7 +271,8 @@ def _define(
         apply(jnp, rule, names, list(inputs[:count]), [jnp.asarray(each) for each in inputs[count:]], attrs)
 
     signature = f"{op_type}({', '.join([*handles, *given])}; {', '.join(filter(None, ['use_locking=False', attrs]))}) -> ()"
-    op(signature, numpy=eager, xla=traced, shape=no_outputs, writes=True)
+    picks_rows = along(indices=count + names.index("indices")) if "indices" in names else None
+    op(signature, numpy=eager, xla=traced, shape=no_outputs, writes=True, index_range=picks_rows)
 
 
 for _name, _slots, _inputs, _attrs, _rule, _has_sparse in _RULES:

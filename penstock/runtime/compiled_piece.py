@@ -19,6 +19,7 @@ from penstock.ops.tensor_list_kernels import register_pytree
 from penstock.runtime import fusion
 from penstock.runtime.compile_notice import announced
 from penstock.runtime.held_calls import HeldCalls, Repetition, value_of
+from penstock.runtime.index_checks import IndexCheck, index_error, sort_out
 from penstock.runtime.lowering import (
     Failure,
     Lowering,
@@ -27,6 +28,7 @@ from penstock.runtime.lowering import (
     as_array,
     at_line,
     checks,
+    index_range_of,
     nested_graphs,
     streams,
     written_tensors,
@@ -117,6 +119,11 @@ class CompiledPiece:
         self._streams = _streams_of(operations)
         nested = [graph for each in operations if each.definition.nested for graph in nested_graphs(each)]
         self._checks = checks(nested)
+        self._before: list[IndexCheck] = []  # made before the program runs
+        self._settled: set[int] = set()  # operations whose indices the program need not look at
+        if indexed := [each for each in operations if index_range_of(each) is not None]:
+            self._before, self._settled = sort_out(indexed, entering.values(), slots)
+            self._checks += [each for each in indexed if id(each) not in self._settled]
         self._programs: dict[tuple, tuple[Callable, Callable]] = {}  # the step and its program
         self._binding: _Binding | None = None
 
@@ -125,24 +132,27 @@ class CompiledPiece:
         binding = self._binding
         if binding is None or binding.objects != objects:
             binding = self._binding = self._bind(objects)
+        for check in self._before:
+            check(env)
         arguments = [env[slot] for slot in self._entering_slots]
         held = thread.held_calls
         results = binding.run(arguments) if held is None else self._in_loop(held, binding, arguments)
         for slot, value in zip(self._leaving_slots, results):
             env[slot] = value
-        if self._checks and (number := int(results[-1])):
-            raise _failure_of(self._checks[number - 1])
+        if self._checks and len(results) > len(self.leaving):
+            number, *index = np.asarray(results[-1]).tolist()
+            if number:
+                raise _failure_of(self._checks[number - 1], index)
 
     def _in_loop(self, held: HeldCalls, binding: _Binding, arguments: list) -> Sequence[Any]:
         """The results of a call in a loop on the host, or promises of them."""
         arguments = [value_of(each) for each in arguments]
-        repeats = self._takes_arrays and not self._checks and process.workers is None
-        repeats = repeats and binding.repetition is not None
+        repeats = self._takes_arrays and process.workers is None and binding.repetition is not None
         results = held.take(binding.repetition, arguments, len(self.leaving)) if repeats else None
         if results is None:
             held.before_use((*binding.written, *binding.read))
             results = binding.run(arguments)
-            if repeats:
+            if repeats and len(results) == len(self.leaving):  # else every call's failure is to be looked at
                 binding.repetition.note(arguments)
         return results
 
@@ -193,10 +203,14 @@ class CompiledPiece:
             values.update((id(tensor), value) for tensor, value in zip(self._entering, arguments))
             values.update((id(tensor), proxies[id(each)]) for tensor, each in zip(self._resources, objects))
             with context.building(None), context.tapes_stopped():
-                failure = Failure(self._checks) if self._checks else None
+                failure = Failure(self._checks, self._settled) if self._checks else None
                 Lowering(proxies, failure, fused).run(self.operations, values)
+            assigned = [proxies[id(state)].value for state in written]
+            if failure is not None and failure.stops:
+                assigned = [_kept_if(failure, *each) for each in zip(assigned, written_values)]
             assigned = [
-                constrained(proxies[id(state)].value, getattr(state, "sharding", None)) for state in written
+                constrained(value, getattr(state, "sharding", None))
+                for value, state in zip(assigned, written)
             ]
             owned = {id(value) for value in (*assigned, *read_values)}
             results = []
@@ -204,7 +218,7 @@ class CompiledPiece:
                 value = as_array(values[id(tensor)], tensor.dtype)
                 # A state's buffer is donated later: a result must not be the same buffer.
                 results.append(jnp.copy(value) if id(value) in owned else value)
-            if failure is not None:
+            if failure is not None and failure.noted:
                 results.append(failure.value)
             return results, assigned
 
@@ -234,9 +248,19 @@ def _streams_of(operations: Sequence[Any]) -> list[State]:
     return list(found.values())
 
 
-def _failure_of(operation: Any) -> errors.OpError:
-    """The error for a check inside a compiled branch or loop, where only the known inputs are at hand."""
+def _kept_if(failure: Failure, new: Any, old: Any) -> Any:
+    """What a state is assigned: its old value where an index was out of range."""
+    if old is None or np.shape(old) != np.shape(new):
+        return new
+    return jnp.where(failure.holds, new, old)
+
+
+def _failure_of(operation: Any, index: Sequence[int]) -> errors.OpError:
+    """The error for what a program found wrong, where only the known inputs are at hand."""
     definition = operation.definition
+    if definition.index_range is not None:
+        shape = operation.inputs[definition.index_range.index].shape
+        return index_error(operation, definition.index_range.error_of(shape, *index))
     known = [each.op.attrs["value"] if each.op.type == "Const" else None for each in operation.inputs]
     attrs = definition.attrs_for_kernel(operation.attrs)
     return at_line(operation, definition.check.error(*definition.group(known, operation.attrs), **attrs))

@@ -359,26 +359,39 @@ def _evaluate(graph: Any, inputs: dict[int, np.ndarray], outputs: Sequence[Any])
 def _lower_vectorized_map(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> Sequence[Any]:
     body, count = operation.attrs["f"], len(operation.attrs["Te"])
     elements = [as_array(each) for each in inputs[:count]]
-    captured = inputs[count:]
-    lowering.failure, outer_failure = None, lowering.failure  # one number cannot come out of many slices
-    try:
-        return _map_slices(lowering, body, elements, captured)
-    finally:
-        lowering.failure = outer_failure
+    return _map_slices(lowering, body, elements, inputs[count:])
 
 
 def _map_slices(
     lowering: Lowering, body: Any, elements: Sequence[Any], captured: Sequence[Any]
 ) -> Sequence[Any]:
     """The results of a body for every slice of the elements."""
+    outer = lowering.failure
 
-    def one(*slices: Any) -> list[Any]:
-        results = lowering.run_graph(body, [*slices, *captured])
-        return [as_array(value, tensor.dtype) for value, tensor in zip(results, body.outputs)]
+    def one(*slices: Any) -> tuple[list[Any], Any]:
+        """The results for a slice, and what is wrong with it, if anything looks."""
+        lowering.failure = None if outer is None else outer.apart()
+        try:
+            results = lowering.run_graph(body, [*slices, *captured])
+            found = lowering.failure
+        finally:
+            lowering.failure = outer
+        arrays = [as_array(value, tensor.dtype) for value, tensor in zip(results, body.outputs)]
+        if found is None or not found.noted:
+            return arrays, None
+        outer.stops |= found.stops
+        return arrays, found.value
+
+    def noted(results: tuple[list[Any], Any]) -> list[Any]:
+        """The results of all slices; what was found in the first bad one is taken down."""
+        arrays, found = results
+        if found is not None and len(found):
+            outer.take(found[jnp.argmax(found[:, 0] != 0)])
+        return arrays
 
     proxies = [lowering.proxies[id(each)] for each in streams([body])]
     if not proxies or not elements[0].shape[0]:
-        return jax.vmap(one)(*elements)
+        return noted(jax.vmap(one)(*elements))
     starts = [philox.from_state(jnp, proxy.value) for proxy in proxies]
     one(*(each[0] for each in elements))  # how far a slice moves each stream; XLA drops the rest
     steps = [philox.from_state(jnp, proxy.value).low - start.low for proxy, start in zip(proxies, starts)]
@@ -388,12 +401,12 @@ def _map_slices(
         for proxy, start, step in zip(proxies, starts, steps):
             proxy.value = start.advanced(jnp, slices_before * step).state(jnp)
 
-    def one_in_order(index: Any, *slices: Any) -> list[Any]:
+    def one_in_order(index: Any, *slices: Any) -> tuple[list[Any], Any]:
         move(index)
         return one(*slices)
 
     slices = jnp.arange(elements[0].shape[0], dtype=jnp.uint64)
-    results = jax.vmap(one_in_order)(slices, *elements)
+    results = noted(jax.vmap(one_in_order)(slices, *elements))
     move(slices[-1] + np.uint64(1))
     return results
 

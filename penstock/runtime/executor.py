@@ -306,6 +306,8 @@ def _is_tiny(piece: list[Any], leaving: list[Any]) -> bool:
     for operation in piece:
         if operation.device or not (operation.definition.is_plain or _is_state_op(operation.type)):
             return False
+        if "_XlaMustCompile" in operation.attrs:  # NumPy would refuse indices that XLA passes over
+            return False
         numpy_cost += _NUMPY_CALL
         for each in (*operation.inputs, *operation.outputs):
             shape = each.shape

@@ -6,15 +6,18 @@ only real data is traced. State (variables, random streams) is read and assigned
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from penstock.engine.context import process
 from penstock.engine.execute import explain
+from penstock.engine.index_range import IndexRange
 from penstock.engine.resources import State, uninitialized
 from penstock.engine.static_value import NotStaticError, is_static
 from penstock.engine.xla import jax, jnp
+from penstock.runtime.intervals import REARRANGING, interval, source
 from penstock.types import dtypes, errors
 
 _LARGEST_FOLDED = 4096  # elements
@@ -63,22 +66,50 @@ class StateProxy:
 
 
 class Failure:
-    """The number of the first check inside branches and loops that failed; it goes through a program like a state.
+    """What a program found wrong first; it goes through the program like a state.
 
     Attributes:
-      value: the number, from 1 on; 0 while all hold.
+      value: four numbers: of the check, from 1 on (0 while all hold), and for an index that is out of range its place
+        among the indices, the index, and what it must be below.
+      noted: whether the program looks at anything. stops: whether it looks at indices, so that states are to stay as they
+        were where one is out of range.
+      settled: ids of the operations whose indices need not be looked at.
     """
 
-    __slots__ = ("value", "_numbers")
-
-    def __init__(self, checks: Sequence[Any]):
-        self.value: Any = jnp.zeros((), jnp.int32)
+    def __init__(self, checks: Sequence[Any], settled: Collection[int] = ()):
+        self.value: Any = np.zeros(4, np.int64)
+        self.noted = self.stops = False
+        self.settled = settled
         self._numbers = {id(operation): number for number, operation in enumerate(checks, 1)}
+
+    def apart(self) -> Failure:
+        """One for a part of the program, such as a slice of a map, that has found nothing yet."""
+        other = Failure((), self.settled)
+        other._numbers = self._numbers
+        return other
+
+    @property
+    def holds(self) -> Any:
+        """Whether nothing is wrong so far."""
+        return self.value[0] == 0
 
     def note(self, operation: Any, fails: Any) -> None:
         """Takes down that a check failed, if `fails` is true and none did before."""
-        number = jnp.int32(self._numbers[id(operation)])
-        self.value = jnp.where(jnp.logical_and(self.value == 0, fails), number, self.value)
+        self.take(jnp.where(fails, jnp.array([self._numbers[id(operation)], 0, 0, 0], jnp.int64), 0))
+
+    def note_indices(self, operation: Any, indices: Any, outside: Any, sizes: Sequence[int]) -> None:
+        """Takes down the first of the indices that are out of range, if there is one."""
+        self.stops = True
+        outside = jnp.reshape(outside, -1)
+        entry = jnp.argmax(outside)
+        size = jnp.asarray(sizes)[entry % len(sizes)]
+        found = [self._numbers[id(operation)], entry, jnp.reshape(indices, -1)[entry], size]
+        self.take(jnp.where(outside[entry], jnp.stack([jnp.asarray(each, jnp.int64) for each in found]), 0))
+
+    def take(self, found: Any) -> None:
+        """Takes down what was found, if it is something and nothing was found before."""
+        self.noted = True
+        self.value = jnp.where(self.holds, found, self.value)
 
 
 class Lowering:
@@ -91,7 +122,7 @@ class Lowering:
         fused: dict[int, Callable[[dict[int, Any]], Any]] | None = None,
     ):
         self.proxies = proxies  # id(State) -> proxy
-        self.failure = failure  # None: checks inside branches and loops are not looked at
+        self.failure = failure  # None: neither checks inside branches and loops nor indices are looked at
         self.fused = fused or {}  # id(operation) -> what computes its results from the values so far
 
     def run(self, operations: Iterable[Any], values: dict[int, Any], nested: bool = False) -> None:
@@ -105,13 +136,15 @@ class Lowering:
         Raises:
           NotCompilableError: an operation needs a value that is only known at run time, or has no XLA body.
         """
+        looked_at: set[tuple] = set()  # indices of these operations, and what they were compared with
         for operation in operations:
             inputs = [values[id(each)] for each in operation.inputs]
             try:
+                fails = self._look_at_indices(operation, inputs, looked_at, nested)
                 fused = self.fused.get(id(operation))
                 results = None if fused is None else fused(values)
                 if results is None:
-                    results = self._call(operation, inputs)
+                    results = self._call(operation, inputs, may_fold=not fails)
             except NotStaticError:
                 raise NotCompilableError(operation, "needs the value of a traced input") from None
             except NotCompilableError as inner:
@@ -138,7 +171,44 @@ class Lowering:
                 grouped = operation.definition.group(inputs, operation.attrs)
                 self.failure.note(operation, check.fails(jnp, *grouped, **attrs))
 
-    def _call(self, operation: Any, inputs: list[Any]) -> Sequence[Any]:
+    def _look_at_indices(
+        self, operation: Any, inputs: list[Any], looked_at: set[tuple], nested: bool
+    ) -> bool:
+        """Has the program look at an operation's indices, unless that is done; true where they are known to be bad.
+
+        Raises:
+          ValueError: they are, and the operation is not one of a branch, which may not be taken.
+        """
+        failure, index_range = self.failure, index_range_of(operation)
+        if index_range is None or failure is None or id(operation) in failure.settled:
+            return False
+
+        def shape(i: int) -> Sequence[int]:
+            return np.shape(inputs[i].read() if isinstance(inputs[i], StateProxy) else inputs[i])
+
+        def value(i: int) -> Any:
+            return inputs[i] if is_static(inputs[i]) else None
+
+        sizes = index_range.sizes(shape, value, operation.attrs)
+        tensor, indices = operation.inputs[index_range.index], inputs[index_range.index]
+        if sizes is None or None in sizes or np.size(indices) == 0:
+            return False
+        if is_static(indices):
+            indices = np.asarray(indices)
+            if index_range.all_inside(indices, sizes):
+                return False
+            if not nested:
+                raise index_range.error(indices, sizes)
+        elif index_range.holds(interval(tensor), sizes):
+            return False
+        key = (id(source(tensor, REARRANGING) if len(sizes) == 1 else tensor), *sizes, index_range.lowest)
+        if key not in looked_at:
+            looked_at.add(key)
+            outside = index_range.outside(np if is_static(indices) else jnp, indices, sizes)
+            failure.note_indices(operation, indices, outside, sizes)
+        return is_static(indices)
+
+    def _call(self, operation: Any, inputs: list[Any], may_fold: bool = True) -> Sequence[Any]:
         definition = operation.definition
         if definition.lowering is not None:
             return definition.lowering(operation, inputs, self)
@@ -149,7 +219,8 @@ class Lowering:
         if "_stream" in attrs:
             attrs["_stream"] = self.proxies[id(attrs["_stream"])]
         if (
-            not definition.stateful
+            may_fold
+            and not definition.stateful
             and definition.numpy_body is not None
             and all(is_static(each) for each in inputs)
         ):
@@ -272,12 +343,32 @@ def streams(graphs: Iterable[Any]) -> list[State]:
     return list(found.values())
 
 
+def index_range_of(operation: Any) -> IndexRange | None:
+    """What the indices of an operation may be; None where that does not matter.
+
+    As in TensorFlow, it does not in functions with `jit_compile=True`, nor on accelerators.
+    """
+    found = operation.definition.index_range
+    if found is None or operation.attrs.get("_XlaMustCompile") or process.accelerator:
+        return None
+    return found
+
+
+def leave_to_xla(graph: Any) -> None:
+    """Marks what `index_range_of` says of functions with `jit_compile=True` in a graph of one."""
+    for operation in graph.get_operations():
+        if operation.definition.index_range is not None:
+            operation.attrs = {**operation.attrs, "_XlaMustCompile": True}
+        for nested in nested_graphs(operation):
+            leave_to_xla(nested)
+
+
 def checks(graphs: Iterable[Any]) -> list[Any]:
-    """The operations of graphs, nested ones included, that check their inputs."""
+    """The operations of graphs, nested ones included, that check their inputs, or whose indices must be in range."""
     found = []
     for graph in graphs:
         for operation in graph.get_operations():
-            if operation.definition.check is not None:
+            if operation.definition.check is not None or index_range_of(operation) is not None:
                 found.append(operation)
             elif operation.definition.nested:
                 found += checks(nested_graphs(operation))

@@ -15,6 +15,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
 from penstock.graph.func_graph import FuncGraph, set_outputs
 from penstock.graph.lifting import init_scope
+from penstock.runtime.lowering import leave_to_xla
 from penstock.tracing.autograph.tracebacks import show_user_code
 from penstock.tracing.concrete_function import ConcreteFunction
 from penstock.tracing.retracing import history_of
@@ -297,6 +298,8 @@ class Function(Trackable):
             with variable_creator_scope(_creator(created, self._name, given)):
                 result = self._converted()(*traced_args, **traced_kwargs)
             set_outputs(graph, result)
+        if self._jit_compile:
+            leave_to_xla(graph)
         graph.is_traced = True
         specs = iter([TensorSpec(p.shape, p.dtype, name=p.op._user_name) for p in placeholders])
         structured = (decode(args, specs), decode(kwargs, specs))
@@ -528,7 +531,8 @@ def function(
       func: the function. Without it a decorator is returned.
       input_signature: a sequence of `TensorSpec`s (nests of them): the function is traced once, for these.
       autograph: whether Python control flow on tensors becomes control flow of the graph.
-      jit_compile: accepted: what can be compiled is compiled by XLA anyway.
+      jit_compile: what can be compiled is compiled by XLA anyway; with True, as in TensorFlow, an index that is out of
+        range is passed over instead of being an error.
       reduce_retracing: whether a second shape of an argument is met with one trace for unknown sizes.
 
     Returns:
