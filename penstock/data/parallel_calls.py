@@ -115,6 +115,7 @@ class Calls:
         self._at, self._prepare, self._call, self._several = at, prepare, call, several
         self._parallelism, self._ordered = parallelism, ordered
         self._running: collections.deque[_Running] = collections.deque()
+        self._times: list[float] = []  # seconds that the first calls took
         self._done: collections.deque[_Outcome] = collections.deque(
             _Outcome(each["prepared"], each["result"]) for each in at.kept.get("done", ())
         )
@@ -130,24 +131,33 @@ class Calls:
         call, prepare = self._call, self._prepare
         while self._done:
             yield self._take()
-        seconds = _FEW_AT_A_TIME
         if self._parallelism.calls is None:
-            times = []
             for _ in range(_TUNING_CALLS):
                 element = next(elements, None)
                 if element is None:
                     return
-                started = time.perf_counter()
                 (prepared,) = prepare([element])
-                result = call(prepared)
-                times.append(time.perf_counter() - started)
-                yield result
-            # The first call pays for what is made once, and others for what else the machine does.
-            seconds = statistics.quantiles(times, n=4)[0]
-            if seconds < _WORTH_A_THREAD:
+                yield self._timed(call, prepared)
+            if self._seconds() < _WORTH_A_THREAD:
                 yield from self._here(elements)
                 return
-        yield from self._on_threads(elements, min(max(1, int(_FEW_AT_A_TIME / seconds)), _MOST_TOGETHER))
+        yield from self._on_threads(elements)
+
+    def _timed(self, call: Callable, given: Any) -> Any:
+        started = time.perf_counter()
+        result = call(given)
+        self._times.append(time.perf_counter() - started)
+        return result
+
+    def _seconds(self) -> float:
+        """How long a call takes: the first one pays for what is made once, and others for what else the machine does."""
+        return statistics.quantiles(self._times, n=4)[0]
+
+    def _together(self) -> int:
+        """How many elements a thread gets at once; one, until it is known how long a call takes."""
+        if len(self._times) < _TUNING_CALLS:
+            return 1
+        return min(max(1, int(_FEW_AT_A_TIME / self._seconds())), _MOST_TOGETHER)
 
     def _here(self, elements: Iterator[list]) -> Iterator[list]:
         """The results, computed on this thread."""
@@ -164,15 +174,16 @@ class Calls:
                 yield self._take()
         taken.end()
 
-    def _on_threads(self, elements: Iterator[list], together: int) -> Iterator[list]:
-        asked = self._parallelism
+    def _on_threads(self, elements: Iterator[list]) -> Iterator[list]:
+        asked, together = self._parallelism, self._together()
         tuner = Tuner(asked) if asked.calls is None else None
         pool = ThreadPoolExecutor(asked.threads, thread_name_prefix="tf_data_map")
         work = carried(self._outcomes)
         taken = _Taken(elements)
         try:
             while True:
-                limit = tuner.calls if tuner else (asked.calls or 1) * 2
+                # Of short calls several wait with each thread, and it needs no more of them in reserve.
+                limit = tuner.calls if tuner else asked.calls * 2 if together == 1 else asked.calls + 1
                 while taken.more and len(self._running) < limit:
                     few = taken.next(together)
                     if few:
@@ -184,6 +195,8 @@ class Calls:
                 self._wait(tuner)
                 while self._done:
                     yield self._take()
+                if together == 1:
+                    together = self._together()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -193,7 +206,15 @@ class Calls:
                 return [_Outcome(None, each) for each in self._several(prepared)]
             except Exception:  # one of them: which, and what it says, shows below
                 pass
-        return [_outcome(self._call, each) for each in prepared]
+        if len(self._times) < _TUNING_CALLS:
+            return [self._timed(self._outcome, each) for each in prepared]
+        return [self._outcome(each) for each in prepared]
+
+    def _outcome(self, prepared: Any) -> _Outcome:
+        try:
+            return _Outcome(None, self._call(prepared))
+        except Exception as error:
+            return _Outcome(prepared, None, error)
 
     def _wait(self, tuner: Tuner | None) -> None:
         """Takes over the results of the next thread that is done: the first, or any where the order does not matter."""
@@ -267,10 +288,3 @@ class _Outcome:
 
     def __init__(self, prepared: Any, result: list | None, error: Exception | None = None):
         self.prepared, self.result, self.error = prepared, result, error
-
-
-def _outcome(call: Callable, prepared: Any) -> _Outcome:
-    try:
-        return _Outcome(None, call(prepared))
-    except Exception as error:
-        return _Outcome(prepared, None, error)
