@@ -38,6 +38,7 @@ struct Axis {
 // Four numbers at once; of pixels with three channels the fourth is the next pixel's, and is written over by it.
 typedef float Four __attribute__((vector_size(16)));
 constexpr long kFour = 4;
+constexpr long kCacheLine = 64;
 constexpr long kBeyond = kFour;  // how many numbers behind a line may be read and written
 
 // Where the pixels of a line come from, in the form that the loop over them wants.
@@ -149,17 +150,32 @@ PENSTOCK_INLINE void between(const float* top, const float* bottom, float share,
   }
 }
 
+#ifdef PENSTOCK_HAS_SHUFFLES
+// The same past the caches, for lines that fill whole cache lines: nobody reads the numbers soon, and what is in the
+// caches is of use for the next image.
+PENSTOCK_SHUFFLES void between_streamed(const float* top, const float* bottom, float share, float divisor, long count,
+                                        float* out) {
+  const __m512 shares = _mm512_set1_ps(share), divisors = _mm512_set1_ps(divisor);
+  for (long i = 0; i < count; i += Picks::kNumbers) {
+    const __m512 first = _mm512_loadu_ps(top + i), second = _mm512_loadu_ps(bottom + i);
+    const __m512 sum = _mm512_add_ps(first, _mm512_mul_ps(_mm512_sub_ps(second, first), shares));
+    _mm512_stream_ps(out + i, divisor == 1.0f ? sum : _mm512_div_ps(sum, divisors));
+  }
+}
+#endif
+
 // How one kind of images is resized: made once for many images.
 struct Resizer {
-  Resizer(bool is_uint8, long height, long width, long channels, const Axis& rows, const Axis& across, float divisor)
-      : is_uint8(is_uint8), height(height), pixels_of_row(width * channels), channels(channels),
+  Resizer(bool is_uint8, long height, long width, long channels, const Axis& rows, const Axis& across, float divisor,
+          bool for_later)
+      : is_uint8(is_uint8), for_later(for_later), height(height), pixels_of_row(width * channels), channels(channels),
         line(across.size * channels), rows(rows), columns(across, channels), divisor(divisor)
 #ifdef PENSTOCK_HAS_SHUFFLES
         , picks(across, channels, pixels_of_row)
 #endif
   {}
 
-  bool is_uint8;
+  bool is_uint8, for_later;
   long height, pixels_of_row, channels, line;
   Axis rows;
   Columns columns;
@@ -169,9 +185,10 @@ struct Resizer {
 #endif
 };
 
-// `resize_row(pixels of a row, out)` resizes one row.
-template <typename T, typename ResizeRow>
-PENSTOCK_INLINE void resize_rows(const Resizer& resizer, const T* images, long batch, float* out, ResizeRow resize_row) {
+// `resize_row(pixels of a row, out)` resizes one row, `between_rows` is one of the functions above.
+template <typename T, typename ResizeRow, typename BetweenRows>
+PENSTOCK_INLINE void resize_rows(const Resizer& resizer, const T* images, long batch, float* out, ResizeRow resize_row,
+                                 BetweenRows between_rows) {
   const long line = resizer.line;
   const Axis& rows = resizer.rows;
   std::vector<float> lines(2 * (line + kBeyond));
@@ -190,7 +207,7 @@ PENSTOCK_INLINE void resize_rows(const Resizer& resizer, const T* images, long b
           resize_row(pixels + wanted[i] * resizer.pixels_of_row, line_at[i]);
           held[i] = wanted[i];
         }
-      between(line_at[0], line_at[1], rows.share[y], resizer.divisor, line, out + (image * rows.size + y) * line);
+      between_rows(line_at[0], line_at[1], rows.share[y], resizer.divisor, line, out + (image * rows.size + y) * line);
     }
   }
 }
@@ -199,18 +216,26 @@ template <typename T>
 PENSTOCK_INLINE void resize(const Resizer& resizer, const T* images, long batch, float* out) {
   std::vector<float> row(resizer.pixels_of_row + kBeyond);
   float* wide = row.data();
-  resize_rows(resizer, images, batch, out, [&](const T* pixels, float* line) __attribute__((always_inline)) {
-    for (long x = 0; x < resizer.pixels_of_row; ++x) wide[x] = static_cast<float>(pixels[x]);
-    resize_line(wide, resizer.columns, resizer.channels, line);
-  });
+  resize_rows(
+      resizer, images, batch, out,
+      [&](const T* pixels, float* line) __attribute__((always_inline)) {
+        for (long x = 0; x < resizer.pixels_of_row; ++x) wide[x] = static_cast<float>(pixels[x]);
+        resize_line(wide, resizer.columns, resizer.channels, line);
+      },
+      between);
 }
 
 PENSTOCK_VECTORIZED
 void resize_bytes(const Resizer& resizer, const uint8_t* images, long batch, float* out) {
 #ifdef PENSTOCK_HAS_SHUFFLES
   if (resizer.picks.usable) {
-    resize_rows(resizer, images, batch, out,
-                [&](const uint8_t* pixels, float* line) { resize_line(pixels, resizer.picks, line); });
+    const auto resize_row = [&](const uint8_t* pixels, float* line) { resize_line(pixels, resizer.picks, line); };
+    if (resizer.for_later && resizer.line % Picks::kNumbers == 0 && reinterpret_cast<uintptr_t>(out) % kCacheLine == 0) {
+      resize_rows(resizer, images, batch, out, resize_row, between_streamed);
+      _mm_sfence();  // other threads see the numbers in order
+    } else {
+      resize_rows(resizer, images, batch, out, resize_row, between);
+    }
     return;
   }
 #endif
@@ -226,13 +251,14 @@ void resize_floats(const Resizer& resizer, const float* images, long batch, floa
 }  // namespace penstock
 
 // How images of one size and type (uint8 or float32) are resized. Columns that go from right to left flip the image.
-// `divisor` is what every number is divided by at the end; 1 leaves them as they are.
+// `divisor` is what every number is divided by at the end; 1 leaves them as they are. `for_later`: images are large, and
+// read by another thread.
 extern "C" penstock::Resizer* penstock_resizer(bool is_uint8, long height, long width, long channels, long out_height,
                                                long out_width, const int64_t* top, const int64_t* bottom,
                                                const float* vertical, const int64_t* left, const int64_t* right,
-                                               const float* horizontal, float divisor) {
+                                               const float* horizontal, float divisor, bool for_later) {
   return new penstock::Resizer(is_uint8, height, width, channels, {out_height, top, bottom, vertical},
-                               {out_width, left, right, horizontal}, divisor);
+                               {out_width, left, right, horizontal}, divisor, for_later);
 }
 
 extern "C" void penstock_delete_resizer(penstock::Resizer* resizer) { delete resizer; }

@@ -18,8 +18,12 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
       0
     """
     kind = np.dtype(dtype)
-    if kind.hasobject:
-        return np.empty(shape, kind)
+    return np.empty(shape, kind) if kind.hasobject else empty_at(shape, kind)[0]
+
+
+def empty_at(shape: tuple[int, ...], kind: np.dtype) -> tuple[np.ndarray, int]:
+    """An aligned array of numbers, and its address."""
     buffer = np.empty(math.prod(shape) * kind.itemsize + ALIGNMENT, np.uint8)
-    start = -buffer.__array_interface__["data"][0] % ALIGNMENT
-    return np.ndarray(shape, kind, buffer, start)
+    address = buffer.__array_interface__["data"][0]
+    start = -address % ALIGNMENT
+    return np.ndarray(shape, kind, buffer, start), address + start

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 from typing import Any
 
 import numpy as np
 
+from penstock.engine.aligned import empty_at
 from penstock.engine.native import host_library
 from penstock.ops.image_resampling import bilinear_places
 
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_long
 _SIGNATURES: dict[str, tuple[Any, list]] = {
-    "penstock_resizer": (_POINTER, [ctypes.c_bool, *[_INT] * 5, *[_POINTER] * 6, ctypes.c_float]),
+    "penstock_resizer": (_POINTER, [ctypes.c_bool, *[_INT] * 5, *[_POINTER] * 6, ctypes.c_float, ctypes.c_bool]),
     "penstock_delete_resizer": (None, [_POINTER]),
     "penstock_resize": (None, [_POINTER, _POINTER, _INT, _POINTER]),
 }  # fmt: skip
@@ -32,33 +34,49 @@ def _library() -> Any:
 
 
 class _NativeResizer:
-    """How images of one size and dtype are resized: a native object, and the function that uses it."""
+    """How images of one size and dtype are resized: a native object, and the function that uses it.
+
+    Args:
+      shape, dtype: of an image `[height, width, channels]`.
+      size: the new height and width.
+      flags: align_corners and half_pixel_centers.
+      divisor: what the resized numbers are divided by.
+      flipped: the axes that are reversed.
+      for_later: whether the results are for another thread; large ones then do not go through the caches.
+    """
+
+    _LARGE = 64 * 1024  # bytes
 
     def __init__(
         self,
-        shape: tuple[int, ...],
+        shape: tuple[int, int, int],
         dtype: np.dtype,
-        out: tuple[int, int],
+        size: tuple[int, int],
         flags: tuple[bool, bool],
-        divisor: float,
-        flipped: tuple[int, ...],
+        divisor: float = 1.0,
+        flipped: tuple[int, ...] = (),
+        for_later: bool = False,
     ):
-        self._library = library = _library()
-        axes = [bilinear_places(size, to, *flags) for size, to in zip(shape, out)]
+        library = _library()
+        axes = [bilinear_places(before, after, *flags) for before, after in zip(shape, size)]
         for axis in flipped:
             axes[axis] = tuple(np.ascontiguousarray(each[::-1]) for each in axes[axis])  # type: ignore[call-overload]
         places = [each.ctypes.data for axis in axes for each in axis]
-        self._native = library.penstock_resizer(dtype == np.uint8, *shape, *out, *places, divisor)
+        self.shape = (*size, shape[2])
+        for_later = for_later and 4 * math.prod(self.shape) >= self._LARGE
+        self._native = library.penstock_resizer(dtype == np.uint8, *shape, *size, *places, divisor, for_later)
+        self._resize, self._delete = library.penstock_resize, library.penstock_delete_resizer
 
     def __call__(self, images: int, count: int, out: int) -> None:
         """Resizes images; both are addresses."""
-        self._library.penstock_resize(self._native, images, count, out)
+        self._resize(self._native, images, count, out)
 
     def __del__(self) -> None:
-        self._library.penstock_delete_resizer(self._native)
+        self._delete(self._native)
 
 
 _native_resizer = functools.lru_cache(64)(_NativeResizer)
+_FLOAT32 = np.dtype(np.float32)
 
 
 def resize_bilinear(
@@ -71,21 +89,10 @@ def resize_bilinear(
     """
     if images.dtype not in (np.uint8, np.float32) or images.size == 0 or _library() is None:
         return None
-    return _resized(
-        np.ascontiguousarray(images), (height, width), (align_corners, half_pixel_centers), 1.0, ()
-    )
-
-
-def _resized(
-    images: np.ndarray,
-    size: tuple[int, int],
-    flags: tuple[bool, bool],
-    divisor: float,
-    flipped: tuple[int, ...],
-) -> np.ndarray:
     count, *shape = images.shape
-    out = np.empty((count, *size, shape[2]), np.float32)
-    resize = _native_resizer(tuple(shape), images.dtype, size, flags, divisor, flipped)
+    resize = _native_resizer(tuple(shape), images.dtype, (height, width), (align_corners, half_pixel_centers))
+    images = np.ascontiguousarray(images)
+    out = np.empty((count, *resize.shape), np.float32)
     resize(images.__array_interface__["data"][0], count, out.__array_interface__["data"][0])
     return out
 
@@ -127,6 +134,11 @@ class ImageResizer:
         """
         if image.ndim != 3 or image.dtype not in (np.uint8, np.float32) or image.size == 0:
             raise ValueError(f"an image of {image.dtype} {list(image.shape)}")
-        images = np.ascontiguousarray(image)[None]
         flipped = self._flipped if flip else ()
-        return _resized(images, self._size, self._flags, self._divisor, flipped)[0]
+        resize = _native_resizer(
+            image.shape, image.dtype, self._size, self._flags, self._divisor, flipped, True
+        )
+        image = np.ascontiguousarray(image)
+        out, address = empty_at(resize.shape, _FLOAT32)
+        resize(image.__array_interface__["data"][0], 1, address)
+        return out
