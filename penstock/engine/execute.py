@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine import source_line
+from penstock.engine.compiler_options import compiler_options
 from penstock.engine.context import process, thread
 from penstock.engine.definition import REGISTRY, OpDef
 from penstock.engine.shape_rules import infer_shapes
@@ -217,7 +218,7 @@ def _compile(definition: OpDef, count: int, known: dict[int, np.ndarray], attrs:
             need.position = next((i for i, value in enumerate(values) if value is need.value), None)
             raise
 
-    return jit(run)
+    return jit(run, compiler_options=compiler_options([definition.type]))
 
 
 def _hashable(value: Any) -> Any:

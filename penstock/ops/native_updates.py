@@ -36,7 +36,7 @@ def adam(
       The new p, m and v.
     """
     arrays = [p, m, v, gradient] + ([] if squares is None else [squares])
-    if math.prod(p.shape) < _LEAST or not native.takes(*arrays, bfloat16=False):
+    if not native.takes(*arrays, bfloat16=False):
         return None
     packed = jnp.stack([jnp.asarray(each, np.float32) for each in rates])
     arrays[4:4] = [packed]

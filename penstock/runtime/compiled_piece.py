@@ -5,12 +5,13 @@ The program is made for the states that the piece works on; other states with th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from penstock.engine import context
+from penstock.engine.compiler_options import compiler_options
 from penstock.engine.context import process, thread
 from penstock.engine.resources import State
 from penstock.engine.sharding import ShardedState, constrained
@@ -62,10 +63,11 @@ class _Binding:
         places: list | None,
         step: Callable,
         program: Callable,
+        options: dict[str, Any] | None,
     ):
         self.objects, self.written, self.read, self.program = objects, written, read, program
         self.places = places  # of the states, where the program is one over several devices
-        self.repetition = Repetition(step, self.run, (*written, *read)) if written else None
+        self.repetition = Repetition(step, self.run, (*written, *read), options) if written else None
 
     def run(self, arguments: list, program: Callable | None = None) -> list:
         """The results of the piece's program, or of another one that works on the same states."""
@@ -118,6 +120,7 @@ class CompiledPiece:
         self._written = {id(each) for operation in operations for each in written_tensors(operation)}
         self._streams = _streams_of(operations)
         nested = [graph for each in operations if each.definition.nested for graph in nested_graphs(each)]
+        self._options = compiler_options(each.type for each in (*operations, *_operations_of(nested)))
         self._checks = checks(nested)
         self._before: list[IndexCheck] = []  # made before the program runs
         self._settled: set[int] = set()  # operations whose indices the program need not look at
@@ -188,7 +191,7 @@ class CompiledPiece:
             self._programs[pattern] = (step, self._program(step))
         held = {id(tensor): each for tensor, each in zip(self._resources, objects)}
         places = places_of(self.operations, (*written, *read), held)
-        return _Binding(objects, written, read, places, *self._programs[pattern])
+        return _Binding(objects, written, read, places, *self._programs[pattern], self._options)
 
     def _step(self, objects: list, written: list[State], read: list[State]) -> Callable:
         """`step(written values, read values, arguments) -> (results, assigned values)`, to be traced."""
@@ -230,11 +233,20 @@ class CompiledPiece:
         if process.workers is not None and (meeting := meeting_operations(self.operations)):
             fixed = all(each.shape.is_fully_defined() for each in self._entering)
             return WorkerProgram(step, meeting, fixed, self._describe())
-        return announced(jit(step, donate_argnums=(0,)), self._describe)
+        return announced(jit(step, donate_argnums=(0,), compiler_options=self._options), self._describe)
 
     def _describe(self) -> str:
         graph = self.operations[0].graph
         return f"{getattr(graph, 'name', None) or 'a graph'} ({len(self.operations)} operations)"
+
+
+def _operations_of(graphs: Iterable[Any]) -> Iterator[Any]:
+    """The operations of graphs, nested ones included."""
+    for graph in graphs:
+        for operation in graph.get_operations():
+            yield operation
+            if operation.definition.nested:
+                yield from _operations_of(nested_graphs(operation))
 
 
 def _streams_of(operations: Sequence[Any]) -> list[State]:

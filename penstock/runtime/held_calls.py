@@ -72,10 +72,13 @@ class Repetition:
       step: `step(written values, read values, arguments) -> (results, assigned values)`, to be traced.
       run: `run(arguments, program=None) -> results`: calls the piece's program, or another one, and assigns the states.
       states: those that the piece reads or writes.
+      options: the compiler's, for the piece.
     """
 
-    def __init__(self, step: Callable, run: Callable, states: Iterable[Any]):
-        self._step, self._run = step, run
+    def __init__(
+        self, step: Callable, run: Callable, states: Iterable[Any], options: dict[str, Any] | None = None
+    ):
+        self._step, self._run, self._options = step, run, options
         self.states = {id(each) for each in states}
         self._signatures: set[tuple] = set()  # shapes and dtypes that the program has been called with
         self._last_count = 0
@@ -94,7 +97,8 @@ class Repetition:
         """Makes calls in order, and gives the results of each."""
         count, before, self._last_count = len(calls), self._last_count, len(calls)
         if count > 1 and count == before and count != self._count:
-            self._program, self._count = jit(self._repeated, donate_argnums=(0,)), count
+            program = jit(self._repeated, donate_argnums=(0,), compiler_options=self._options)
+            self._program, self._count = program, count
         if count != self._count:
             return [self._run(each) for each in calls]
         columns = self._run([_stacked(each) for each in zip(*calls)], self._program)
