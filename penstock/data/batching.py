@@ -49,20 +49,9 @@ class Batch(Dataset):
     def _stack(self, rows: list[list]) -> list:
         if self._plain:
             return [stack([as_eager(each) for each in column], i) for i, column in enumerate(zip(*rows))]
-        from penstock.ops.stacking_composites import stack_composites
-
-        layout = self._parents[0]._layout
-        columns = zip(*(leaves(layout.pack(row)) for row in rows))
-        stacked: list[Any] = []
-        for spec, column in zip(leaves(self._parents[0]._element_spec), columns):
-            if isinstance(spec, NoneTensorSpec):
-                stacked.append(None)
-            elif isinstance(spec, TensorSpec):
-                stacked.append(EagerTensor(stack([each.host() for each in column]), spec.dtype))
-            elif isinstance(spec, RaggedTensorSpec) and spec.ragged_rank == 0:
-                stacked.append(_ragged(column, spec))
-            else:
-                stacked.append(stack_composites(column))
+        source = self._parents[0]
+        columns = zip(*(leaves(source._layout.pack(row)) for row in rows))
+        stacked = [stack_values(spec, column) for spec, column in zip(leaves(source._element_spec), columns)]
         return self._layout.flatten(self._layout.fill(stacked))
 
     def _size(self) -> int:
@@ -70,6 +59,23 @@ class Batch(Dataset):
 
     def _describe(self) -> str:
         return f"batch_size={self._batch_size}" + (", drop_remainder" if self._drop else "")
+
+
+def stack_values(spec: Any, column: Sequence) -> Any:
+    """The tensors or composites of one component of several elements as one.
+
+    Args:
+      spec: the component's, in an element.
+    """
+    from penstock.ops.stacking_composites import stack_composites
+
+    if isinstance(spec, NoneTensorSpec):
+        return None
+    if isinstance(spec, TensorSpec):
+        return EagerTensor(stack([each.host() for each in column]), spec.dtype)
+    if isinstance(spec, RaggedTensorSpec) and spec.ragged_rank == 0:
+        return _ragged(column, spec)
+    return stack_composites(column)
 
 
 def _ragged(column: Sequence, spec: RaggedTensorSpec) -> RaggedTensor:

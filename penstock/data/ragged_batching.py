@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from penstock.data.batching import batched_size, batched_spec, fixed_batch, stack
+from penstock.data.batching import batched_size, batched_spec, fixed_batch, stack, stack_values
 from penstock.data.dataset import Dataset, count_of
 from penstock.data.element import as_eager, leaves
 from penstock.data.iteration import Iteration
 from penstock.ops.ragged_spec import RaggedTensorSpec
+from penstock.ops.ragged_tensor import RaggedTensor
 from penstock.types import errors
 from penstock.types.dtypes import as_dtype
 from penstock.types.shapes import TensorShape
@@ -31,14 +32,12 @@ class RaggedBatch(Dataset):
         super().__init__(source._layout.fill([_ragged_spec(each, fixed, kind) for each in specs]), (source,))
         self._batch_size = self._parameter(count_of(batch_size, "batch_size"))
         self._splits_type = kind.as_numpy_dtype
-        # For each array of an element: the ragged dimensions of a batch, None where arrays are stacked.
+        # For each component: the ragged dimensions of a batch, None where arrays are stacked.
         self._ranks = [
             after.ragged_rank if isinstance(after, RaggedTensorSpec) else None
             for after in leaves(self._element_spec)
         ]
-        for spec in specs:
-            if not isinstance(spec, TensorSpec):
-                raise TypeError(f"`ragged_batch` takes dense tensors, got {spec}.")
+        self._plain = all(isinstance(each, TensorSpec) for each in specs)
 
     def _elements(self, at: Iteration) -> Iterator[list]:
         size, elements = int(at.value(self._batch_size)), at.input()
@@ -46,11 +45,27 @@ class RaggedBatch(Dataset):
             rows = list(itertools.islice(elements, size))
             if not rows or (self._drop and len(rows) < size):
                 return
-            batch: list = []
-            for index, (column, rank) in enumerate(zip(zip(*rows), self._ranks)):
-                arrays = [np.asarray(as_eager(each)) for each in column]
-                batch += [stack(arrays, index)] if rank is None else self._ragged(arrays, rank)
-            yield batch
+            yield self._stack(rows) if self._plain else self._stack_composites(rows)
+
+    def _stack(self, rows: list[list]) -> list:
+        batch: list = []
+        for index, (column, rank) in enumerate(zip(zip(*rows), self._ranks)):
+            arrays = [np.asarray(as_eager(each)) for each in column]
+            batch += [stack(arrays, index)] if rank is None else self._ragged(arrays, rank)
+        return batch
+
+    def _stack_composites(self, rows: list[list]) -> list:
+        """As `_stack`, where some components are composites: these are stacked as by `batch`."""
+        source = self._parents[0]
+        columns = zip(*(leaves(source._layout.pack(row)) for row in rows))
+        stacked = []
+        for spec, column, rank in zip(leaves(source._element_spec), columns, self._ranks):
+            if rank is None or not isinstance(spec, TensorSpec):
+                stacked.append(stack_values(spec, column))
+            else:
+                values, *splits = self._ragged([each.host() for each in column], rank)
+                stacked.append(RaggedTensor.from_nested_row_splits(values, splits, validate=False))
+        return self._layout.flatten(self._layout.fill(stacked))
 
     def _ragged(self, arrays: list[np.ndarray], rank: int) -> list[np.ndarray]:
         """The values and the row splits of a batch."""

@@ -234,3 +234,14 @@ def test_a_synchronous_map_has_no_parallel_calls():
     assert plain(Dataset.range(2).map(lambda x: x + 1, synchronous=True)) == [[1], [2]]
     with pytest.raises(ValueError, match="`synchronous` is not supported with `num_parallel_calls`"):
         Dataset.range(2).map(lambda x: x + 1, num_parallel_calls=2, synchronous=True)
+
+
+def test_ragged_batches_of_composites_are_those_of_batch():
+    rows = tf.ragged.constant([[[1], [2, 3]], [[4], []], [[5]]])
+    dataset = Dataset.from_tensor_slices((rows, tf.sparse.from_dense([[0, 1], [2, 0], [3, 4]]), [1, 2, 3]))
+    dataset = dataset.map(lambda ragged, sparse, n: (ragged, sparse, tf.fill([n], n))).ragged_batch(2)
+    first, second = dataset
+    assert first[0].to_list() == [[[1], [2, 3]], [[4], []]] and second[0].to_list() == [[[5]]]
+    assert tf.sparse.to_dense(first[1]).numpy().tolist() == [[0, 1], [2, 0]]
+    assert first[2].to_list() == [[1], [2, 2]] and second[2].to_list() == [[3, 3, 3]]
+    assert dataset.element_spec[0] == tf.RaggedTensorSpec([None, None, None], tf.int32, 2)
