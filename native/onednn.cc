@@ -2,7 +2,8 @@
 
 #include "team.h"
 
-#include <cstdlib>
+#include <sys/mman.h>
+
 #include <new>
 #include <stdexcept>
 #include <unordered_map>
@@ -11,6 +12,7 @@ namespace penstock {
 namespace {
 
 constexpr size_t kAlignment = 64;
+constexpr size_t kPage = 1 << 21;  // large ones, where the system has them
 constexpr size_t kMostPlans = 1024;
 
 // A copy of fewer bytes than this is not worth a second thread.
@@ -112,15 +114,18 @@ const Plan& plan_for(const Key& key, const std::function<std::unique_ptr<Plan>()
   return *plans->emplace(key.text(), make()).first->second;
 }
 
+// Not from malloc's heap: a block that stays, behind XLA's temporary memory, would keep that from growing in its place.
 char* working_memory(size_t size) {
   static char* memory = nullptr;
   static size_t available = 0;
   if (size > available) {
-    std::free(memory);
+    if (memory != nullptr) munmap(memory, available);
     available = 0;
-    memory = static_cast<char*>(std::aligned_alloc(kAlignment, aligned(size)));
+    size_t wanted = (size + kPage - 1) / kPage * kPage;
+    void* mapped = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memory = mapped == MAP_FAILED ? nullptr : static_cast<char*>(mapped);
     if (memory == nullptr) throw std::bad_alloc();
-    available = size;
+    available = wanted;
   }
   return memory;
 }

@@ -30,9 +30,21 @@ def share_one_heap() -> bool:
     return _set(((_M_ARENA_MAX, 1),))
 
 
+# What is free for small blocks from the start, or they would be cut out of the large ones that were freed.
+_FOR_SMALL_BLOCKS = 128 * 2**20
+
+
 def keep_freed_memory() -> bool:
     """Keeps large blocks that are freed, for this process; returns whether it did."""
-    return _set(_KEEPING)
+    if not _set(_KEEPING):
+        return False
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    free = libc.malloc(_FOR_SMALL_BLOCKS)
+    libc.malloc(64)  # the end: what follows is not joined with it
+    libc.free(free)
+    return True
 
 
 def _set(settings: tuple[tuple[int, int], ...]) -> bool:

@@ -34,6 +34,7 @@ from penstock.runtime.lowering import (
     streams,
     written_tensors,
 )  # fmt: skip
+from penstock.runtime.pace import Pace
 from penstock.runtime.replica_places import placed, places_of
 from penstock.runtime.worker_programs import WorkerProgram, meeting_operations
 from penstock.types import dtypes, errors
@@ -42,7 +43,11 @@ _SMALL_BYTES = 1 << 16  # what pieces on the host work on stays with NumPy
 
 
 def _kept(state: State) -> Any:
-    """The value of a state that a program reads: one that XLA keeps, or it would copy a NumPy array at each call."""
+    """The value of a state as one that XLA keeps.
+
+    A NumPy array that a program reads would be copied at each call; one that it writes could not be donated, and its new
+    value would lie in memory beyond the temporary memory, which then is not used again.
+    """
     value = state.value
     if type(value) is np.ndarray and value.nbytes > _SMALL_BYTES and type(state) is State:
         with wide_types():
@@ -53,7 +58,7 @@ def _kept(state: State) -> Any:
 class _Binding:
     """A compiled piece together with the states it currently works on."""
 
-    __slots__ = ("objects", "written", "read", "program", "repetition", "places")
+    __slots__ = ("objects", "written", "read", "program", "repetition", "places", "pace")
 
     def __init__(
         self,
@@ -68,6 +73,7 @@ class _Binding:
         self.objects, self.written, self.read, self.program = objects, written, read, program
         self.places = places  # of the states, where the program is one over several devices
         self.repetition = Repetition(step, self.run, (*written, *read), options) if written else None
+        self.pace = Pace()
 
     def run(self, arguments: list, program: Callable | None = None) -> list:
         """The results of the piece's program, or of another one that works on the same states."""
@@ -75,11 +81,14 @@ class _Binding:
         if not self.read and not self.written:
             return program([], [], arguments)[0]
         with process.state_lock:
-            written, read = [state.value for state in self.written], [_kept(state) for state in self.read]
+            written, read = ([_kept(state) for state in states] for states in (self.written, self.read))
             if self.places is not None:
                 written = placed(written, self.places[: len(written)])
                 read = placed(read, self.places[len(written) :])
+            if written:
+                self.pace.wait(written[0])
             results, assigned = program(written, read, arguments)
+            self.pace.note_start()
             for state, value in zip(self.written, assigned):
                 state.value = value
         return results
