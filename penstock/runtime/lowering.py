@@ -17,6 +17,7 @@ from penstock.engine.index_range import IndexRange
 from penstock.engine.resources import State, uninitialized
 from penstock.engine.static_value import NotStaticError, is_static
 from penstock.engine.xla import jax, jnp
+from penstock.runtime import kept_values
 from penstock.runtime.intervals import REARRANGING, interval, source
 from penstock.types import dtypes, errors
 
@@ -137,6 +138,8 @@ class Lowering:
           NotCompilableError: an operation needs a value that is only known at run time, or has no XLA body.
         """
         looked_at: set[tuple] = set()  # indices of these operations, and what they were compared with
+        operations = list(operations)
+        kept = kept_values.find(operations)
         for operation in operations:
             inputs = [values[id(each)] for each in operation.inputs]
             try:
@@ -164,7 +167,7 @@ class Lowering:
                     operation, explain(operation.definition, operation.inputs, operation.attrs, error)
                 ) from error
             for tensor, value in zip(operation.outputs, results):
-                values[id(tensor)] = value
+                values[id(tensor)] = kept_values.kept(value, tensor.dtype) if id(tensor) in kept else value
             check = operation.definition.check
             if nested and check is not None and self.failure is not None:
                 attrs = operation.definition.attrs_for_kernel(operation.attrs)
