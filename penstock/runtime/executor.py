@@ -247,7 +247,7 @@ class Executor:
                     self._host.add(id(problem.operation))
                     self._meeting_on_host.clear()
                     self._steps = self._split(self._operations)
-                    rest = self._split(operations)
+                    rest = _shared(self._split(operations), self._steps)
             done = 0
             try:
                 for step in rest:
@@ -261,6 +261,16 @@ class Executor:
     def steps(self) -> list[Any]:
         """What runs, in order: compiled pieces and host steps (for people and tests)."""
         return list(self._steps)
+
+
+def _shared(steps: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    """The steps, with pieces of `others` in place of equal ones: what they compile serves both."""
+    same = {_content(each): each for each in others if isinstance(each, CompiledPiece)}
+    return [same.get(_content(each), each) if isinstance(each, CompiledPiece) else each for each in steps]
+
+
+def _content(piece: CompiledPiece) -> tuple:
+    return (*(id(each) for each in piece.operations), None, *(id(each) for each in piece.leaving))
 
 
 def _needs_host(operation: Any) -> bool:
