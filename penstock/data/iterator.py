@@ -358,6 +358,31 @@ class NumpyIterator:
         """The same as `next(it)`."""
         return self.__next__()
 
+    def save(self) -> Tensor:
+        """The position, a string scalar.
+
+        Example:
+          >>> import penstock as tf
+          >>> iterator = tf.data.Dataset.range(5).as_numpy_iterator()
+          >>> _ = next(iterator)
+          >>> position, following = iterator.save(), next(iterator)
+          >>> iterator.restore(position)
+          >>> int(next(iterator)) == int(following)
+          True
+        """
+        return convert_to_tensor(self._iterator.save_position())
+
+    def restore(self, state: Any) -> None:
+        """Goes on at a position that `save` gave, perhaps in another process.
+
+        Args:
+          state: a string scalar.
+
+        Raises:
+          InvalidArgumentError: it is one of another pipeline.
+        """
+        self._iterator.restore_position(convert_to_tensor(state, dtypes.string).numpy())
+
 
 def _numpy(value: Any) -> Any:
     if isinstance(value, Tensor):

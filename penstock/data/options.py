@@ -147,12 +147,24 @@ class ThreadingOptions(_Group):
     _types = {"max_intra_op_parallelism": int, "private_threadpool_size": int}
 
 
+@export("data.experimental.ServiceOptions")
+class ServiceOptions(_Group):
+    """Options of the data service.
+
+    Attributes:
+      pinned: a hint: whether batches should lie in memory that a GPU copies from fast. Here JAX decides about that.
+    """
+
+    _types = {"pinned": bool}
+
+
 @export("data.Options")
 class Options(_Group):
     """Options of a dataset.
 
     Attributes:
-      autotune, experimental_distribute, experimental_optimization, threading: see the classes of their values.
+      autotune, experimental_distribute, experimental_optimization, experimental_service, threading: see the classes of their
+        values.
       deterministic: False lets elements of parallel maps come in the order in which they are ready.
       dataset_name: for people. framework_type: for TensorFlow's statistics.
       experimental_external_state_policy, experimental_slack, experimental_symbolic_checkpoint, experimental_warm_start: hints,
@@ -178,6 +190,7 @@ class Options(_Group):
         "experimental_distribute": DistributeOptions,
         "experimental_external_state_policy": ExternalStatePolicy,
         "experimental_optimization": OptimizationOptions,
+        "experimental_service": ServiceOptions,
         "experimental_slack": bool,
         "experimental_symbolic_checkpoint": bool,
         "experimental_threading": ThreadingOptions,
@@ -193,6 +206,7 @@ class Options(_Group):
             ("autotune", AutotuneOptions()),
             ("experimental_distribute", DistributeOptions()),
             ("experimental_optimization", OptimizationOptions()),
+            ("experimental_service", ServiceOptions()),
             ("experimental_threading", threads),
             ("threading", threads),
         ):

@@ -27,6 +27,7 @@ def options(**given):
         ("deterministic", "x", "\"deterministic\" must be of type <class 'bool'>, got: x"),
         ("threading__private_threadpool_size", None, "must be of type <class 'int'>"),
         ("autotune__cpu_budget", 1.5, "must be of type <class 'int'>"),
+        ("experimental_service__pinned", 1, "must be of type <class 'bool'>"),
         ("experimental_distribute__auto_shard_policy", 1, "AutoShardPolicy"),
     ],
 )
