@@ -294,5 +294,18 @@ def _copy(state: State, replica: int | None) -> State:
     return State(value, state.name, state.handle_data.shape, state.handle_data.dtype)
 
 
+def _calls(operation: Any) -> list[dict[int, Any]]:
+    """What each replica's inputs of the graph are."""
+    rows, captured = _rows(operation, operation.inputs)
+    return [
+        {
+            id(inside): given
+            for inside, given in zip(operation.attrs["f"].inputs, [*row, *captured], strict=True)
+        }
+        for row in rows
+    ]
+
+
 REGISTRY["ReplicatedCall"].lowering = _lower
+REGISTRY["ReplicatedCall"].calls = _calls
 REGISTRY["ReplicatedCall"].on_host = _run_on_host

@@ -146,7 +146,7 @@ class OpDef:
     __slots__ = (
         "type", "signature", "defaults", "kernel_body", "numpy_body", "xla_body", "shape_rule", "gradient_rule",
         "stateful", "writes", "view", "lowering", "on_host", "eager_jit", "nested", "allowed", "make_stream", "check",
-        "is_plain", "index_range",
+        "is_plain", "index_range", "calls",
     )  # fmt: skip
 
     def __init__(self, signature: str):
@@ -178,7 +178,11 @@ class OpDef:
         )
         self.is_plain = False  # host arrays in, one host array out: the funnel's short way
         self.lowering: Callable | None = None  # set by runtime for ops that hold graphs
-        self.on_host: Callable | None = None  # the same, (operation, values, prefer_host) -> results
+        # Set for ops that call a graph they hold: operation -> for each call, id(input of the graph) -> what it gets.
+        self.calls: Callable[[Any], list[dict[int, Any]]] | None = None
+        self.on_host: Callable | None = (
+            None  # set by runtime too, (operation, values, prefer_host) -> results
+        )
         self.eager_jit: dict = {}  # (attrs, ...) -> compiled single-op program
 
     def __repr__(self) -> str:

@@ -27,7 +27,8 @@ class IndexRange(NamedTuple):
         `shape(i)` is the shape of input i (of a variable's value), with None for what is not known; `value(i)` is the
         value of an input, or None. A size is None where it is not known. One size for all indices, or, where these are
         vectors (`deep`), one for each entry of a vector.
-      message: of the error, with `place` (in brackets), `value`, `size`, `sizes` and `values`.
+      message: of the error: of the first bad `index`, with its `size`, its `place` (in brackets) and number, `entry`; with the
+        `value` at that place (a vector where `deep`), all `sizes`, and all `values`.
       deep: whether the last dimension of the indices is an index into several dimensions.
       lowest: the least index; None where negative ones are passed over, -1 where they count from the end.
     """
@@ -79,26 +80,33 @@ class IndexRange(NamedTuple):
         """The error for indices of which some are out of range."""
         entry = int(np.argmax(self.outside(np, indices, sizes)))
         place = [int(each) for each in np.unravel_index(entry, indices.shape)]
-        value: Any = indices.reshape(-1)[entry]
+        index = indices.reshape(-1)[entry]
         size = sizes[place[-1]] if self.deep and len(sizes) > 1 else sizes[0]
         if self.deep:
             place = place[:-1]
-            value = indices[tuple(place)].tolist()
         values = " ".join(map(str, indices.reshape(-1)[:100]))
-        return ValueError(self._text(place, value, size, list(sizes), values))
+        return self._error(
+            place,
+            index=index,
+            entry=entry,
+            value=indices[tuple(place)].tolist(),
+            size=size,
+            sizes=list(sizes),
+            values=values,
+        )
 
-    def error_of(self, shape: Any, entry: int, value: int, size: int) -> ValueError:
+    def error_of(self, shape: Any, entry: int, index: int, size: int) -> ValueError:
         """The error where no more is known than the first entry that is out of range, counted through all of them."""
         place = [entry]
-        if shape.rank == 0:
-            place = []
-        elif shape.is_fully_defined():
+        if shape.is_fully_defined():
             place = [int(each) for each in np.unravel_index(entry, shape.as_list())]
-        return ValueError(self._text(place, value, size, f"[..., {size}, ...]", "..."))
+        return self._error(
+            place, index=index, entry=entry, value=index, size=size, sizes=f"[..., {size}, ...]", values="..."
+        )
 
-    def _text(self, place: Sequence[int], value: Any, size: int, sizes: Any, values: str) -> str:
+    def _error(self, place: Sequence[int], **known: Any) -> ValueError:
         where = f"[{','.join(map(str, place))}]" if len(place) else ""
-        return self.message.format(place=where, value=value, size=size, sizes=sizes, values=values)
+        return ValueError(self.message.format(place=where, **known))
 
 
 def along(axis_input: int | None = None, params: int = 0, indices: int = 1, **options: Any) -> IndexRange:

@@ -6,6 +6,7 @@ which NumPy and JAX both understand; where an index is only known when the progr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
+from penstock.engine.index_range import ANYTHING, IndexRange
 from penstock.engine.shape_rules import ShapeCall, from_input
 from penstock.engine.static_value import NotStaticError, is_static, static, static_ints
 from penstock.engine.xla import jnp, lax
@@ -310,6 +312,27 @@ def _masks(op: Any) -> dict:
 
 MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
 
+
+def _picked_sizes(shape: Callable, value: Callable, attrs: dict) -> list[int | None] | None:
+    """The sizes of the dimensions from which one index is picked; `ANYTHING` for those of ranges, which are clipped."""
+    dims, count = shape(0), shape(1)
+    if not attrs["shrink_axis_mask"]:
+        return None
+    if dims is None or not count or count[0] is None:
+        return [None]
+    sizes: list[int | None] = [ANYTHING] * count[0]
+    try:
+        pieces = parts(len(dims), count[0], attrs)
+    except ValueError:
+        return None  # the kernel says what is wrong
+    axes = iter(dims)
+    for kind, i in pieces:
+        size = None if kind == "new" else next(axes)
+        if kind == "index":
+            sizes[i] = size
+    return sizes
+
+
 op(
     f"StridedSlice(input: T, begin: Index, end: Index, strides: Index; {_MASKS}) -> output: T",
     numpy=_strided_slice,
@@ -317,6 +340,9 @@ op(
     shape=_strided_slice_shape,
     gradient=_strided_slice_gradient,
     view=True,
+    index_range=IndexRange(
+        1, _picked_sizes, "slice index {index} of dimension {entry} out of bounds", deep=True, lowest=-1
+    ),
 )
 
 

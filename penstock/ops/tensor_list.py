@@ -5,6 +5,7 @@ Their kernels are in `tensor_list_kernels.py`; here are signatures, shape rules 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
+from penstock.engine.index_range import IndexRange
 from penstock.engine.shape_rules import ShapeCall, scalar
 from penstock.ops import tensor_list_kernels as kernels
 from penstock.types import dtypes
@@ -54,8 +56,22 @@ def _attr(call: Any) -> dict:
     return {"element_dtype": call.attrs["element_dtype"]}
 
 
-def _define(signature: str, body: Any, shape: Any, gradient: Any = None) -> None:
-    op(signature, numpy=body, xla=body, shape=shape, gradient=gradient)
+def _define(
+    signature: str, body: Any, shape: Any, gradient: Any = None, index_range: IndexRange | None = None
+) -> None:
+    op(signature, numpy=body, xla=body, shape=shape, gradient=gradient, index_range=index_range)
+
+
+def _elements(message: str) -> IndexRange:
+    """Indices of elements: their number is only known where the list is."""
+
+    def sizes(shape: Callable, value: Callable, attrs: dict) -> list[int | None] | None:
+        if attrs.get("resize_if_index_out_of_bounds"):
+            return None
+        dims = shape(0)
+        return [dims[0] if dims else None]
+
+    return IndexRange(1, sizes, message)
 
 
 _define(
@@ -104,7 +120,7 @@ def _set_gradient(call: Any, dh: Any) -> list:
 _define(
     "TensorListSetItem(input_handle: variant, index: int32, item: element_dtype; element_dtype, "
     "resize_if_index_out_of_bounds=False) -> output_handle: variant",
-    kernels.set_item, scalar, _set_gradient,
+    kernels.set_item, scalar, _set_gradient, _elements("Tried to write to index {value} of a list of {size} elements."),
 )  # fmt: skip
 _define(
     "TensorListGetItem(input_handle: variant, index: int32, element_shape: Tshape; element_dtype) "
@@ -116,6 +132,7 @@ _define(
         None,
         None,
     ],
+    _elements("Trying to access element {value} in a list with {size} elements."),
 )
 _define(
     "TensorListStack(input_handle: variant, element_shape: int32; element_dtype, num_elements=-1) -> tensor: element_dtype",

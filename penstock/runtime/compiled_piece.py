@@ -29,7 +29,7 @@ from penstock.runtime.lowering import (
     as_array,
     at_line,
     checks,
-    index_range_of,
+    may_be_out_of_range,
     nested_graphs,
     streams,
     written_tensors,
@@ -133,9 +133,10 @@ class CompiledPiece:
         self._checks = checks(nested)
         self._before: list[IndexCheck] = []  # made before the program runs
         self._settled: set[int] = set()  # operations whose indices the program need not look at
-        if indexed := [each for each in operations if index_range_of(each) is not None]:
-            self._before, self._settled = sort_out(indexed, entering.values(), slots)
-            self._checks += [each for each in indexed if id(each) not in self._settled]
+        self._checks += [each for each in operations if may_be_out_of_range(each)]
+        if any(each.definition.index_range is not None for each in self._checks):
+            self._before, self._settled = sort_out(operations, entering.values(), slots)
+            self._checks = [each for each in self._checks if id(each) not in self._settled]
         self._programs: dict[tuple, tuple[Callable, Callable]] = {}  # the step and its program
         self._binding: _Binding | None = None
 

@@ -17,6 +17,7 @@ from penstock.ops import vectorized_map as _vectorized_map  # noqa: F401 - defin
 from penstock.ops.tensor_list_kernels import register_pytree, stacked
 from penstock.runtime.executor import executor_of
 from penstock.runtime.held_calls import holding, value_of
+from penstock.runtime.intervals import ANY, in_loop
 from penstock.runtime.lowering import Lowering, NotCompilableError, StateProxy, as_array, streams
 from penstock.runtime.recurrent_cells import lower_cell
 from penstock.types.tensor_list import StackedList, TensorList
@@ -146,6 +147,8 @@ def _lower_while(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> S
             elif isinstance(values[i], StackedList):
                 values[i] = stacked(values[i], _capacity(body, i, values[i], limit))
     start = [as_array(values[i], body.inputs[i].dtype) for i in carried]
+    lowering.intervals.update(dict.fromkeys((id(each) for each in body.inputs), ANY))
+    lowering.intervals.update(in_loop(operation, inputs))
 
     def call(graph: Any, states: list, current: Sequence[Any]) -> tuple[list, list]:
         filled = list(values)

@@ -18,8 +18,8 @@ from penstock.engine.execute import explain
 from penstock.engine.index_range import IndexRange
 from penstock.engine.static_value import constant_value, is_static
 from penstock.runtime.held_calls import value_of
-from penstock.runtime.intervals import REARRANGING, SELECTING, interval, source
-from penstock.runtime.lowering import at_line, index_range_of
+from penstock.runtime.intervals import REARRANGING, SELECTING, always_in_range, known_sizes, source
+from penstock.runtime.lowering import at_line, index_range_of, nested_graphs
 from penstock.types import dtypes, errors
 
 _MOST_OPERATIONS = 24  # that the host runs to find out what indices are
@@ -33,37 +33,65 @@ class IndexCheck:
     """The check of an operation's indices on the host, before its piece runs.
 
     Args:
-      operation: the operation. sizes: what its indices must be below. slots: where the value of each tensor is.
+      operation: the operation. sizes: what its indices must be below; None where it is for each call to tell.
+      slots: where the value of each tensor is.
+      given: for an operation of a graph that is called, id(input of the graph) -> what it gets.
     """
 
-    def __init__(self, operation: Any, sizes: Sequence[int], slots: dict[int, int]):
-        self._operation, self._sizes, self._slots = operation, sizes, slots
+    def __init__(
+        self, operation: Any, sizes: Sequence[int] | None, slots: dict[int, int], given: dict[int, Any]
+    ):
+        self._operation, self._sizes, self._slots, self._given = operation, sizes, slots, given
         self._range: IndexRange = operation.definition.index_range
         self._tensor = operation.inputs[self._range.index]
         # Where all the integers that the indices are taken from are in range, the indices are.
-        root = source(self._tensor, SELECTING, sizes[0]) if len(sizes) == 1 else self._tensor
+        root = self._tensor
+        if not self._range.deep or (sizes is not None and len(sizes) == 1):
+            below = None if sizes is None else sizes[0]
+            root = source(root, SELECTING, below)
+            if id(root) in given:
+                root = source(given[id(root)], SELECTING, below)
         self._root_slot = slots.get(id(root), -1) if root.dtype in _INTEGERS else -1
 
     @property
     def key(self) -> tuple:
         """Equal for checks of which one is enough."""
+        if self._sizes is None:
+            return (id(self._operation),)
         tensor = source(self._tensor, REARRANGING) if len(self._sizes) == 1 else self._tensor
-        return id(tensor), tuple(self._sizes)
+        return id(self._given.get(id(tensor), tensor)), *self._sizes
 
     def includes(self, other: IndexCheck) -> bool:
         """Whether this check, of an equal key, finds all that another one does."""
         return self._range.lowest in (0, other._range.lowest)
 
+    def _sizes_in(self, env: list) -> Sequence[int] | None:
+        """What the indices must be below in a call."""
+
+        def shape(i: int) -> Sequence[int]:
+            tensor = self._operation.inputs[i]
+            slot = self._slots.get(id(self._given.get(id(tensor), tensor)))
+            value = None if slot is None else value_of(env[slot])
+            return tensor.shape.as_list() if value is None else np.shape(value)
+
+        def value(i: int) -> Any:
+            return np.asarray(_evaluated(self._operation.inputs[i], self._given, env, self._slots, {}))
+
+        return self._range.sizes(shape, value, self._operation.attrs)
+
     def __call__(self, env: list) -> None:
+        sizes = self._sizes_in(env) if self._sizes is None else self._sizes
+        if sizes is None:
+            return
         if self._root_slot >= 0 and (held := env[self._root_slot]) is not None:
-            if self._range.all_inside(np.asarray(value_of(held)), self._sizes):
+            if self._range.all_inside(np.asarray(value_of(held)), sizes):
                 return
         try:
-            indices = np.asarray(_evaluated(self._tensor, env, self._slots, {}))
+            indices = np.asarray(_evaluated(self._tensor, self._given, env, self._slots, {}))
         except (ValueError, IndexError, errors.OpError):
             return  # an operation on the way to the indices fails; the piece says so
-        if not self._range.all_inside(indices, self._sizes):
-            raise index_error(self._operation, self._range.error(indices, self._sizes))
+        if not self._range.all_inside(indices, sizes):
+            raise index_error(self._operation, self._range.error(indices, sizes))
 
 
 def index_error(operation: Any, error: ValueError) -> errors.OpError:
@@ -79,47 +107,62 @@ def sort_out(
     Args:
       operations: those of the piece. at_hand: the tensors whose values are known before. slots: where all values are.
     """
-    found = {id(each) for each in at_hand}
+    known = {id(each) for each in at_hand}
     checks: dict[tuple, IndexCheck] = {}
     settled: set[int] = set()
     for operation in operations:
-        index_range = index_range_of(operation)
-        if index_range is None:
-            continue
-        sizes = _known_sizes(operation)
-        if sizes is not None and None in sizes:
-            continue
-        tensor = operation.inputs[index_range.index]
-        if sizes is None or index_range.holds(interval(tensor), sizes):
+        if operation.definition.calls is not None:
+            calls = operation.definition.calls(operation)
+            for inner in _indexing_operations(operation):
+                if all(_settle(inner, known, slots, checks, given) for given in calls):
+                    settled.add(id(inner))
+        elif index_range_of(operation) is not None and _settle(operation, known, slots, checks, {}):
             settled.add(id(operation))
-        elif _can_evaluate(tensor, found, {}):
-            settled.add(id(operation))
-            check = IndexCheck(operation, sizes, slots)
-            if check.key not in checks or not checks[check.key].includes(check):
-                checks[check.key] = check
     return list(checks.values()), settled
 
 
-def _known_sizes(operation: Any) -> Sequence[int | None] | None:
-    """What an operation's indices must be below, as far as the graph tells."""
-
-    def shape(i: int) -> list[int | None] | None:
-        tensor = operation.inputs[i]
-        known = tensor.shape
-        if tensor.dtype is dtypes.resource:
-            if tensor.handle_data is None:
-                return None
-            known = tensor.handle_data.shape
-        return None if known.rank is None else known.as_list()
-
-    def value(i: int) -> Any:
-        return constant_value(operation.inputs[i])
-
-    return operation.definition.index_range.sizes(shape, value, operation.attrs)
+def _indexing_operations(operation: Any) -> list[Any]:
+    """The operations of an operation's graphs whose indices must be in range."""
+    inside = [each for graph in nested_graphs(operation) for each in graph.get_operations()]
+    return [each for each in inside if index_range_of(each) is not None]
 
 
-def _can_evaluate(tensor: Any, at_hand: set[int], seen: dict[int, bool]) -> bool:
+def _settle(
+    operation: Any,
+    at_hand: set[int],
+    slots: dict[int, int],
+    checks: dict[tuple, IndexCheck],
+    given: dict[int, Any],
+) -> bool:
+    """Adds the check of an operation's indices, if there is one to make; false where the host cannot make it."""
+    if always_in_range(operation):
+        return True
+    sizes, tensor = known_sizes(operation), operation.inputs[operation.definition.index_range.index]
+    if not _can_evaluate(tensor, at_hand, given, {}):
+        return False
+    if None in sizes:
+        others = [each for each in operation.inputs if each is not tensor]
+        if not all(_is_known(each, at_hand, given) for each in others):
+            return False
+        sizes = None
+    check = IndexCheck(operation, sizes, slots, given)
+    if check.key not in checks or not checks[check.key].includes(check):
+        checks[check.key] = check
+    return True
+
+
+def _is_known(tensor: Any, at_hand: set[int], given: dict[int, Any]) -> bool:
+    """Whether a tensor's shape, and its value where it may be an axis or a size, are known before its piece runs."""
+    if tensor.dtype is dtypes.variant:
+        return False
+    if tensor.shape.rank in (0, 1) and tensor.dtype in _INTEGERS:
+        return _can_evaluate(tensor, at_hand, given, {})
+    return tensor.shape.is_fully_defined() or id(given.get(id(tensor), tensor)) in at_hand
+
+
+def _can_evaluate(tensor: Any, at_hand: set[int], given: dict[int, Any], seen: dict[int, bool]) -> bool:
     """Whether the host gets from what is at hand to a tensor by a few operations that move data or compute with integers."""
+    tensor = given.get(id(tensor), tensor)
     if id(tensor) in at_hand or constant_value(tensor) is not None:
         return True
     operation = tensor.op
@@ -136,13 +179,16 @@ def _can_evaluate(tensor: Any, at_hand: set[int], seen: dict[int, bool]) -> bool
                 operation.type in _MOVING
                 or all(each.dtype in _INTEGERS for each in (*operation.inputs, *operation.outputs))
             )
-            and all(_can_evaluate(each, at_hand, seen) for each in operation.inputs)
+            and all(_can_evaluate(each, at_hand, given, seen) for each in operation.inputs)
         )
     return seen[id(operation)]
 
 
-def _evaluated(tensor: Any, env: list, slots: dict[int, int], found: dict[int, Any]) -> Any:
+def _evaluated(
+    tensor: Any, given: dict[int, Any], env: list, slots: dict[int, int], found: dict[int, Any]
+) -> Any:
     """The value of a tensor by NumPy."""
+    tensor = given.get(id(tensor), tensor)
     if id(tensor) in found:
         return found[id(tensor)]
     slot = slots.get(id(tensor))
@@ -154,7 +200,7 @@ def _evaluated(tensor: Any, env: list, slots: dict[int, int], found: dict[int, A
         return found[id(tensor)]
     operation = tensor.op
     definition = operation.definition
-    values = [_evaluated(each, env, slots, found) for each in operation.inputs]
+    values = [_evaluated(each, given, env, slots, found) for each in operation.inputs]
     results = definition.numpy_body(
         *definition.group(values, operation.attrs), **definition.attrs_for_kernel(operation.attrs)
     )

@@ -6,7 +6,8 @@ So an index that cannot be out of range (an argmax, a remainder, the positions o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -60,19 +61,109 @@ def _holds(kind: Any, below: int) -> bool:
     return kind.is_integer and below - 1 <= np.iinfo(kind.np_dtype).max
 
 
-def interval(tensor: Any, depth: int = 0) -> Interval:
-    """The least and the greatest value that an element of an integer tensor may have."""
+def interval(tensor: Any, known: Mapping[int, Interval] = MappingProxyType({}), depth: int = 0) -> Interval:
+    """The least and the greatest value that an element of an integer tensor may have.
+
+    Args:
+      tensor: the tensor. known: id(input of a graph) -> what is known of it. depth: how many operations are passed.
+    """
     tensor = source(tensor, SELECTING)
+    if id(tensor) in known:
+        return known[id(tensor)]
     value = constant_value(tensor)
     if value is not None:
         return (int(value.min()), int(value.max())) if value.dtype.kind in "iu" and value.size else ANY
     rule = _RULES.get(tensor.op.type)
     if rule is None or depth == _DEEPEST:
         return ANY
-    low, high = rule(tensor, lambda i: interval(tensor.op.inputs[i], depth + 1))
+    low, high = rule(tensor, lambda i: interval(tensor.op.inputs[i], known, depth + 1))
     limits = np.iinfo(tensor.dtype.np_dtype)
     fits = all(math.isinf(each) or limits.min <= each <= limits.max for each in (low, high))
     return (low, high) if fits else ANY  # it would wrap around
+
+
+def known_sizes(operation: Any) -> Sequence[int | None] | None:
+    """What an operation's indices must be below, as far as the graph tells; see `IndexRange.sizes`."""
+
+    def shape(i: int) -> list[int | None] | None:
+        tensor = operation.inputs[i]
+        known = tensor.shape
+        if tensor.dtype is dtypes.resource:
+            if tensor.handle_data is None:
+                return None
+            known = tensor.handle_data.shape
+        return None if known.rank is None else known.as_list()
+
+    def value(i: int) -> Any:
+        return constant_value(operation.inputs[i])
+
+    return operation.definition.index_range.sizes(shape, value, operation.attrs)
+
+
+def always_in_range(operation: Any) -> bool:
+    """Whether an operation's indices are in range whatever its graph is given."""
+    index_range, sizes = operation.definition.index_range, known_sizes(operation)
+    if sizes is None or None in sizes:
+        return sizes is None
+    tensor = operation.inputs[index_range.index]
+    value = constant_value(tensor)
+    return (
+        index_range.holds(interval(tensor), sizes) if value is None else index_range.all_inside(value, sizes)
+    )
+
+
+def in_loop(loop: Any, values: Sequence[Any]) -> dict[int, Interval]:
+    """What is known of the inputs of a While's body: of those that do not change, and of counters with known limits.
+
+    Args:
+      loop: the While. values: what it starts with; where a value is known, an array of NumPy.
+    """
+    body = loop.attrs["body"]
+    fixed = {
+        i: value
+        for i, value in enumerate(values)
+        if body.outputs[i] is body.inputs[i] and isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+    }
+    found: dict[int, Interval] = {
+        id(body.inputs[i]): (int(value.min()), int(value.max())) for i, value in fixed.items() if value.size
+    }
+    for i, limit in _limits(loop.attrs["cond"], fixed).items():
+        update, start = source(body.outputs[i], REARRANGING).op, values[i]
+        if (
+            update.type != "AddV2"
+            or update.inputs[0] is not body.inputs[i]
+            or not isinstance(start, np.ndarray)
+        ):
+            continue
+        step = _scalar(update.inputs[1], body, fixed)
+        if step is not None and step > 0:  # the body runs while the counter is below its limit
+            found[id(body.inputs[i])] = int(start), max(int(start), limit - 1)
+    return found
+
+
+def _limits(cond: Any, fixed: dict[int, np.ndarray]) -> dict[int, int]:
+    """Position of an input of a condition -> what it must be below for the loop to go on."""
+    found: dict[int, int] = {}
+    tests = [cond.outputs[0].op]
+    while tests:
+        test = tests.pop()
+        if test.type == "LogicalAnd":
+            tests += [each.op for each in test.inputs]
+        elif test.type == "Less":
+            limit = _scalar(test.inputs[1], cond, fixed)
+            position = next((i for i, each in enumerate(cond.inputs) if each is test.inputs[0]), None)
+            if limit is not None and position is not None:
+                found[position] = limit
+    return found
+
+
+def _scalar(tensor: Any, graph: Any, fixed: dict[int, np.ndarray]) -> int | None:
+    """The value of a scalar of a loop's graph, where it is known."""
+    value = constant_value(tensor)
+    for i, each in enumerate(graph.inputs):
+        if each is tensor:
+            value = fixed.get(i)
+    return int(value) if value is not None and value.ndim == 0 and value.dtype.kind in "iu" else None
 
 
 def _known(tensor: Any, i: int) -> int | None:

@@ -18,8 +18,9 @@ from penstock.engine.resources import State, uninitialized
 from penstock.engine.static_value import NotStaticError, is_static
 from penstock.engine.xla import jax, jnp
 from penstock.runtime import kept_values
-from penstock.runtime.intervals import REARRANGING, interval, source
+from penstock.runtime.intervals import REARRANGING, Interval, always_in_range, interval, source
 from penstock.types import dtypes, errors
+from penstock.types.tensor_list import StackedList, TensorList
 
 _LARGEST_FOLDED = 4096  # elements
 
@@ -124,6 +125,7 @@ class Lowering:
     ):
         self.proxies = proxies  # id(State) -> proxy
         self.failure = failure  # None: neither checks inside branches and loops nor indices are looked at
+        self.intervals: dict[int, Interval] = {}  # id(input of a loop's body) -> what it lies between
         self.fused = fused or {}  # id(operation) -> what computes its results from the values so far
 
     def run(self, operations: Iterable[Any], values: dict[int, Any], nested: bool = False) -> None:
@@ -187,7 +189,8 @@ class Lowering:
             return False
 
         def shape(i: int) -> Sequence[int]:
-            return np.shape(inputs[i].read() if isinstance(inputs[i], StateProxy) else inputs[i])
+            held = inputs[i].read() if isinstance(inputs[i], StateProxy) else inputs[i]
+            return (held.capacity,) if isinstance(held, (TensorList, StackedList)) else np.shape(held)
 
         def value(i: int) -> Any:
             return inputs[i] if is_static(inputs[i]) else None
@@ -202,7 +205,7 @@ class Lowering:
                 return False
             if not nested:
                 raise index_range.error(indices, sizes)
-        elif index_range.holds(interval(tensor), sizes):
+        elif index_range.holds(interval(tensor, self.intervals), sizes):
             return False
         key = (id(source(tensor, REARRANGING) if len(sizes) == 1 else tensor), *sizes, index_range.lowest)
         if key not in looked_at:
@@ -357,6 +360,11 @@ def index_range_of(operation: Any) -> IndexRange | None:
     return found
 
 
+def may_be_out_of_range(operation: Any) -> bool:
+    """Whether an operation has indices that have to be looked at."""
+    return index_range_of(operation) is not None and not always_in_range(operation)
+
+
 def leave_to_xla(graph: Any) -> None:
     """Marks what `index_range_of` says of functions with `jit_compile=True` in a graph of one."""
     for operation in graph.get_operations():
@@ -371,7 +379,7 @@ def checks(graphs: Iterable[Any]) -> list[Any]:
     found = []
     for graph in graphs:
         for operation in graph.get_operations():
-            if operation.definition.check is not None or index_range_of(operation) is not None:
+            if operation.definition.check is not None or may_be_out_of_range(operation):
                 found.append(operation)
             elif operation.definition.nested:
                 found += checks(nested_graphs(operation))

@@ -25,6 +25,11 @@ class TensorList:
         """A list of the same kind with other elements."""
         return TensorList(items, self.element_shape, self.element_dtype)
 
+    @property
+    def capacity(self) -> int:
+        """How many elements there are."""
+        return len(self.items)
+
     def __repr__(self) -> str:
         return f"<TensorList of {len(self.items)} x {self.element_dtype.name}{self.element_shape}>"
 

@@ -7,6 +7,7 @@ import penstock as tf
 from penstock.engine.context import process
 from penstock.engine.definition import REGISTRY
 from penstock.runtime.intervals import ANY, interval
+from penstock.runtime.lowering import Failure
 
 WIDE = np.arange(40_000, dtype=np.float32).reshape(20_000, 2)  # more than pieces on NumPy take
 
@@ -80,6 +81,47 @@ def test_a_bad_index_is_an_error_in_a_function(op, way):
 def test_negative_indices_are_out_of_range(indices):
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"= -\d is not in"):
         tf.function(lambda i: tf.gather(wide(), i))(tf.constant(indices))
+
+
+def test_picking_by_a_tensor():
+    picked = tf.function(lambda i: wide()[i] * 2)
+    assert picked(tf.constant(-1)).numpy().tolist() == [79_996, 79_998]
+    for bad in (20_000, -20_001):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=rf"slice index {bad} of dimension 0 out of bounds"
+        ):
+            picked(tf.constant(bad))
+
+
+@pytest.mark.parametrize("how", ["read", "write"])
+def test_elements_of_tensor_arrays(how):
+    @tf.function
+    def use(i):
+        array = tf.TensorArray(tf.float32, 3, clear_after_read=False).unstack([1.0, 2.0, 3.0])
+        return array.read(i) if how == "read" else array.write(i, 5.0).stack()
+
+    assert use(tf.constant(1)).numpy().max() == (2 if how == "read" else 5)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="element 7|index 7"):
+        use(tf.constant(7))
+
+
+def test_sizes_that_only_the_call_tells():
+    spec = tf.TensorSpec([None, 2], tf.float32)
+    picked = tf.function(
+        lambda x, i: tf.gather(x, i) + 1, input_signature=[spec, tf.TensorSpec([None], tf.int32)]
+    )
+    put = tf.function(
+        lambda n, i: tf.scatter_nd(i[:, None], tf.ones_like(i), tf.stack([n])),
+        input_signature=[tf.TensorSpec([], tf.int32), tf.TensorSpec([None], tf.int32)],
+    )
+    assert picked(WIDE, [1]).numpy().tolist() == [[3, 4]]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[1\] = 20000 is not in \[0, 20000\)"):
+        picked(WIDE, [1, 20_000])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"= -1 is not in \[0, 2\)"):
+        picked(WIDE[:2], [-1])
+    assert put(30_000, [1]).shape == [30_000]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[0\] = \[30000\]"):
+        put(30_000, [30_000])
 
 
 def test_negative_segments_are_left_out():
@@ -157,6 +199,21 @@ def test_in_a_loop():
     assert total(tf.constant(0), tf.constant(3)).numpy().tolist() == [6, 9]
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices = 20000 is not in \[0, 20000\)"):
         total(tf.constant(19_998), tf.constant(3))
+
+
+def test_a_counter_with_a_known_limit_is_not_looked_at(monkeypatch):
+    noted = []
+    monkeypatch.setattr(Failure, "note_indices", lambda self, operation, *_: noted.append(operation.type))
+
+    @tf.function
+    def total():
+        found = tf.zeros([2])
+        for i in tf.range(3):
+            found += wide()[i] + tf.gather(wide(), i)
+        return found
+
+    assert total().numpy().tolist() == [12, 18]
+    assert not noted
 
 
 @pytest.mark.parametrize("bad", [0, 2])
