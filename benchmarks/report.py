@@ -9,14 +9,23 @@ import os
 import platform
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 # Floating-point operations of a training step, in millions: products and convolutions, forward and backward.
 STEP_MFLOP = {
     "mlp": 105, "cnn": 524, "conv1d": 305, "cnn100": 70_978, "lstm": 1_751,
     "resnet50": 370_171, "mobilenet_v2": 28_753, "transformer": 125_628,
+}  # fmt: skip
+# What a training step must read and write at least, in megabytes: each weight and its two moments of Adam once each way
+# (24 bytes), and the output of each layer with weights, pool or normalization once each way (8 bytes a number).
+STEP_MB = {
+    "mlp": 20, "cnn": 12, "conv1d": 14, "cnn100": 800,
+    "lstm": 82, "resnet50": 4_009, "mobilenet_v2": 1_792, "transformer": 799,
 }  # fmt: skip
 COLORS = {
     "penstock": "#1f6feb",
@@ -40,6 +49,19 @@ def peak_gflops() -> float:
         a @ a
         best = min(best, time.perf_counter() - start)
     return 2 * 2048**3 / best / 1e9
+
+
+def bandwidth() -> float:
+    """Gigabytes that this machine reads and writes in a second, copying arrays that no cache holds on every core."""
+    cores = len(os.sched_getaffinity(0))
+    pairs = [(np.ones(2**26, np.uint8), np.ones(2**26, np.uint8)) for _ in range(cores)]
+    best = float("inf")
+    with ThreadPoolExecutor(cores) as pool:
+        for _ in range(8):
+            start = time.perf_counter()
+            list(pool.map(lambda pair: np.copyto(*pair), pairs))
+            best = min(best, time.perf_counter() - start)
+    return cores * 2 * 2**26 / best / 1e9
 
 
 def machine() -> str:
@@ -81,55 +103,62 @@ def training_steps(results: Results) -> Results:
     return {name.split()[-1]: engines for name, engines in results.items() if name.startswith("fit_step ")}
 
 
-def limits(results: Results, peak: float) -> list[str]:
-    """How much of the machine's arithmetic the training steps use."""
+def limits(results: Results, peak: float, memory: float) -> list[str]:
+    """How far the training steps are from what the machine's arithmetic and its memory allow."""
     rows = [
         "## Against the machine",
         "",
-        f"A product of large float32 matrices reaches {peak:.0f} GFLOP/s here (NumPy). A step cannot take less than its",
-        "products and convolutions at that rate; what it reads and writes comes on top.",
+        f"A product of large float32 matrices reaches {peak:.0f} GFLOP/s here (NumPy), copies of large arrays read and write",
+        f"{memory:.1f} GB/s. A step cannot take less than its products and convolutions at that rate, nor less than weights,",
+        "moments and layers' outputs take to be read and written (where no cache holds them). The last column is the",
+        "greater of the two over the time it took.",
         "",
-        "| step | MFLOP | at the peak, ms | Penstock, ms | GFLOP/s | of the peak |",
-        "|---|---|---|---|---|---|",
+        "| step | MFLOP | at the peak, ms | MB | at the bandwidth, ms | Penstock, ms | GFLOP/s | of the limit |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for model, engines in training_steps(results).items():
         if model in STEP_MFLOP and "penstock" in engines:
-            work, taken = STEP_MFLOP[model], engines["penstock"]["step_ms"]
+            work, moved, taken = STEP_MFLOP[model], STEP_MB[model], engines["penstock"]["step_ms"]
+            least = max(work / peak, moved / memory)
             rows.append(
-                f"| {model} | {work} | {work / peak:.2f} | {taken:.2f} | {work / taken:.0f} | {work / taken / peak:.0%} |"
+                f"| {model} | {work:,} | {work / peak:.2f} | {moved:,} | {moved / memory:.2f} | {taken:,.2f} "
+                f"| {work / taken:.0f} | {least / taken:.0%} |"
             )
     return [*rows, ""]
 
 
-def chart(results: Results) -> str:
-    """The training steps as an SVG bar chart: each engine's time over the fastest peer's."""
-    bar, gap, left, scale, y = 14, 18, 90, 160, 40
-    parts = []
-    for model, engines in training_steps(results).items():
+def draw(results: Results, file: Path) -> None:
+    """Draws the training steps as bars: each engine's time over the fastest peer's."""
+    steps = training_steps(results)
+    figure = Figure(
+        figsize=(9, 1 + 0.16 * sum(len(engines) + 1.5 for engines in steps.values())), layout="constrained"
+    )
+    axes = figure.subplots()
+    widest, y, ticks = 4.0, 0.0, {}
+    for model, engines in steps.items():
         fastest = min(found["step_ms"] for engine, found in engines.items() if engine != "penstock")
-        parts.append(f'<text x="8" y="{y + bar * len(engines) / 2 + 4}">{model}</text>')
+        ticks[y + (len(engines) - 1) / 2] = model
         for engine, found in engines.items():
             ratio = found["step_ms"] / fastest
-            width = min(ratio, 4) * scale
-            parts.append(
-                f'<rect x="{left}" y="{y}" width="{width:.0f}" height="{bar - 2}" fill="{COLORS[engine]}"/>'
-            )
-            parts.append(f'<text x="{left + width + 5:.0f}" y="{y + 10}">{found["step_ms"]:.3g} ms</text>')
-            y += bar
-        y += gap
-    legend = "".join(
-        f'<rect x="{left + 130 * i}" y="8" width="12" height="12" fill="{color}"/>'
-        f'<text x="{left + 130 * i + 18}" y="18">{engine}</text>'
-        for i, (engine, color) in enumerate(COLORS.items())
+            axes.barh(y, min(ratio, widest), 0.85, color=COLORS[engine])
+            text = f"{found['step_ms']:,.3g} ms" if found["step_ms"] < 100 else f"{found['step_ms']:,.0f} ms"
+            cut = f" ({ratio:.1f})" if ratio > widest else ""
+            axes.text(min(ratio, widest) + 0.03, y, text + cut, va="center", fontsize=7)
+            y += 1
+        y += 1.5
+    axes.axvline(1, color="gray", linestyle=":", linewidth=1)
+    axes.set(
+        ylim=(y - 1, -1), xlim=(0, widest + 0.6), xlabel="time of a training step over the fastest peer's"
     )
-    line = left + scale
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="860" height="{y}" font-family="sans-serif" font-size="12">'
-        f'<rect width="100%" height="100%" fill="white"/>{legend}'
-        f'<line x1="{line}" x2="{line}" y1="30" y2="{y - 10}" stroke="#999" stroke-dasharray="4"/>'
-        + "".join(parts)
-        + "</svg>\n"
-    )
+    axes.set_yticks(list(ticks), list(ticks.values()))
+    axes.spines[["top", "right"]].set_visible(False)
+    for engine, color in COLORS.items():
+        axes.barh(0, 0, color=color, label=engine)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(COLORS), frameon=False, fontsize=8)
+    with matplotlib.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": "penstock"}
+    ):  # small, and the same each time
+        figure.savefig(file, metadata={"Date": None})
 
 
 def read(folder: Path) -> dict[str, dict]:
@@ -145,6 +174,7 @@ def record(folder: Path, name: str, engines: dict[str, dict[str, float]], packag
         "day": str(datetime.date.today()),
         "load": round(os.getloadavg()[2], 1),
         "peak_gflops": round(peak_gflops()),
+        "bandwidth_gb": round(bandwidth(), 1),
         "engines": engines,
     }
     aside = folder / f"{RECORDS}.new"
@@ -172,6 +202,8 @@ def write(folder: Path, numbers: dict[str, tuple[str, ...]]) -> None:
     for name, each in records.items():
         rows += table(name, each["engines"], numbers[name])
         rows += [f"{each['day']}, load average of the 15 minutes before: {each['load']}.", ""]
-    rows += limits(results, max((each["peak_gflops"] for each in records.values()), default=1.0))
-    (folder / "benchmarks.md").write_text("\n".join(rows))
-    (folder / "benchmarks.svg").write_text(chart(results))
+    peak, memory = (
+        max((each[key] for each in records.values()), default=1.0) for key in ("peak_gflops", "bandwidth_gb")
+    )
+    (folder / "benchmarks.md").write_text("\n".join(rows + limits(results, peak, memory)))
+    draw(results, folder / "benchmarks.svg")
