@@ -55,12 +55,6 @@ INTENDED = [
         "A factorization that fails has no values.", r"Cholesky|tf.linalg.cholesky\(-m|Lu\(float32\[2,2\]"
     ),
     Intended(
-        "Compiled code cannot raise for one element, as on a GPU in TensorFlow.",
-        r"(SparseSoftmaxCrossEntropyWithLogits|tf\.nn\.sparse_softmax|tf\.tensor_scatter_nd_update\(x, \[\[5"
-        r"|Sparse(Reshape|Concat)\(|programs/flow\.out_of_range)",
-        ("values", "errors", "functions"),
-    ),
-    Intended(
         "TensorFlow's shape rule refuses what its kernel computes.",
         r"RaggedTensorToTensor\(int64\[\]",
         ("functions",),

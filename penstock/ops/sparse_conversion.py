@@ -13,8 +13,9 @@ import numpy as np
 
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
-from penstock.engine.definition import op, stops
+from penstock.engine.definition import Check, op, stops
 from penstock.engine.execute import execute
+from penstock.engine.execute import where as at_line
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall, from_input
 from penstock.engine.static_value import constant_value, static_ints
@@ -326,16 +327,32 @@ def _like(result: SparseTensor, shape: Any) -> SparseTensor:
 # Shape.
 
 
-def _reshape(xp: Any, indices: Any, shape: Any, new_shape: Any) -> tuple[Any, Any]:
-    if xp is np and np.count_nonzero(np.asarray(new_shape) == -1) > 1:
-        raise ValueError("only one output dimension may be -1")
-    total = xp.prod(xp.asarray(shape), dtype=np.int64)
+def _filled_in(xp: Any, shape: Any, new_shape: Any) -> Any:
+    """The new shape with a size of -1 replaced."""
     known = xp.prod(xp.where(new_shape == -1, 1, new_shape), dtype=np.int64)
-    sizes = xp.where(new_shape == -1, total // xp.maximum(known, 1), new_shape).astype(np.int64)
-    if xp is np and np.prod(sizes, dtype=np.int64) != total:
-        raise ValueError(
-            f"Input to reshape is a tensor with {total} dense values, but the requested shape has {np.prod(sizes)}"
-        )
+    free = xp.prod(xp.asarray(shape), dtype=np.int64) // xp.maximum(known, 1)
+    return xp.where(new_shape == -1, free, new_shape).astype(np.int64)
+
+
+def _does_not_fit(xp: Any, indices: Any, shape: Any, new_shape: Any) -> Any:
+    fits = xp.prod(_filled_in(xp, shape, new_shape)) == xp.prod(xp.asarray(shape), dtype=np.int64)
+    return xp.logical_not(fits & (xp.sum(xp.asarray(new_shape) == -1) < 2))
+
+
+def _misfit(indices: Any, shape: Any, new_shape: Any) -> errors.OpError:
+    got, wanted = ("?" if each is None else np.asarray(each).tolist() for each in (shape, new_shape))
+    return errors.InvalidArgumentError(
+        None,
+        None,
+        f"SparseReshape: the input has dense shape {got}, which cannot become {wanted}: the number of elements must stay, and "
+        f"one dimension at most may be -1{at_line()}",
+    )
+
+
+def _reshape(xp: Any, indices: Any, shape: Any, new_shape: Any) -> tuple[Any, Any]:
+    sizes = _filled_in(xp, shape, new_shape)
+    if xp is np and _does_not_fit(np, indices, shape, new_shape):
+        raise _misfit(indices, shape, new_shape)
     linear = linear_index(xp, indices, shape)
     if not len(sizes):
         return xp.zeros((len(indices), 0), np.int64), sizes
@@ -349,6 +366,7 @@ op(
     _reshape,
     shape=lambda call: [TensorShape([call.shape(0)[0], call.shape(2)[0]]), call.shape(2)],
     gradient=stops,
+    check=Check(_does_not_fit, _misfit),
 )
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.convert import convert_to_tensor
-from penstock.engine.definition import op
+from penstock.engine.definition import Check, op
 from penstock.engine.execute import execute
+from penstock.engine.execute import where as at_line
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import constant_value
@@ -21,7 +22,7 @@ from penstock.ops.gathering import gather
 from penstock.ops.reshaping import reshape
 from penstock.ops.selection import where
 from penstock.ops.sparse_conversion import as_sparse, linear_index, parts, row_major_order
-from penstock.types import dtypes
+from penstock.types import dtypes, errors
 from penstock.types.shapes import TensorShape
 from penstock.types.sparse_tensor import SparseTensor
 from penstock.types.tensors import Tensor
@@ -105,19 +106,26 @@ slice_.__name__ = "slice"
 # Concatenation.
 
 
+def _shapes_differ(xp: Any, indices: list, values: list, shapes: list, *, concat_dim: int) -> Any:
+    """Whether the shapes differ in another dimension than the one that is joined."""
+    first = xp.asarray(shapes[0])
+    other = np.arange(len(first)) != concat_dim % len(first)
+    return xp.any(xp.stack([xp.any((xp.asarray(each) != first) & other) for each in shapes]))
+
+
+def _shapes_error(indices: list, values: list, shapes: list, *, concat_dim: int) -> errors.OpError:
+    got = ["?" if each is None else np.asarray(each).tolist() for each in shapes]
+    text = f"SparseConcat: Input shapes must match except in the concat dimension {concat_dim}: got {got}{at_line()}"
+    return errors.InvalidArgumentError(None, None, text)
+
+
 def _concat(xp: Any, indices: list, values: list, shapes: list, *, concat_dim: int) -> tuple[Any, Any, Any]:
     rank = np.shape(shapes[0])[0]
     axis = concat_dim + rank if concat_dim < 0 else concat_dim
     if not 0 <= axis < rank:
         raise ValueError(f"Concat dimension must be in range [{-rank}, {rank}), got {concat_dim}")
-    others = [each for each in range(rank) if each != axis]
-    if xp is np and any(
-        (np.asarray(shape)[others] != np.asarray(shapes[0])[others]).any() for shape in shapes
-    ):
-        raise ValueError(
-            f"Input shapes must match except in the concat dimension {axis}: got "
-            f"{[np.asarray(shape).tolist() for shape in shapes]}"
-        )
+    if xp is np and _shapes_differ(np, indices, values, shapes, concat_dim=concat_dim):
+        raise _shapes_error(indices, values, shapes, concat_dim=concat_dim)
     unit = np.eye(rank, dtype=np.int64)[axis]
     offset, moved = 0, []
     for each, shape in zip(indices, shapes):
@@ -167,6 +175,7 @@ op(
     _concat,
     shape=_concat_shape,
     gradient=_concat_gradient,
+    check=Check(_shapes_differ, _shapes_error),
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine.static_value import constant_value
+from penstock.engine.static_value import constant_value, is_static
 from penstock.types import dtypes
 
 Interval = tuple[float, float]  # the least and the greatest value, both possible; infinite where not known
@@ -116,44 +116,48 @@ def in_loop(loop: Any, values: Sequence[Any]) -> dict[int, Interval]:
     """What is known of the inputs of a While's body: of those that do not change, and of counters with known limits.
 
     Args:
-      loop: the While. values: what it starts with; where a value is known, an array of NumPy.
+      loop: the While. values: what it starts with; what is known, by NumPy.
     """
-    body = loop.attrs["body"]
-    fixed = {
-        i: value
-        for i, value in enumerate(values)
-        if body.outputs[i] is body.inputs[i] and isinstance(value, np.ndarray) and value.dtype.kind in "iu"
-    }
-    found: dict[int, Interval] = {
-        id(body.inputs[i]): (int(value.min()), int(value.max())) for i, value in fixed.items() if value.size
-    }
-    for i, limit in _limits(loop.attrs["cond"], fixed).items():
-        update, start = source(body.outputs[i], REARRANGING).op, values[i]
+    cond, body = loop.attrs["cond"], loop.attrs["body"]
+    start = {i: np.asarray(each) for i, each in enumerate(values) if is_static(each)}
+    fixed = {i: value for i, value in start.items() if body.outputs[i] is body.inputs[i]}
+    found: dict[int, Interval] = {}
+    for i, value in fixed.items():
+        if value.dtype.kind in "iu" and value.size:
+            found[id(body.inputs[i])] = (int(value.min()), int(value.max()))
+    for i, test, limit in _limits(cond, fixed):
+        update = source(body.outputs[i], REARRANGING).op
         if (
-            update.type != "AddV2"
+            i not in start
+            or start[i].dtype.kind not in "iu"
+            or not update.inputs
             or update.inputs[0] is not body.inputs[i]
-            or not isinstance(start, np.ndarray)
         ):
             continue
-        step = _scalar(update.inputs[1], body, fixed)
-        if step is not None and step > 0:  # the body runs while the counter is below its limit
-            found[id(body.inputs[i])] = int(start), max(int(start), limit - 1)
+        step, first = _scalar(update.inputs[-1], body, fixed), int(start[i])
+        if step is None or step <= 0:
+            continue
+        # The body runs while the counter has not come to the limit.
+        if (test, update.type) == ("Less", "AddV2"):
+            found[id(body.inputs[i])] = (first, max(first, limit - 1))
+        elif (test, update.type) == ("Greater", "Sub"):  # the loops of gradients count down
+            found[id(body.inputs[i])] = (min(first, limit + 1), first)
     return found
 
 
-def _limits(cond: Any, fixed: dict[int, np.ndarray]) -> dict[int, int]:
-    """Position of an input of a condition -> what it must be below for the loop to go on."""
-    found: dict[int, int] = {}
+def _limits(cond: Any, fixed: dict[int, np.ndarray]) -> list[tuple[int, str, int]]:
+    """The comparisons with known limits that must hold for a loop to go on: position of the counter, op type, limit."""
+    found = []
     tests = [cond.outputs[0].op]
     while tests:
         test = tests.pop()
         if test.type == "LogicalAnd":
             tests += [each.op for each in test.inputs]
-        elif test.type == "Less":
+        elif test.type in ("Less", "Greater"):
             limit = _scalar(test.inputs[1], cond, fixed)
             position = next((i for i, each in enumerate(cond.inputs) if each is test.inputs[0]), None)
             if limit is not None and position is not None:
-                found[position] = limit
+                found.append((position, test.type, limit))
     return found
 
 
