@@ -38,6 +38,10 @@ KERNELS = (
     "gru_gradient",
     "adam",
     "sum_rows",
+    "random_uniform",
+    "random_state",
+    "softmax",
+    "sparse_cross_entropy",
 )
 
 _lock = threading.Lock()
@@ -111,12 +115,17 @@ def _has_bfloat16() -> bool:
     return library().penstock_has_bfloat16()
 
 
-def takes(*arrays: Any, bfloat16: bool = True) -> bool:
-    """Whether a native kernel may get these arrays: float32 (or bfloat16), of known sizes, and not empty."""
+def available() -> bool:
+    """Whether programs may call native kernels here."""
     configure()
     if process.accelerator or library() is None:
         return False
-    if any(mesh.size > 1 for mesh in process.meshes):  # XLA could not split a kernel over a mesh
+    return all(mesh.size == 1 for mesh in process.meshes)  # XLA could not split a kernel over a mesh
+
+
+def takes(*arrays: Any, bfloat16: bool = True) -> bool:
+    """Whether a native kernel may get these arrays: float32 (or bfloat16), of known sizes, and not empty."""
+    if not available():
         return False
     for array in arrays:
         if not all(isinstance(size, (int, np.integer)) and size > 0 for size in array.shape):
@@ -129,18 +138,25 @@ def takes(*arrays: Any, bfloat16: bool = True) -> bool:
 
 
 def call(
-    kernel: str, shapes: Sequence[Sequence[int]], *arrays: Any, in_place: int = 0, **attributes: Any
+    kernel: str,
+    shapes: Sequence[Sequence[int]],
+    *arrays: Any,
+    in_place: int = 0,
+    dtype: Any = None,
+    **attributes: Any,
 ) -> list[Any]:
     """A native kernel's results, in a program that is being traced.
 
     Args:
       kernel: one of `KERNELS`.
-      shapes: those of the results, which have the dtype of the first array.
+      shapes: those of the results.
       arrays: what `takes` said yes to.
       in_place: how many of the results, from the first on, may take the place of the array of the same position.
+      dtype: that of the results; the first array's where it is not given.
       attributes: bools, ints, or sequences of ints.
     """
-    results = [jax.ShapeDtypeStruct(tuple(map(int, shape)), arrays[0].dtype) for shape in shapes]
+    kind = arrays[0].dtype if dtype is None else dtype
+    results = [jax.ShapeDtypeStruct(tuple(map(int, shape)), kind) for shape in shapes]
     aliases = {i: i for i in range(in_place)}
     function = jax.ffi.ffi_call(
         f"penstock.{kernel}", results, vmap_method="sequential", input_output_aliases=aliases

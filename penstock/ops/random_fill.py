@@ -17,7 +17,7 @@ import numpy as np
 from penstock.engine.execute import LARGE
 from penstock.engine.static_value import static, static_ints
 from penstock.engine.xla import jit, jnp
-from penstock.ops import philox, random_distributions, random_rejection
+from penstock.ops import native_random, philox, random_distributions, random_rejection
 from penstock.ops.philox import Stream
 from penstock.types.dtypes import DType
 
@@ -65,6 +65,8 @@ def fill(xp: Any, distribution: Distribution, stream: Stream, dims: tuple[int, .
     size, kind = math.prod(dims), dtype.np_dtype
     if size == 0:
         return xp.zeros(dims, kind)
+    if distribution is UNIFORM and (numbers := native_random.uniform(xp, stream, size, kind)) is not None:
+        return numbers.reshape(dims)
     if xp is np and size >= _WORTH_A_CALL:
         total = _drawn[distribution.draw, kind] = _drawn.get((distribution.draw, kind), 0) + size
         if total >= LARGE:

@@ -15,6 +15,7 @@ from penstock.engine.definition import op, stops
 from penstock.engine.shape_rules import ShapeCall, from_input, scalar, unchanged
 from penstock.engine.static_value import static_int
 from penstock.ops import (
+    native_random,
     philox,
     random_choice,
     random_distributions,
@@ -36,7 +37,8 @@ def seeded(xp: Any, seed: Any) -> Stream:
     """The generator of a seed `[2]`."""
     if seed.shape != (2,):
         raise ValueError(f"seed must have shape [2], not {list(seed.shape)}")
-    return philox.from_seed_pair(xp, seed)
+    found = None if xp is np else native_random.from_seed_pair(seed)
+    return philox.from_seed_pair(xp, seed) if found is None else found
 
 
 def keyed(xp: Any, key: Any, counter: Any, alg: Any) -> Stream:
