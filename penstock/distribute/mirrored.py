@@ -9,6 +9,7 @@ from typing import Any
 from penstock.distribute import replicated_call as _replicated_call  # noqa: F401 - defines the op
 from penstock.distribute.cross_device import check_cross_device_ops
 from penstock.distribute.current import context_of
+from penstock.distribute.divided_states import divided_positions
 from penstock.distribute.extended import StrategyExtended
 from penstock.distribute.input import DistributedDataset, distribute, distribute_function
 from penstock.distribute.layout import full_device_name
@@ -18,7 +19,7 @@ from penstock.distribute.replica_threads import run_replicas
 from penstock.distribute.strategy import Strategy
 from penstock.distribute.values import PerReplica, regroup, select
 from penstock.engine import context
-from penstock.engine.context import thread
+from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
@@ -110,6 +111,8 @@ class MirroredStrategy(Strategy):
             set_outputs(body, result)
         effects = [isinstance(each, Operation) for each in nest.flatten(result, expand_composites=True)]
         captured = body.external_captures
+        stacked = tuple(i for i, each in enumerate(captured) if id(each) in replica.stacked)
+        devices = self._mesh_devices()
         outputs = execute(
             "ReplicatedCall",
             ([each for row in split for each in row], captured),
@@ -117,8 +120,11 @@ class MirroredStrategy(Strategy):
                 "f": body,
                 "replicas": count,
                 "workers": self._place[0],
-                "stacked": tuple(i for i, each in enumerate(captured) if id(each) in replica.stacked),
-                "devices": self._mesh_devices(),
+                "stacked": stacked,
+                "divided": divided_positions(body, count, stacked)
+                if devices and process.workers is None
+                else (),
+                "devices": devices,
                 "Tout": [each.dtype for each in body.outputs] * count,
             },
         )

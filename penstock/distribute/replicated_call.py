@@ -8,11 +8,14 @@ host runs on one thread for each replica.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from penstock.distribute.divided_products import DividedLowering
+from penstock.distribute.divided_states import RowTensors
 from penstock.distribute.replica_threads import run_replicas
 from penstock.engine.context import process, thread
 from penstock.engine.definition import REGISTRY, op
@@ -56,10 +59,11 @@ def _shapes(call: ShapeCall) -> list[Any]:
 
 
 # `split` holds the arguments of replica 0, then those of replica 1, ...; the outputs are in the same order. `captured` is
-# the same for all, but for the states at the positions `stacked`, which hold one value for each replica. `replicas` are
-# those of this process, one of `workers`; `devices` are the JAX devices of its mesh, or None.
+# the same for all, but for the states at the positions `stacked`, which hold one value for each replica, and those at the
+# positions `divided`, of which each device of the mesh holds some rows. `replicas` are those of this process, one of
+# `workers`; `devices` are the JAX devices of its mesh, or None.
 op(
-    "ReplicatedCall(split: *Ts, captured: *Tc; f, replicas, workers, stacked, devices, Tout) -> output: *Tout",
+    "ReplicatedCall(split: *Ts, captured: *Tc; f, replicas, workers, stacked, divided, devices, Tout) -> output: *Tout",
     shape=_shapes,
     nested=("f",),
     stateful=True,
@@ -92,7 +96,10 @@ def _lower_spmd(
     operation: Any, rows: Sequence[Sequence[Any]], captured: list[Any], lowering: Lowering
 ) -> list[Any]:
     body, count, axes = operation.attrs["f"], len(rows), mapped_axes()
-    lowering.fused.update(fusion.find(pruned(body), body.outputs))
+    fused = fusion.find(pruned(body), body.outputs)
+    lowering.fused.update(fused)
+    row_tensors = RowTensors(body, operation.attrs["divided"])
+    divided_ids = {id(captured[each]) for each in operation.attrs["divided"]}
     arrays = [[as_array(each) for each in row] for row in rows]
     stacked = [captured[each] for each in operation.attrs["stacked"]]
     proxies = lowering.proxies_of([body], captured)
@@ -116,7 +123,9 @@ def _lower_spmd(
             for each in own_streams:
                 start, replica = philox.from_state(jnp, each.value), replica_number().astype(jnp.uint64)
                 each.value = start.advanced(jnp, replica * _APART).state(jnp)
-            results = lowering.run_graph(body, [*arguments, *filled])
+            exchanges = DividedLowering(body, row_tensors, count, lowering, fused)
+            lowering.fused.update(exchanges.computes())
+            results = exchanges.outputs(lowering.run_graph(body, [*arguments, *filled]))
             outputs = [as_array(value, tensor.dtype) for value, tensor in zip(results, body.outputs)]
             for each in own_streams:
                 each.value = first_over(axes, each.value)
@@ -131,10 +140,11 @@ def _lower_spmd(
 
     states, per_replica = [each.value for each in shared], [each.value for each in stacked]
     values = [captured[i] for i in positions]
-    over = _alone if count == 1 else _over_mesh if operation.attrs["devices"] else _batched
-    outputs, after, after_stacked = over(
-        run, arrays, states, per_replica, values, count, operation.attrs["devices"]
-    )
+    over = _alone if count == 1 else _batched
+    if operation.attrs["devices"]:
+        is_divided = [id(each) in divided_ids for each in shared]
+        over = functools.partial(_over_mesh, operation.attrs["devices"], is_divided)
+    outputs, after, after_stacked = over(run, arrays, states, per_replica, values)
     for each, value in zip((*shared, *stacked), (*after, *after_stacked)):
         each.value = value
     return [output[replica] for replica in range(count) for output in outputs]
@@ -146,31 +156,36 @@ def _first_of_replicas(found: Any, axes: Any) -> Any:
     return of_all[jnp.argmax(of_all[:, 0] != 0)]
 
 
-def _alone(
-    run: Any, rows: list, states: list, per_replica: list, values: list, count: int, devices: Any
-) -> tuple:
+def _alone(run: Any, rows: list, states: list, per_replica: list, values: list) -> tuple:
     """A single replica."""
     outputs, after, after_stacked = run(rows[0], states, [each[0] for each in per_replica], values)
     return [each[None] for each in outputs], after, [each[None] for each in after_stacked]
 
 
-def _batched(
-    run: Any, rows: list, states: list, per_replica: list, values: list, count: int, devices: Any
-) -> tuple:
+def _batched(run: Any, rows: list, states: list, per_replica: list, values: list) -> tuple:
     """All replicas on one device."""
-    mapped = jax.vmap(run, in_axes=(0, None, 0, None), out_axes=(0, 0, 0), axis_name=AXIS, axis_size=count)
+    mapped = jax.vmap(
+        run, in_axes=(0, None, 0, None), out_axes=(0, 0, 0), axis_name=AXIS, axis_size=len(rows)
+    )
     columns = [jnp.stack(column) for column in zip(*rows)]
     outputs, after, after_stacked = mapped(columns, states, per_replica, values)
     return outputs, [each[0] for each in after], after_stacked
 
 
 def _over_mesh(
-    run: Any, rows: list, states: list, per_replica: list, values: list, count: int, devices: Any
+    devices: tuple,
+    is_divided: list[bool],
+    run: Any,
+    rows: list,
+    states: list,
+    per_replica: list,
+    values: list,
 ) -> tuple:
     """One replica on each device.
 
-    Every device gets the arguments of all replicas and takes its own, and small outputs are gathered together: stacking
-    and slicing sharded arrays would be an exchange between the devices for each of them.
+    A state is divided over the devices where `is_divided` says so. Every device gets the arguments of all replicas and takes
+    its own, and small outputs are gathered together: stacking and slicing sharded arrays would be an exchange between the
+    devices for each of them.
     """
     split, whole = jax.sharding.PartitionSpec(AXIS), jax.sharding.PartitionSpec()
 
@@ -185,8 +200,9 @@ def _over_mesh(
     # Inside of a program of several processes, whose axis is mapped already, the mesh is the program's.
     mesh = {} if WORKER in mapped_axes() else {"mesh": mesh_of(devices)}
     is_small: list[bool] = []
+    places = [split if each else whole for each in is_divided]
     mapped = jax.shard_map(
-        local, in_specs=(whole, whole, split, whole), out_specs=(whole, split, whole, split), axis_names={AXIS},
+        local, in_specs=(whole, places, split, whole), out_specs=(whole, split, places, split), axis_names={AXIS},
         check_vma=False, **mesh,
     )  # fmt: skip
     gathered, large, after, after_stacked = mapped(rows, states, per_replica, values)

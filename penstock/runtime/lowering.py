@@ -149,7 +149,7 @@ class Lowering:
                 fused = self.fused.get(id(operation))
                 results = None if fused is None else fused(values)
                 if results is None:
-                    results = self._call(operation, inputs, may_fold=not fails)
+                    results = self.call(operation, inputs, may_fold=not fails)
             except NotStaticError:
                 raise NotCompilableError(operation, "needs the value of a traced input") from None
             except NotCompilableError as inner:
@@ -214,7 +214,8 @@ class Lowering:
             failure.note_indices(operation, indices, outside, sizes)
         return is_static(indices)
 
-    def _call(self, operation: Any, inputs: list[Any], may_fold: bool = True) -> Sequence[Any]:
+    def call(self, operation: Any, inputs: list[Any], may_fold: bool = True) -> Sequence[Any]:
+        """The results of one operation by itself; `may_fold`: known ones may be computed now."""
         definition = operation.definition
         if definition.lowering is not None:
             return definition.lowering(operation, inputs, self)

@@ -1,6 +1,6 @@
 """Where the states of a program over several devices lie.
 
-A program over a mesh of devices (`ReplicatedCall`) leaves the states that it writes on all of them. States that are
+A program over a mesh of devices (`ReplicatedCall`) leaves the states that it writes on all of them, or parts on each. States that are
 elsewhere, at the beginning or after an eager assignment, are put there before a call: otherwise XLA would compile the
 program for where they are, and once more for where they come back.
 """
@@ -38,11 +38,12 @@ def places_of(operations: Sequence[Any], states: Sequence[Any], held: dict[int, 
     whole, split = (
         jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes)) for axes in ((), (AXIS,))
     )
-    stacked: set[int] = set()
+    on_some: set[int] = set()
     for each in meetings:
         captured = each.inputs[each.attrs["replicas"] * len(each.attrs["f"].arguments) :]
-        stacked.update(id(held[id(captured[i])]) for i in each.attrs["stacked"])
-    return [split if id(each) in stacked else whole for each in states]
+        positions = (*each.attrs["stacked"], *each.attrs["divided"])
+        on_some.update(id(held[id(captured[i])]) for i in positions)
+    return [split if id(each) in on_some else whole for each in states]
 
 
 def placed(values: Sequence[Any], places: Sequence[Any]) -> list[Any]:

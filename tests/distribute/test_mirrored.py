@@ -343,6 +343,54 @@ def test_a_step_exchanges_gradients_once():
     assert done.stdout.strip() == "['all-gather', 'all-reduce'] 3\n1"
 
 
+_DIVIDED = """
+import numpy as np
+import penstock as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+def train(count):
+    strategy = tf.distribute.MirroredStrategy(["CPU:" + str(i) for i in range(count)])
+    rng = np.random.default_rng(0)
+    with strategy.scope():
+        w = tf.Variable(rng.normal(size=(2048, 512), scale=0.02).astype(np.float32))
+        m = tf.Variable(tf.zeros([2048, 512]))
+        top = tf.Variable(rng.normal(size=(512, 1), scale=0.1).astype(np.float32))
+    def update(strategy, gradients):
+        m.assign(0.9 * m + gradients[0])
+        w.assign_sub(0.1 * m / (tf.norm(m) + 1.0) + 0.001 * w)
+        top.assign_sub(0.1 * gradients[1])
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum((tf.tanh(tf.tanh(x) @ w) @ top - y) ** 2) / 12
+        context = tf.distribute.get_replica_context()
+        gradients = context.all_reduce("SUM", tape.gradient(loss, [w, top]))
+        context.merge_call(update, args=(gradients,))
+        return loss
+    x, y = rng.normal(size=(67, 2048)).astype(np.float32), rng.normal(size=(67, 1)).astype(np.float32)
+    data = strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensor_slices((x, y)).batch(12))
+    run = tf.function(lambda *batch: strategy.reduce("SUM", strategy.run(step, args=batch), axis=None))
+    losses = [float(run(*batch)) for _ in range(3) for batch in data]
+    wide = tf.function(lambda x: strategy.run(lambda: x @ w))(tf.ones([600, 2048]))
+    own = strategy.experimental_local_results(wide)[-1]
+    print(*losses, float(tf.reduce_sum(w * w)), float(tf.reduce_sum(m[-3:])), float(own[-1, -1]))
+    return w._state.value, m._state.value
+train(1)
+print(*[each.addressable_data(0).shape for each in train(2)])
+"""
+
+
+def test_devices_keep_parts_of_large_matrices():
+    """Weights and their moments are divided, and training goes as on one device: also where an update needs all of a
+    matrix, with an uneven batch, and where a product's batch is larger than the matrix.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(_DIVIDED)], capture_output=True, text=True, check=True
+    )
+    one, two, shapes = done.stdout.splitlines()
+    np.testing.assert_allclose(np.array(two.split(), float), np.array(one.split(), float), rtol=1e-4)
+    assert shapes == "(1024, 512) (1024, 512)"
+
+
 @pytest.mark.skipif(native.library() is None, reason="the native kernels could not be compiled here")
 def test_patterns_inside_of_replicas_are_computed_by_one_kernel(strategy):
     x = per_replica(strategy, lambda i: tf.fill([1, 4, 4, 3], i + 1.0))
