@@ -11,7 +11,7 @@ import numpy as np
 from penstock.data.dataset import INFINITE, UNKNOWN, Dataset, count_of
 from penstock.data.element import as_eager, leaves
 from penstock.data.iteration import Iteration, elements_of
-from penstock.data.reversed_pixels import copy_reversed_pixels
+from penstock.data.native_batches import copy_reversed_pixels, stack_large
 from penstock.engine.aligned import empty
 from penstock.ops.ragged_spec import RaggedTensorSpec
 from penstock.ops.ragged_tensor import RaggedTensor
@@ -114,6 +114,9 @@ def stack(column: Sequence, component: int = 0) -> np.ndarray:
     shape, kind = np.shape(first), getattr(first, "dtype", None)
     if shape == () and kind is not None and kind.isbuiltin == 1 and not kind.hasobject:
         return np.array(column, kind)
+    large = stack_large(column)
+    if large is not None:
+        return large
     out = empty((len(column), *shape), kind or object)
     for index, each in enumerate(column):
         if np.shape(each) != shape:
