@@ -56,9 +56,10 @@ def module_of(name: str) -> str:
 
 
 def _outcome(case: ElementTree.Element) -> Outcome:
+    """A failure that Keras's own marks expect is as good as a pass: which of them such a test does is often luck."""
     for kind, status in (("failure", "failed"), ("error", "failed"), ("skipped", "skipped")):
         what = case.find(kind)
-        if what is not None:
+        if what is not None and what.get("type") != "pytest.xfail":
             return Outcome(status, _cause(what))
     return Outcome("passed")
 

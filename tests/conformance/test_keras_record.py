@@ -48,6 +48,15 @@ def test_a_file_that_cannot_be_imported_has_failed(tmp_path):
     assert found == {"export.onnx_test": Outcome("failed", "ModuleNotFoundError: No module named 'x'")}
 
 
+def test_a_failure_that_is_expected_is_as_good_as_a_pass(tmp_path):
+    expected = '<skipped type="pytest.xfail" message="fit is not reproducible"/>'
+    skipped = '<skipped type="pytest.skip" message="GPU only">no.py:1: GPU only</skipped>'
+    assert list(junit(tmp_path, case("test_a", expected), case("test_b", skipped)).values()) == [
+        PASSED,
+        SKIPPED,
+    ]
+
+
 def test_a_record_is_what_was_saved(tmp_path):
     saved = record(a__x=PASSED, a__y=FAILED, b__z=SKIPPED)
     saved.save(tmp_path / "record.json")
