@@ -7,6 +7,7 @@ the ops.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from penstock.engine.execute import Call, execute
@@ -30,7 +31,7 @@ def is_differentiable(dtype: Any) -> bool:
 
 def backpropagate(
     calls: Sequence[Any], targets: Sequence[Any], target_gradients: Sequence[Any], sources: Sequence[Any],
-    stops: Iterable[Any] = (),
+    stops: Iterable[Any] = (), scope_of: Callable[[Any], AbstractContextManager] | None = None,
 ) -> list[Any]:  # fmt: skip
     """Walks `calls` from last to first.
 
@@ -40,6 +41,7 @@ def backpropagate(
       target_gradients: the cotangent of each; None for ones.
       sources: the tensors to differentiate with respect to.
       stops: tensors that no gradient flows through. One that is a source too gets its own gradient.
+      scope_of: what to be in while a call's rule is applied: the name scope of its nodes.
 
     Returns:
       For each source a tensor, an `IndexedSlices`, or None where no target depends on it.
@@ -66,7 +68,8 @@ def backpropagate(
             continue
         if type(call) is Call:
             call.wanted = [id(each) in depends for each in call.inputs]
-        gradients = input_gradients(call, arrived)  # may give a While more inputs
+        with nullcontext() if scope_of is None else scope_of(call):
+            gradients = input_gradients(call, arrived)  # may give a While more inputs
         for each, gradient in zip(call.inputs, gradients, strict=True):
             if gradient is not None and id(each) in depends:
                 pending.setdefault(id(each), []).append(gradient)
@@ -159,9 +162,9 @@ def dense(gradient: Any) -> Any:
     return gradient
 
 
-def ones_like(tensor: Any) -> Any:
+def ones_like(tensor: Any, name: str | None = None) -> Any:
     """Ones of the dtype and shape of a tensor, or of what a resource handle refers to."""
-    return execute("OnesLike", (_value_of(tensor),), None)
+    return execute("OnesLike", (_value_of(tensor),), None, name)
 
 
 def zeros_like(tensor: Any) -> Any:

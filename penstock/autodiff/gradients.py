@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.autodiff.backprop import REGISTERED, backpropagate, zeros_like
+from penstock.autodiff.backprop import REGISTERED, backpropagate, is_differentiable, ones_like, zeros_like
 from penstock.autodiff.tape import UnconnectedGradients
 from penstock.engine import context
 from penstock.engine.context import thread
@@ -64,9 +64,16 @@ def gradients(
     with context.building(building), building.name_scope(name):
         tensors = [_inside(graph, each) for each in sources]
         cotangents = [None if each is None else convert_to_tensor(each) for each in cotangents]
+        cotangents = [
+            ones_like(target, f"grad_ys_{i}") if each is None and is_differentiable(target.dtype) else each
+            for i, (each, target) in enumerate(zip(cotangents, targets, strict=True))
+        ]
         constants = [_inside(graph, each) for each in _listed(stop_gradients or [])]
         operations = _reaching(graph, targets)
-        found = backpropagate(operations, targets, cotangents, tensors, constants)
+        found = backpropagate(
+            operations, targets, cotangents, tensors, constants,
+            lambda operation: building.name_scope(f"{operation.name}_grad"),
+        )  # fmt: skip
         if UnconnectedGradients(unconnected_gradients) is UnconnectedGradients.ZERO:
             found = [zeros_like(x) if each is None else each for each, x in zip(found, tensors)]
     return found

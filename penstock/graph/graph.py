@@ -13,6 +13,7 @@ from penstock.engine.definition import REGISTRY, OpDef, op
 from penstock.engine.execute import explain_allowed, explain_dtypes
 from penstock.engine.export import export
 from penstock.engine.shape_rules import infer_shapes
+from penstock.graph.naming import NAMED_BY_USE, Naming
 from penstock.graph.operation import Operation
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
@@ -33,12 +34,9 @@ op(
 for _name in ("NoOp", "ControlTrigger"):  # the second runs in dead branches of TF 1's graphs too
     op(f"{_name}() -> ()", numpy=lambda: (), xla=lambda: (), shape=lambda call: [], stateful=True)
 
-_NAME = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
-_INNER_NAME = re.compile(r"^[A-Za-z0-9_.\\/>-]*$")  # of a scope in another one
-
 
 @export("Graph")
-class Graph:
+class Graph(Naming):
     """A dataflow graph.
 
     Ops called inside `with graph.as_default():` become its nodes.
@@ -55,15 +53,10 @@ class Graph:
     building_function = False
 
     def __init__(self) -> None:
+        super().__init__()
         self._operations: list[Operation] = []
-        self._by_name: dict[str, Operation] = {}
-        self._names_in_use: dict[str, int] = {}
-        self._name_stack = ""
         self._control_stack: list[tuple[Operation, ...]] = []
         self._collections: dict[Any, list] = {}
-        self._argument_constants: list[
-            tuple[Operation, str, int]
-        ] = []  # and the name's count before, see there
         self._outside: dict[int, tuple[Any, SymbolicTensor]] = {}  # id -> (eager tensor, its node here)
         self._finalized = False
         self._gradient_overrides: dict[str, str] = {}
@@ -123,8 +116,8 @@ class Graph:
         if definition.make_stream is not None and "_stream" not in attrs:
             attrs = {**attrs, "_stream": definition.make_stream(attrs)}
         full_name = self.unique_name(name or definition.type)
-        if self._argument_constants and definition.type != "Const":
-            self._name_argument_constants(definition, captured, attrs, full_name)
+        if self._arguments and definition.type not in NAMED_BY_USE:
+            self._name_arguments(definition, captured, attrs, full_name)
         if self._attr_scopes:
             attrs = {**attrs, **self._attr_scopes}
         if definition.type in self._gradient_overrides:
@@ -143,34 +136,8 @@ class Graph:
 
     def add_argument_constant(self, attrs: dict) -> SymbolicTensor:
         """A Const node for a value among the arguments of the call that is made next, which gives it its name."""
-        key = f"{self._name_stack}/const".lower().removeprefix("/")
-        before = self._names_in_use.get(key, 0)
-        operation = self.add_operation(REGISTRY["Const"], (), attrs, "Const")
-        self._argument_constants.append((operation, key, before))
-        return operation.outputs[0]
-
-    def keep_constant_names(self) -> None:
-        """Leaves the names of argument constants as they are: they have gone to the program."""
-        self._argument_constants.clear()
-
-    def _name_argument_constants(
-        self, definition: OpDef, inputs: Sequence[SymbolicTensor], attrs: dict, name: str
-    ) -> None:
-        """Names them as TensorFlow does: `add/y` for the input `y` of the node `add`."""
-        argument_names = {
-            id(each.op): argument for each, argument in zip(inputs, _input_names(definition, attrs))
-        }
-        constants, self._argument_constants = self._argument_constants, []
-        for operation, key, before in reversed(constants):
-            argument = argument_names.get(id(operation))
-            if argument is None:
-                return  # it stays a Const, and so do the numbers of those before it
-            del self._by_name[operation.name]
-            self._names_in_use.pop(operation.name.lower())
-            if before:
-                self._names_in_use[key] = before
-            operation.name = self.unique_name(f"{name}/{argument}/")
-            self._by_name[operation.name] = operation
+        with self.named_by_use("Const"):
+            return self.add_operation(REGISTRY["Const"], (), attrs, "Const").outputs[0]
 
     def move_before(self, first_new: int, operation: Operation) -> None:
         """Moves the operations from index `first_new` on to just before `operation`, which now depends on them."""
@@ -227,55 +194,6 @@ class Graph:
             return read.outputs[0]
         attrs = {"value": tensor.host(), "dtype": tensor.dtype}
         return self.add_operation(REGISTRY["Const"], (), attrs, name or "Const").outputs[0]
-
-    # Names.
-
-    def unique_name(self, name: str, mark_as_used: bool = True) -> str:
-        """`name` under the current scope, with `_1`, `_2`, ... where it is taken. A trailing `/` means: exactly this."""
-        if name.endswith("/"):
-            full = name[:-1]
-            if mark_as_used:
-                self._names_in_use.setdefault(full.lower(), 1)
-            return full
-        full = f"{self._name_stack}/{name}" if self._name_stack else name
-        key = full.lower()
-        count = self._names_in_use.get(key, 0)
-        if mark_as_used:
-            self._names_in_use[key] = count + 1
-        if count:
-            base = full
-            while key in self._names_in_use:
-                full = f"{base}_{count}"
-                key = full.lower()
-                count += 1
-            if mark_as_used:
-                self._names_in_use[key] = 1
-        return full
-
-    @contextlib.contextmanager
-    def name_scope(self, name: str | None) -> Iterator[str]:
-        """Prefixes the names of nodes added inside; `name` ending in `/` re-enters a scope, None or "" leaves all."""
-        outer = self._name_stack
-        if not name:
-            inner = ""
-        elif name.endswith("/"):
-            inner = name[:-1]
-        else:
-            expected = _INNER_NAME if outer else _NAME
-            if not expected.match(name):
-                raise ValueError(
-                    f"{name!r} is not a valid scope name. A scope name has to match {expected.pattern}"
-                )
-            inner = self.unique_name(name)
-        self._name_stack = inner
-        try:
-            yield inner + "/" if inner else ""
-        finally:
-            self._name_stack = outer
-
-    def get_name_scope(self) -> str:
-        """The current name scope, without a trailing slash."""
-        return self._name_stack
 
     # Control dependencies, devices, attributes.
 
@@ -407,6 +325,10 @@ class Graph:
     def get_operation_by_name(self, name: str) -> Operation:
         """The operation with that name; KeyError where there is none."""
         found = self._by_name.get(name)
+        if found is None and name.endswith("/read"):  # TF 1's name of a variable's value
+            handle = self._by_name.get(name.removesuffix("/read"))
+            if handle is not None and handle.type == "VarHandleOp":
+                return self._value_of(handle.outputs[0]).op
         if found is None:
             raise KeyError(f"The name {name!r} refers to an Operation not in the graph.")
         return found
@@ -503,26 +425,6 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self._operations)} operations at {id(self):#x}>"
-
-
-# Inputs that TensorFlow's Python functions call otherwise than the registry.
-_INPUT_NAMES = {"StridedSlice": ("input", "stack", "stack_1", "stack_2")}
-
-
-def _input_names(definition: OpDef, attrs: dict) -> Sequence[str]:
-    """A name for each of a node's inputs; those of a list are numbered."""
-    if definition.type in _INPUT_NAMES:
-        return _INPUT_NAMES[definition.type]
-    if not definition.signature.has_list_inputs:
-        return [each.name for each in definition.signature.inputs]
-    names: list[str] = []
-    for each in definition.signature.inputs:
-        if each.kind == "single":
-            names.append(each.name)
-        else:
-            length = attrs[each.count] if each.kind == "repeat" else len(attrs[each.type])
-            names += [f"{each.name}_{i}" for i in range(length)]
-    return names
 
 
 def _device_name(name: Any, outer: str) -> str:

@@ -283,7 +283,11 @@ class Variable(Construction, SparseUpdates, Trackable, metaclass=VariableMetacla
                 f"Incompatible type conversion requested to type {as_dtype(dtype).name} for `tf.Variable` of type "
                 f"{self._dtype.name}. (Variable: {self})"
             )
-        return self.value()
+        graph = thread.graph
+        if graph is None:
+            return self.value()
+        with graph.named_by_use("ReadVariableOp"):
+            return self._read()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.numpy(), dtype)

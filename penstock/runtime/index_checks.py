@@ -57,7 +57,7 @@ class IndexCheck:
     def key(self) -> tuple:
         """Equal for checks of which one is enough."""
         if self._sizes is None:
-            return (id(self._operation),)
+            return id(self._operation), id(self._given)
         tensor = source(self._tensor, REARRANGING) if len(self._sizes) == 1 else self._tensor
         return id(self._given.get(id(tensor), tensor)), *self._sizes
 
@@ -70,12 +70,10 @@ class IndexCheck:
 
         def shape(i: int) -> Sequence[int]:
             tensor = self._operation.inputs[i]
-            slot = self._slots.get(id(self._given.get(id(tensor), tensor)))
-            value = None if slot is None else value_of(env[slot])
-            return tensor.shape.as_list() if value is None else np.shape(value)
+            return tensor.shape.as_list() if tensor.shape.is_fully_defined() else np.shape(value(i))
 
         def value(i: int) -> Any:
-            return np.asarray(_evaluated(self._operation.inputs[i], self._given, env, self._slots, {}))
+            return _evaluated(self._operation.inputs[i], self._given, env, self._slots, {})
 
         return self._range.sizes(shape, value, self._operation.attrs)
 
@@ -153,7 +151,7 @@ def _settle(
 
 def _is_known(tensor: Any, at_hand: set[int], given: dict[int, Any]) -> bool:
     """Whether a tensor's shape, and its value where it may be an axis or a size, are known before its piece runs."""
-    if tensor.dtype is dtypes.variant:
+    if tensor.dtype in (dtypes.resource, dtypes.variant):
         return False
     if tensor.shape.rank in (0, 1) and tensor.dtype in _INTEGERS:
         return _can_evaluate(tensor, at_hand, given, {})

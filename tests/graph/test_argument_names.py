@@ -1,4 +1,4 @@
-"""Names of constants that are made of arguments: those of TensorFlow, which programs fetch by and count on."""
+"""Names of the nodes that arguments become, and of gradients: those of TensorFlow, which programs fetch by and count on."""
 
 import numpy as np
 import pytest
@@ -77,3 +77,49 @@ def test_are_found_by_name():
             assert session.run("add/y:0") == 4.0
     with pytest.raises(KeyError):
         graph.get_operation_by_name("Const")
+
+
+@pytest.fixture
+def graph():
+    return tf.Graph()
+
+
+def test_the_op_names_the_reads_of_its_variables(graph):
+    with graph.as_default():
+        w = tf.compat.v1.get_variable("w", [2, 3], initializer=tf.compat.v1.ones_initializer())
+        b = tf.compat.v1.get_variable("b", [3], initializer=tf.compat.v1.ones_initializer())
+        x = tf.compat.v1.placeholder(tf.float32, [None, 2], "x")
+        with tf.name_scope("dense"):
+            tf.nn.bias_add(tf.matmul(x, w), b)
+        tf.add(b, b, name="twice")
+        _ = b * b
+    reads = [each.name for each in graph.get_operations() if each.type == "ReadVariableOp"]
+    assert reads == [
+        "w/Read/ReadVariableOp", "b/Read/ReadVariableOp", "dense/MatMul/ReadVariableOp", "dense/BiasAdd/ReadVariableOp",
+        "twice/ReadVariableOp", "twice/ReadVariableOp_1", "ReadVariableOp", "mul/ReadVariableOp",
+    ]  # fmt: skip
+
+
+def test_reads_in_functions():
+    w = tf.Variable([[1.0]])
+    graph = tf.function(lambda x: tf.matmul(x, w)).get_concrete_function(tf.TensorSpec([1, 1])).graph
+    assert graph.get_tensor_by_name("MatMul/ReadVariableOp:0").shape == [1, 1]
+
+
+def test_nodes_of_gradients_are_under_the_names_of_their_ops(graph):
+    with graph.as_default():
+        w = tf.compat.v1.get_variable("w", [2, 3], initializer=tf.compat.v1.ones_initializer())
+        y = tf.nn.relu(tf.matmul(tf.compat.v1.placeholder(tf.float32, [None, 2]), w), "act")
+        tf.gradients(y, [w])
+    names = {each.name for each in graph.get_operations()}
+    assert {"gradients/grad_ys_0", "gradients/act_grad/ReluGrad", "gradients/MatMul_grad/MatMul"} <= names
+
+
+def test_tf1s_name_of_a_variables_value(graph):
+    with graph.as_default(), tf.compat.v1.Session() as session:
+        w = tf.compat.v1.get_variable("scope/w", initializer=[1.0, 2.0])
+        session.run(w.initializer)
+        assert session.run(graph.get_tensor_by_name("scope/w/read:0")).tolist() == [1, 2]
+        assert session.run("scope/w/read:0").tolist() == [1, 2]
+        with pytest.raises(KeyError, match="other/read"):
+            graph.get_operation_by_name("other/read")
