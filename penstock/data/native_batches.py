@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine.aligned import empty_at
+from penstock.engine.aligned import address_of, empty_at
 from penstock.engine.native import host_library
 
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_long
@@ -48,7 +48,7 @@ def stack_large(column: Sequence) -> np.ndarray | None:
             or not each.flags.c_contiguous
         ):
             return None
-        places[index] = each.__array_interface__["data"][0]
+        places[index] = address_of(each)
     out, address = empty_at((count, *first.shape), first.dtype)
     stack(places, count, first.nbytes, address)
     return out

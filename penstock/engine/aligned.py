@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from typing import Any
 
@@ -24,6 +25,14 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 def empty_at(shape: tuple[int, ...], kind: np.dtype) -> tuple[np.ndarray, int]:
     """An aligned array of numbers, and its address."""
     buffer = np.empty(math.prod(shape) * kind.itemsize + ALIGNMENT, np.uint8)
-    address = buffer.__array_interface__["data"][0]
+    address = address_of(buffer)
     start = -address % ALIGNMENT
     return np.ndarray(shape, kind, buffer, start), address + start
+
+
+def address_of(array: np.ndarray) -> int:
+    """Where a contiguous array lies in memory."""
+    try:  # NumPy's own ways to say it take three times as long
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError, BufferError):  # it is read-only or empty, or its dtype is none of NumPy's
+        return array.ctypes.data

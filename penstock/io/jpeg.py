@@ -7,6 +7,7 @@ of the decoder; Pillow encodes, because it has those of the encoder.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import struct
 import threading
@@ -85,11 +86,16 @@ def jpeg_shape(data: bytes) -> tuple[int, int, int]:
     return height, width, {"Gray": 1, "CMYK": 4, "YCCK": 4}.get(colors, 3)
 
 
-def _header(data: bytes) -> tuple[int, int, str, str]:
-    from simplejpeg import decode_jpeg_header
+@functools.cache
+def _codec() -> Any:
+    import simplejpeg
 
+    return simplejpeg
+
+
+def _header(data: bytes) -> tuple[int, int, str, str]:
     try:
-        return decode_jpeg_header(data)
+        return _codec().decode_jpeg_header(data)
     except ValueError as error:
         raise ValueError(f"Invalid JPEG data of {len(data)} bytes: {error}") from None
 
@@ -107,8 +113,6 @@ def decode_jpeg(
     Raises:
       ValueError: the data is damaged.
     """
-    from simplejpeg import decode_jpeg as decode
-
     height, width, colors, _ = _header(data)
     checked_size("JPEG", height, width)
     inks = colors in ("CMYK", "YCCK")
@@ -123,6 +127,7 @@ def decode_jpeg(
         "min_width": -(-width // how.ratio),
         "buffer": None if buffer is None else buffer.of(height * width * 4),
     }
+    decode = _codec().decode_jpeg
     try:
         pixels = decode(data, strict=not how.try_recover_truncated, **wanted)
     except ValueError as error:

@@ -32,6 +32,8 @@ from penstock.types.tensors import Tensor
 
 
 def _contents(value: Any) -> bytes:
+    if type(value) is bytes:
+        return value
     array = as_array(value)
     if array.ndim:
         raise ValueError(f"`contents` must be scalar but got shape {list(array.shape)}")

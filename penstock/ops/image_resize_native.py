@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine.aligned import empty_at
+from penstock.engine.aligned import address_of, empty_at
 from penstock.engine.native import host_library
 from penstock.ops.image_resampling import bilinear_places
 
@@ -43,6 +43,9 @@ class _NativeResizer:
       divisor: what the resized numbers are divided by.
       flipped: the axes that are reversed.
       for_later: whether the results are for another thread; large ones then do not go through the caches.
+
+    Raises:
+      ValueError: such images have no pixels, or another dtype or rank.
     """
 
     _LARGE = 64 * 1024  # bytes
@@ -57,6 +60,8 @@ class _NativeResizer:
         flipped: tuple[int, ...] = (),
         for_later: bool = False,
     ):
+        if len(shape) != 3 or dtype not in (np.uint8, np.float32) or 0 in shape:
+            raise ValueError(f"an image of {dtype} {list(shape)}")
         library = _library()
         axes = [bilinear_places(before, after, *flags) for before, after in zip(shape, size)]
         for axis in flipped:
@@ -72,7 +77,8 @@ class _NativeResizer:
         self._resize(self._native, images, count, out)
 
     def __del__(self) -> None:
-        self._delete(self._native)
+        if hasattr(self, "_native"):
+            self._delete(self._native)
 
 
 _native_resizer = functools.lru_cache(64)(_NativeResizer)
@@ -93,7 +99,7 @@ def resize_bilinear(
     resize = _native_resizer(tuple(shape), images.dtype, (height, width), (align_corners, half_pixel_centers))
     images = np.ascontiguousarray(images)
     out = np.empty((count, *resize.shape), np.float32)
-    resize(images.__array_interface__["data"][0], count, out.__array_interface__["data"][0])
+    resize(address_of(images), count, address_of(out))
     return out
 
 
@@ -132,13 +138,11 @@ class ImageResizer:
         Raises:
           ValueError: it has no pixels, or another dtype or rank.
         """
-        if image.ndim != 3 or image.dtype not in (np.uint8, np.float32) or image.size == 0:
-            raise ValueError(f"an image of {image.dtype} {list(image.shape)}")
         flipped = self._flipped if flip else ()
         resize = _native_resizer(
             image.shape, image.dtype, self._size, self._flags, self._divisor, flipped, True
         )
         image = np.ascontiguousarray(image)
         out, address = empty_at(resize.shape, _FLOAT32)
-        resize(image.__array_interface__["data"][0], 1, address)
+        resize(address_of(image), 1, address)
         return out
