@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import penstock as tf
+from penstock.engine import compiler_options as compiler_options_module
 from penstock.engine.compiler_options import compiler_options
 from penstock.engine.xla import jax, jit
 
@@ -11,6 +12,14 @@ from penstock.engine.xla import jax, jit
 def test_xla_knows_the_options():
     program = jit(lambda x: x + 1, compiler_options=compiler_options(["AddV2"]))
     assert program(np.float32(1)) == 2
+
+
+def test_options_that_a_later_xla_does_not_know_are_left_out(monkeypatch):
+    assert compiler_options_module._is_known("xla_cpu_use_fusion_emitters", False)
+    assert not compiler_options_module._is_known("xla_cpu_of_another_release", False)
+    monkeypatch.setattr(compiler_options_module, "_CHOSEN_WITH", (0, 0))
+    monkeypatch.setattr(compiler_options_module, "_is_known", lambda name, value: False)
+    assert compiler_options_module._options.__wrapped__() == {}
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="the options are for the CPU")
