@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
@@ -18,51 +19,34 @@ from penstock.data.readers import as_text, file_names
 from penstock.data.sources import patterns_of
 from penstock.engine.export import export
 from penstock.io.compressed import Decompressed, checked_kind
+from penstock.io.csv_records import DTYPES, CsvColumn, column_values
 from penstock.io.filesystem import open_to_read, os_errors
 from penstock.ops.gfile import matching
 from penstock.types import dtypes, errors
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.specs import TensorSpec
 
-_TYPES = (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64, dtypes.string)
+_TOGETHER = 128  # records whose columns are made at once
 # Bytes pass through the csv module as the characters of the same numbers.
 _BYTES = "latin-1"
 
 
-class _Column:
-    """How a column is read: its dtype, and what stands for an empty field (None: nothing, the field must be there)."""
+def _column(default: Any) -> CsvColumn:
+    """How a column is read.
 
-    def __init__(self, default: Any):
-        self.default: Any = None
-        if isinstance(default, DType) or (isinstance(default, type) and issubclass(default, np.generic)):
-            self.dtype = as_dtype(default)
-        else:
-            value = to_structure(default)
-            array = np.ravel(np.asarray(value.numpy()))
-            self.dtype = value.dtype if array.size or value.dtype is not dtypes.float32 else dtypes.float32
-            self.default = array[0] if array.size else None
-        if self.dtype not in _TYPES:
-            raise TypeError(f"record_defaults: a column cannot be {self.dtype.name}.")
-
-    def convert(self, field: str, na_value: str, place: str) -> Any:
-        """The value of a field.
-
-        Raises:
-          InvalidArgumentError: it is empty and there is no default, or it is no such value.
-        """
-        if field == "" or field == na_value:
-            if self.default is None:
-                raise errors.InvalidArgumentError(None, None, f"{place} is required but missing in record!")
-            return self.default
-        if self.dtype is dtypes.string:
-            return field.encode(_BYTES)
-        kind = self.dtype.as_numpy_dtype
-        try:
-            return kind(int(field)) if self.dtype.is_integer else kind(field.strip())
-        except (ValueError, OverflowError):
-            raise errors.InvalidArgumentError(
-                None, None, f"{place} in record is not a valid {self.dtype.name}: {field}"
-            ) from None
+    Args:
+      default: a value, or a dtype (or no value) where no field may be empty.
+    """
+    filler: Any = None
+    if isinstance(default, DType) or (isinstance(default, type) and issubclass(default, np.generic)):
+        dtype = as_dtype(default)
+    else:
+        value = to_structure(default)
+        dtype, values = value.dtype, np.ravel(np.asarray(value.numpy()))
+        filler = values[0] if values.size else None
+    if dtype not in DTYPES:
+        raise TypeError(f"record_defaults: a column cannot be {dtype.name}.")
+    return CsvColumn(dtype, filler)
 
 
 @export("data.experimental.CsvDataset")
@@ -97,10 +81,10 @@ class CsvDataset(Dataset):
         if select_cols is not None and exclude_cols is not None:
             raise ValueError("select_cols and exclude_cols cannot both be given.")
         names = file_names(filenames)
-        self._columns = [_Column(each) for each in record_defaults]
+        self._columns = [_column(each) for each in record_defaults]
         super().__init__(tuple(TensorSpec([], each.dtype) for each in self._columns), (names,))
         self._compression = checked_kind(compression_type or "")
-        self._header, self._na_value = bool(header), na_value
+        self._header, self._na_value = bool(header), na_value.encode()
         quoting = csv.QUOTE_MINIMAL if use_quote_delim else csv.QUOTE_NONE
         self._dialect: dict[str, Any] = {
             "delimiter": field_delim,
@@ -122,9 +106,14 @@ class CsvDataset(Dataset):
                 if element is None:
                     return
                 name, given = as_text(element[0]), 0
-            for row in self._rows(name, given):
-                given += 1
-                yield self._converted(row, name, given)
+            try:
+                for rows in _several(self._rows(name, given)):
+                    for element in self._converted(rows, name, given + 1):
+                        given += 1
+                        yield element
+            except errors.InvalidArgumentError:
+                given += 1  # who goes on after it goes on with the next record
+                raise
             name = None
 
     def _rows(self, name: str, skip: int) -> Iterator[list[str]]:
@@ -134,37 +123,67 @@ class CsvDataset(Dataset):
             raw = _Raw(Decompressed(raw, self._compression, name))
         with io.TextIOWrapper(io.BufferedReader(raw), _BYTES, newline="") as text:
             rows = csv.reader(text, **self._dialect)
+            records = filter(None, rows)
+            for _ in range(skip + self._header):
+                with contextlib.suppress(csv.Error):  # it has been reported
+                    next(records, None)
             try:
-                rows_with_content = filter(None, rows)
-                yield from itertools.islice(rows_with_content, skip + self._header, None)
+                yield from records
             except csv.Error as error:
                 raise errors.InvalidArgumentError(
                     None, None, f"{name}: line {rows.line_num}: {error}"
                 ) from None
 
-    def _converted(self, row: list[str], name: str, number: int) -> list:
+    def _converted(self, rows: list[list[str]], name: str, number: int) -> Iterator[list]:
+        """The elements of some records, of which the first has this number."""
+        try:
+            columns = self._columns_of(rows, number)
+        except ValueError as error:
+            if len(rows) == 1:
+                raise errors.InvalidArgumentError(None, None, f"{name}: {error}") from None
+            for index, row in enumerate(rows):  # those before the one that is wrong are good
+                yield from self._converted([row], name, number + index)
+            return
+        yield from map(list, zip(*columns))
+
+    def _columns_of(self, rows: list[list[str]], number: int) -> list[np.ndarray]:
+        rows = [self._chosen(row, number + index) for index, row in enumerate(rows)]
+        return [
+            column_values(place, [field.encode(_BYTES) for field in fields], column, self._na_value, number)
+            for place, (fields, column) in enumerate(zip(zip(*rows), self._columns))
+        ]
+
+    def _chosen(self, row: list[str], number: int) -> list[str]:
+        """The fields of the columns."""
         if self._select is not None:
             if self._select and self._select[-1] >= len(row):
-                raise errors.InvalidArgumentError(
-                    None, None, f"{name}: record {number} has {len(row)} fields, and column {self._select[-1]} was selected."
-                )  # fmt: skip
+                raise ValueError(
+                    f"record {number} has {len(row)} fields, and column {self._select[-1]} was selected."
+                )
             row = [row[index] for index in self._select]
         elif self._exclude:
             row = [field for index, field in enumerate(row) if index not in self._exclude]
         if len(row) != len(self._columns):
-            raise errors.InvalidArgumentError(
-                None,
-                None,
-                f"{name}: Expect {len(self._columns)} fields but have {len(row)} in record {number}",
-            )
-        na_value = self._na_value
-        return [
-            column.convert(field, na_value, f"{name}: Field {index}, record {number},")
-            for index, (column, field) in enumerate(zip(self._columns, row))
-        ]
+            raise ValueError(f"Expect {len(self._columns)} fields but have {len(row)} in record {number}")
+        return row
 
     def _size(self) -> int:
         return UNKNOWN
+
+
+def _several(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:
+    """The rows, some at a time; an error comes after all rows before it."""
+    while True:
+        some: list[list[str]] = []
+        try:
+            some.extend(itertools.islice(rows, _TOGETHER))
+        except errors.OpError:
+            if some:
+                yield some
+            raise
+        if not some:
+            return
+        yield some
 
 
 class _Raw(io.RawIOBase):

@@ -79,7 +79,7 @@ def parse_csv(
         if len(row) != count:
             raise ValueError(f"Expect {count} fields but have {len(row)} in record {index}")
     fields = zip(*rows) if rows else [()] * count
-    return [_values(place, *each, form.missing) for place, each in enumerate(zip(fields, columns))]
+    return [column_values(place, *each, form.missing) for place, each in enumerate(zip(fields, columns))]
 
 
 def _rows(lines: Sequence[bytes], form: CsvFormat) -> list[list[bytes]]:
@@ -137,26 +137,37 @@ def _quoted(line: bytes, at: int, delimiter: bytes) -> tuple[bytes, int]:
         at = close + 2
 
 
-def _values(place: int, fields: Sequence[bytes], column: CsvColumn, missing: bytes) -> np.ndarray:
-    """A column of fields as an array."""
+def column_values(
+    place: int, fields: Sequence[bytes], column: CsvColumn, missing: bytes, first: int = 0
+) -> np.ndarray:
+    """A column of fields as an array.
+
+    Args:
+      place: the number of the column, for errors.
+      missing: as in `CsvFormat`.
+      first: the number of the first record, for errors.
+
+    Raises:
+      ValueError: a field is no number, or a required one is missing.
+    """
     gaps: list[int] = []
     if b"" in fields or (missing and missing in fields):
         gaps = [index for index, field in enumerate(fields) if not field or field == missing]
         if column.default is None:
-            raise ValueError(f"Field {place} is required but missing in record {gaps[0]}!")
+            raise ValueError(f"Field {place} is required but missing in record {first + gaps[0]}!")
         filler = column.default if column.dtype is dtypes.string else b"0"
         fields = [filler if not field or field == missing else field for field in fields]
     if column.dtype is dtypes.string:
         strings = np.empty(len(fields), object)
         strings[:] = fields
         return strings
-    numbers = _numbers(place, fields, column.dtype)
+    numbers = _numbers(place, fields, column.dtype, first)
     if gaps:
         numbers[gaps] = column.default
     return numbers
 
 
-def _numbers(place: int, fields: Sequence[bytes], dtype: DType) -> np.ndarray:
+def _numbers(place: int, fields: Sequence[bytes], dtype: DType, first: int) -> np.ndarray:
     parse: Callable = float if dtype.is_floating else int
     try:
         if b"_" in b"".join(fields):  # Python's numbers may have it
@@ -164,7 +175,7 @@ def _numbers(place: int, fields: Sequence[bytes], dtype: DType) -> np.ndarray:
         return np.array(list(map(parse, fields)), dtype.as_numpy_dtype)
     except (ValueError, OverflowError):
         return np.array(
-            [_number(place, record, field, dtype) for record, field in enumerate(fields)],
+            [_number(place, record, field, dtype) for record, field in enumerate(fields, first)],
             dtype.as_numpy_dtype,
         )
 

@@ -88,9 +88,34 @@ def test_csv(tmp_path):
         [b"c"],
     ]
     required = experimental.CsvDataset(name, [tf.int32, tf.float32, tf.string], header=True)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="Field 1, record 2, is required but missing"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="a.csv: Field 1 is required but missing in record 2"
+    ):
         list(required)
     assert len(plain(required.ignore_errors())) == 1
+
+
+def test_csv_records_before_a_wrong_one_come_first_and_those_behind_it_after(tmp_path):
+    name = str(tmp_path / "a.csv")
+    lines = [f"{i},{i}.5" for i in range(300)]
+    lines[3], lines[200], lines[250] = "3", "x,1", '"7"7,1'
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    dataset = experimental.CsvDataset(name, [tf.int32, tf.float32])
+    iterator, first, messages = iter(dataset), [], []
+    while len(messages) < 3:
+        try:
+            first.append(int(next(iterator)[0]))
+        except tf.errors.InvalidArgumentError as error:
+            messages.append(error.message.removeprefix(f"{name}: "))
+    assert first == [i for i in range(250) if i not in (3, 200)]
+    assert messages == [
+        "Expect 2 fields but have 1 in record 4",
+        "Field 0 in record 201 is not a valid int32: x",
+        "line 251: ',' expected after '\"'",
+    ]
+    assert [int(each) for each, _ in dataset.ignore_errors()] == [
+        i for i in range(300) if i not in (3, 200, 250)
+    ]
 
 
 def test_make_csv_dataset(tmp_path):
