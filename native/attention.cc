@@ -9,8 +9,7 @@
 #include "elementary.h"
 #include "onednn.h"
 #include "packed.h"
-#include "team.h"
-#include "vectorized.h"
+#include "rows.h"
 
 namespace penstock {
 namespace {
@@ -44,24 +43,6 @@ struct Shape {
     });
   }
 };
-
-constexpr long kLanes = 16;
-
-// combine(combine(start, at(0)), at(1)), ... in any order, so that it becomes vector instructions.
-template <typename At, typename Combine>
-inline PENSTOCK_INLINE float reduced(long count, float start, const At& at, const Combine& combine) {
-  float lanes[kLanes];
-  for (long i = 0; i < kLanes; ++i) lanes[i] = start;
-  long whole = count / kLanes * kLanes;
-  for (long c = 0; c < whole; c += kLanes)
-    for (long i = 0; i < kLanes; ++i) lanes[i] = combine(lanes[i], at(c + i));
-  for (long c = whole; c < count; ++c) lanes[0] = combine(lanes[0], at(c));
-  for (long i = 1; i < kLanes; ++i) lanes[0] = combine(lanes[0], lanes[i]);
-  return lanes[0];
-}
-
-inline PENSTOCK_INLINE float larger(float a, float b) { return a > b ? a : b; }
-inline PENSTOCK_INLINE float plus(float a, float b) { return a + b; }
 
 // softmax(scale * x) of each row, in place.
 PENSTOCK_VECTORIZED void softmax_rows(float* x, long rows, long columns, float scale) {

@@ -26,4 +26,24 @@ inline PENSTOCK_INLINE float exponential(float x) {
 inline PENSTOCK_INLINE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
 inline PENSTOCK_INLINE float hyperbolic_tangent(float x) { return 1.0f - 2.0f / (1.0f + exponential(2.0f * x)); }
 
+// The error function to about 3e-7, as an odd polynomial over an even one; beyond 4 it is 1.
+inline PENSTOCK_INLINE float error_function(float x) {
+  x = x > 4.0f ? 4.0f : x;
+  x = x < -4.0f ? -4.0f : x;
+  float s = x * x;
+  float p = -2.72614225801306e-10f;
+  p = p * s + 2.77068142495902e-08f;
+  p = p * s - 2.10102402082508e-06f;
+  p = p * s - 5.69250639462346e-05f;
+  p = p * s - 7.34990630326855e-04f;
+  p = p * s - 2.95459980854025e-03f;
+  p = p * s - 1.60960333262415e-02f;
+  float q = -1.45660718464996e-05f;
+  q = q * s - 2.13374055278905e-04f;
+  q = q * s - 1.68282697438203e-03f;
+  q = q * s - 7.37332916720468e-03f;
+  q = q * s - 1.42647390514189e-02f;
+  return x * p / q;
+}
+
 }  // namespace penstock

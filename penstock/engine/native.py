@@ -28,6 +28,10 @@ KERNELS = (
     "product",
     "attention",
     "attention_gradient",
+    "layer_normalization",
+    "layer_normalization_gradient",
+    "gelu",
+    "gelu_gradient",
     "max_pool",
     "max_pool_gradient",
     "average_pool",
@@ -153,7 +157,7 @@ def call(
       arrays: what `takes` said yes to.
       in_place: how many of the results, from the first on, may take the place of the array of the same position.
       dtype: that of the results; the first array's where it is not given.
-      attributes: bools, ints, or sequences of ints.
+      attributes: bools, ints, floats, or sequences of ints.
     """
     kind = arrays[0].dtype if dtype is None else dtype
     results = [jax.ShapeDtypeStruct(tuple(map(int, shape)), kind) for shape in shapes]
@@ -167,6 +171,8 @@ def call(
 def _attribute(value: Any) -> Any:
     if isinstance(value, bool):
         return np.bool_(value)
+    if isinstance(value, float):
+        return np.float64(value)
     return np.int64(value) if isinstance(value, int) else np.asarray(value, np.int64)
 
 

@@ -39,10 +39,7 @@ class _Attention:
 
 def match(operation: Any, uses: Uses) -> Compute | None:
     """How to compute an Einsum that is an attention's result, or one of its gradients."""
-    planned = uses.planned.get(id(operation))
-    if planned is not None:
-        return planned
-    if not _is(operation, _MEAN):
+    if id(operation) in uses.planned or not _is(operation, _MEAN):
         return None
     weights, v = operation.inputs
     found: dict[str, Any] = {}

@@ -15,7 +15,7 @@ import numpy as np
 
 from penstock.graph.patterns import matches
 from penstock.ops import native_updates, nn_conv_ops, nn_depthwise_ops, nn_pool_ops
-from penstock.runtime import fused_attention
+from penstock.runtime import fused_attention, fused_rows
 from penstock.runtime.lowering import written_tensors
 from penstock.types import dtypes
 
@@ -50,8 +50,9 @@ class Uses:
         self._products: list[Any] = []
         self._users: dict[int, list[Any]] = {}
         self._leaving = {id(each) for each in leaving}
-        # What the match of one operation found for another that comes later, by that one's id.
+        # What the match of one operation found for another, by that one's id.
         self.planned: dict[int, Compute] = {}
+        self.normalizations: dict[int, fused_rows.LayerNormalization] = {}  # by what its gradients know of it
         self.computed_in: dict[
             int, Any
         ] = {}  # a tensor that a pattern computes only inside -> the pattern's result
@@ -261,11 +262,17 @@ def _adam(operation: Any, uses: Uses) -> Compute | None:
     return compute
 
 
+def _row_kernel(operation: Any, uses: Uses) -> Compute | None:
+    return fused_rows.layer_normalization(operation, uses) or fused_rows.gelu_gradient(operation, uses)
+
+
 FUSIONS: tuple[Fusion, ...] = (
     Fusion("convolution-bias", "the bias is added while the result is in registers", ("BiasAdd",), _convolution_and_bias),
     Fusion("convolution-bias-relu", "so is the activation function applied", ("Relu",), _and_relu),
     Fusion("adam", "three variables are updated in one pass", ("AssignSubVariableOp",), _adam),
     Fusion("attention", "the matrix of scores is never in memory as a whole", ("Einsum",), fused_attention.match),
+    Fusion("layer-normalization", "mean and variance are found while a row is in cache", ("AddV2",), _row_kernel),
+    Fusion("gelu", "erf is computed again for the gradient, not kept", ("Mul",), fused_rows.gelu),
     Fusion("relu-gradient", "it is applied while a pool or convolution writes its gradient", ("ReluGrad",), _relu_gradient),
 )  # fmt: skip
 
@@ -287,4 +294,4 @@ def find(operations: Sequence[Any], leaving: Iterable[Any]) -> dict[int, Compute
             compute = fusion.match(operation, uses)
             if compute is not None:
                 found[id(operation)] = compute
-    return found
+    return found if uses is None else {**uses.planned, **found}

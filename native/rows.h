@@ -1,0 +1,56 @@
+// What kernels that go over the rows of a matrix share.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "team.h"
+#include "vectorized.h"
+
+namespace penstock {
+
+constexpr long kLanes = 16;
+
+// combine(combine(start, at(0)), at(1)), ... in any order, so that it becomes vector instructions.
+template <typename At, typename Combine>
+inline PENSTOCK_INLINE float reduced(long count, float start, const At& at, const Combine& combine) {
+  float lanes[kLanes];
+  for (long i = 0; i < kLanes; ++i) lanes[i] = start;
+  long whole = count / kLanes * kLanes;
+  for (long c = 0; c < whole; c += kLanes)
+    for (long i = 0; i < kLanes; ++i) lanes[i] = combine(lanes[i], at(c + i));
+  for (long c = whole; c < count; ++c) lanes[0] = combine(lanes[0], at(c));
+  for (long i = 1; i < kLanes; ++i) lanes[0] = combine(lanes[0], lanes[i]);
+  return lanes[0];
+}
+
+inline PENSTOCK_INLINE float larger(float a, float b) { return a > b ? a : b; }
+inline PENSTOCK_INLINE float plus(float a, float b) { return a + b; }
+
+// Calls body(first row, last row) on ranges of rows at the same time; a range that is worth a thread has 16384 numbers.
+template <typename Body>
+void for_rows(long rows, long columns, const Body& body) {
+  parallel_for(rows, std::max(1L, (1L << 14) / columns), body);
+}
+
+// Sums over rows, of which each thread has its own until all are done.
+class ColumnSums {
+ public:
+  explicit ColumnSums(long columns) : columns_(columns), threads_(team_size()), sums_(threads_ * columns) {}
+
+  // The calling thread's.
+  float* mine() { return sums_.data() + thread_number() * columns_; }
+
+  void write(float* out) const {
+    for (long c = 0; c < columns_; ++c) {
+      out[c] = sums_[c];
+      for (long t = 1; t < threads_; ++t) out[c] += sums_[t * columns_ + c];
+    }
+  }
+
+ private:
+  long columns_, threads_;
+  std::vector<float> sums_;
+};
+
+}  // namespace penstock
