@@ -33,6 +33,6 @@ def empty_at(shape: tuple[int, ...], kind: np.dtype) -> tuple[np.ndarray, int]:
 def address_of(array: np.ndarray) -> int:
     """Where a contiguous array lies in memory."""
     try:  # NumPy's own ways to say it take three times as long
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
     except (TypeError, ValueError, BufferError):  # it is read-only or empty, or its dtype is none of NumPy's
         return array.ctypes.data
