@@ -143,7 +143,7 @@ class LayerNormBasicLSTMCell(RNNCell):
         return new_h, LSTMStateTuple(new_c, new_h)
 
 
-def _linear(inputs: Sequence[Any], size: int, use_bias: bool, bias: Any = None) -> Any:
+def linear(inputs: Sequence[Any], size: int, use_bias: bool, bias: Any = None) -> Any:
     """`concat(inputs) @ kernel + bias`, with variables of the current scope."""
     joined = inputs[0] if len(inputs) == 1 else tf.concat(list(inputs), 1)
     kernel = get_variable("kernel", [joined.shape.as_list()[-1], size], joined.dtype)
@@ -173,7 +173,7 @@ class UGRNNCell(RNNCell):
     def call(self, inputs: Any, state: Any) -> tuple[Any, Any]:
         """One step."""
         with variable_scope(get_variable_scope(), initializer=self._initializer):
-            g, c = tf.split(_linear([inputs, state], 2 * self._num_units, True), 2, 1)
+            g, c = tf.split(linear([inputs, state], 2 * self._num_units, True), 2, 1)
         g = tf.sigmoid(g + self._forget_bias)
         new = g * state + (1.0 - g) * self._activation(c)
         return new, new
@@ -307,12 +307,12 @@ class AttentionCellWrapper(RNNCell):
         history = tf.reshape(history, [-1, self._length, self._size])
         size = self._input_size or inputs.shape.as_list()[1]
         with variable_scope("input_projection"):
-            mixed = _linear([inputs, attention], size, True)
+            mixed = linear([inputs, attention], size, True)
         cell_output, new_inner = self._cell(mixed, inner)
         flat = tf.concat(nest.flatten(new_inner), 1) if self._state_is_tuple else new_inner
         new_attention, rest = self._attend(flat, history)
         with variable_scope("attn_output_projection"):
-            output = _linear([cell_output, new_attention], self._size, True)
+            output = linear([cell_output, new_attention], self._size, True)
         history = tf.concat([rest, tf.expand_dims(output, 1)], 1)
         history = tf.reshape(history, [-1, self._size * self._length])
         new_state = (new_inner, new_attention, history)
@@ -324,7 +324,7 @@ class AttentionCellWrapper(RNNCell):
             v = get_variable("attn_v", [self._vec_size], query.dtype)
             hidden = tf.reshape(history, [-1, self._length, 1, self._size])
             features = tf.nn.conv2d(hidden, kernel, [1, 1, 1, 1], "SAME")
-            y = tf.reshape(_linear([query], self._vec_size, True), [-1, 1, 1, self._vec_size])
+            y = tf.reshape(linear([query], self._vec_size, True), [-1, 1, 1, self._vec_size])
             weights = tf.nn.softmax(tf.reduce_sum(v * tf.tanh(features + y), [2, 3]))
             attended = tf.reduce_sum(tf.reshape(weights, [-1, self._length, 1, 1]) * hidden, [1, 2])
             return tf.reshape(attended, [-1, self._size]), history[:, 1:]
@@ -350,7 +350,7 @@ class InputProjectionWrapper(RNNCell):
 
     def call(self, inputs: Any, state: Any) -> tuple[Any, Any]:
         """One step."""
-        projected = _linear([inputs], self._num_proj, True)
+        projected = linear([inputs], self._num_proj, True)
         return self._cell(self._activation(projected) if self._activation else projected, state)
 
 
@@ -368,7 +368,7 @@ class OutputProjectionWrapper(RNNCell):
     def call(self, inputs: Any, state: Any) -> tuple[Any, Any]:
         """One step."""
         output, new_state = self._cell(inputs, state)
-        projected = _linear([output], self._output_size, True)
+        projected = linear([output], self._output_size, True)
         return self._activation(projected) if self._activation else projected, new_state
 
 
