@@ -20,6 +20,7 @@ from penstock.tracing.function_type import FunctionType, function_type_of
 from penstock.tracing.signatures import is_replaceable
 from penstock.types import nest
 from penstock.types.composite import CompositeTensor
+from penstock.types.shapes import TensorShape
 from penstock.types.specs import TensorSpec
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 from penstock.types.trackable import Trackable
@@ -179,7 +180,7 @@ class ConcreteFunction(Trackable):
             raise TypeError(
                 f"{self.name} takes {len(placeholders)} arguments: got {len(given)} positional ones and {sorted(kwargs)}."
             )
-        self._check(flat)
+        self._check(flat, of_size=False)
         return flat
 
     def _bind_structured(
@@ -214,9 +215,13 @@ class ConcreteFunction(Trackable):
         self._check(flat)
         return flat
 
-    def _check(self, flat: Sequence[Any]) -> None:
+    def _check(self, flat: Sequence[Any], of_size: bool = True) -> None:
+        """Dtypes and shapes of arguments. Flat ones need only have the rank, as in TensorFlow: other batches may come."""
         for value, placeholder in zip(flat, self.graph.arguments):
-            if value.dtype != placeholder.dtype or not placeholder.shape.is_compatible_with(value.shape):
+            expected = placeholder.shape
+            if not of_size and expected.rank is not None:
+                expected = TensorShape([None] * expected.rank)
+            if value.dtype != placeholder.dtype or not expected.is_compatible_with(value.shape):
                 raise TypeError(
                     f"{self.name}: argument {placeholder.op.name!r} expects {placeholder.dtype.name}{placeholder.shape}, "
                     f"got {value.dtype.name}{value.shape}."

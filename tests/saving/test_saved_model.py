@@ -157,6 +157,16 @@ def test_the_only_function_is_the_signature(tmp_path):
     assert {name: float(value) for name, value in found.items()} == {"output_0": 1.0, "output_1": 2.0}
 
 
+def test_a_signature_takes_batches_of_another_size(tmp_path):
+    module = tf.Module()
+    module.f = tf.function(lambda x: 2.0 * x, input_signature=[tf.TensorSpec([32, 2], tf.float32)])
+    tf.saved_model.save(module, str(tmp_path))
+    serve = tf.saved_model.load(str(tmp_path)).signatures["serving_default"]
+    assert serve(x=tf.ones([3, 2]))["output_0"].numpy().tolist() == [[2.0, 2.0]] * 3
+    with pytest.raises(TypeError, match=r"expects float32\(32, 2\), got float32\(3,\)"):
+        serve(x=tf.ones([3]))
+
+
 @pytest.mark.parametrize(
     ("signatures", "message"),
     [
