@@ -344,6 +344,7 @@ NAMES: dict[str, str] = {
     "python.data.ops.dataset_ops.get_legacy_output_shapes": "v1.data.get_output_shapes",
     "python.data.ops.dataset_ops.get_legacy_output_types": "v1.data.get_output_types",
     "python.eager.def_function.Function": "tf.types.experimental.GenericFunction",
+    "python.framework.ops.name_scope": "v1.name_scope",
     "python.framework.ops.executing_eagerly_outside_functions": "v1.executing_eagerly_outside_functions",
     "python.framework.tensor_util.constant_value": "tf.get_static_value",
     "python.framework.tensor_util.is_tensor": "tf.is_tensor",
