@@ -27,7 +27,7 @@ export MPLBACKEND := Agg
 test oracle bench keras keras-applications keras-agreement: export PENSTOCK_CACHE := $(CURDIR)/.cache/compiled
 test oracle bench keras keras-applications keras-agreement: export JAX_PLATFORMS ?= cpu
 
-.PHONY: run test lint types format oracle keras keras-applications keras-baseline keras-agreement coverage kills scaling bench wheel clean help
+.PHONY: run test lint types format oracle keras keras-applications keras-baseline keras-agreement coverage kills scaling bench wheel asan clean help
 .DEFAULT_GOAL := help
 
 help:  ## say what each target does
@@ -85,6 +85,16 @@ coverage: $(READY)  ## which of the names in lists resolve; NAMES=FOLDER with tf
 bench: $(READY) $(ORACLE_READY) $(TORCH_READY)  ## Penstock beside its peers, in one run; writes docs/benchmarks.md
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks --tensorflow-python $(ORACLE_VENV)/bin/python --torch-python $(TORCH_VENV)/bin/python $(ARGS)
+
+# Every test of a native kernel. Python and JAX leak at exit by design, so leaks are not looked for.
+ASAN_TESTS := $(wildcard tests/ops/test_native_*.py) tests/ops/test_image_resize_native.py tests/autodiff/test_recurrent_cells.py \
+    tests/runtime/test_fusion.py
+
+asan: $(READY)  ## the tests of native kernels, under AddressSanitizer
+	CXXFLAGS="-fsanitize=address -g -O1 -fno-omit-frame-pointer" $(BIN)/python native/build.py $(CURDIR)/.cache/asan/libpenstock.so
+	PENSTOCK_NATIVE=$(CURDIR)/.cache/asan/libpenstock.so ASAN_OPTIONS=detect_leaks=0 PENSTOCK_CACHE=0 JAX_PLATFORMS=cpu \
+	    LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
+	    $(BIN)/python -m pytest -n0 $(ASAN_TESTS) $(ARGS)
 
 wheel: $(READY)  ## build dist/*.whl
 	$(BIN)/python -m build --wheel

@@ -10,6 +10,7 @@ import ctypes
 import functools
 import os
 import threading
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from penstock.engine.context import process
 from penstock.engine.xla import configure, jax
 
 LIBRARY = Path(__file__).parent / "kernels" / "libpenstock.so"
+SOURCES = Path(__file__).parents[2] / "native"  # where Penstock runs from a working copy
 
 KERNELS = (
     "convolution",
@@ -62,7 +64,7 @@ def library() -> ctypes.CDLL | None:
             if not _tried:
                 try:
                     _loaded = _load()
-                except (OSError, AttributeError) as error:
+                except OSError as error:
                     _reason = str(error)
                 _tried = True
     return _loaded
@@ -94,11 +96,33 @@ def _open() -> ctypes.CDLL:
 
 def _load() -> ctypes.CDLL:
     found = _open()
+    missing = [kernel for kernel in KERNELS if not hasattr(found, f"penstock_{kernel}")]
+    if missing:  # its other kernels may take other arguments than are given now
+        raise OSError(
+            _warned(f"{found._name} was compiled from older sources, and has no {', '.join(missing)}")
+        )
     found.penstock_has_bfloat16.restype = ctypes.c_bool
     for kernel in KERNELS:
         capsule = jax.ffi.pycapsule(getattr(found, f"penstock_{kernel}"))
         jax.ffi.register_ffi_target(f"penstock.{kernel}", capsule, platform="cpu")
     return found
+
+
+def _warned(reason: str) -> str:
+    """The reason, after a warning that programs will be slower for it."""
+    warnings.warn(
+        f"No native kernels are used, and programs take longer: {reason}. "
+        "`python native/build.py`, or installing Penstock again, compiles the library anew.",
+        stacklevel=2,
+    )
+    return reason
+
+
+def _is_older_than_sources() -> bool:
+    """Whether sources stand beside the package, and have changed since the library was compiled."""
+    sources = [*SOURCES.glob("*.cc"), *SOURCES.glob("*.h")]
+    built = LIBRARY.stat().st_mtime if LIBRARY.exists() else 0.0
+    return any(each.stat().st_mtime > built for each in sources)
 
 
 def _onednn_path() -> str:
@@ -185,4 +209,5 @@ def description() -> str:
         return "not used beside an accelerator"
     from importlib import metadata
 
-    return f"oneDNN {metadata.version('onednn-cpu-gomp')}: {', '.join(KERNELS)}"
+    older = "; compiled from older sources than native/" if _is_older_than_sources() else ""
+    return f"oneDNN {metadata.version('onednn-cpu-gomp')}: {', '.join(KERNELS)}{older}"

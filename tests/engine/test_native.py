@@ -78,3 +78,25 @@ def test_which_arrays_are_taken(array, taken):
 @pytest.mark.skipif(native.library() is None, reason="the native kernels could not be compiled here")
 def test_a_mixture_of_dtypes_is_not_taken():
     assert not native.takes(np.ones(3, np.float32), jnp.ones(3, jnp.bfloat16))
+
+
+def test_a_library_without_a_kernel_is_named_and_not_used(monkeypatch):
+    if native.library() is None:
+        pytest.skip("the native kernels could not be compiled here")
+    monkeypatch.setattr(native, "KERNELS", ("adam", "of_tomorrow"))
+    monkeypatch.setattr(native, "_tried", False)
+    monkeypatch.setattr(native, "_loaded", None)
+    with pytest.warns(UserWarning, match="older sources, and has no of_tomorrow"):
+        assert native.library() is None
+    assert "older sources" in native.description()
+
+
+def test_a_library_older_than_its_sources_is_told(monkeypatch, tmp_path):
+    library, source = tmp_path / "libpenstock.so", tmp_path / "kernel.cc"
+    for place, name, seconds in ((library, "LIBRARY", 100), (source, "SOURCES", 200)):
+        place.touch()
+        os.utime(place, (seconds, seconds))
+        monkeypatch.setattr(native, name, place if name == "LIBRARY" else tmp_path)
+    assert native._is_older_than_sources()
+    os.utime(library, (300, 300))
+    assert not native._is_older_than_sources()
