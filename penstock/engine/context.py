@@ -55,6 +55,7 @@ class _Thread(threading.local):
         # While a copied operation's own gradient runs: id(tensor of the original graph) -> its copy.
         self.translations: list[dict[int, Any]] = []
         self.device: str = ""
+        self.device_functions: tuple = ()  # of tf.compat.v1.device, innermost last
         self.mesh: Any = None  # the sharding that results of eager ops get (dtensor.run_on); None: none
         self.default_mesh: Any = None  # dtensor.default_mesh
         self.name_scope: str = ""  # eager name scope; graphs keep their own

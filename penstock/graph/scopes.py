@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from penstock.engine import context
@@ -117,15 +117,32 @@ def control_dependencies_v1(control_inputs: Any) -> Any:
 
 @contextlib.contextmanager
 def _placed(name: Any) -> Iterator[None]:
-    outer = thread.device
+    outer, functions = thread.device, thread.device_functions
     if name is None:
-        thread.device = ""
+        thread.device, thread.device_functions = "", ()
     else:
         thread.device = name.to_string() if hasattr(name, "to_string") else str(name)
     try:
         yield
     finally:
-        thread.device = outer
+        thread.device, thread.device_functions = outer, functions
+
+
+@contextlib.contextmanager
+def _placed_by(function: Callable) -> Iterator[None]:
+    outer = thread.device_functions
+    thread.device_functions = (*outer, function)
+    try:
+        yield
+    finally:
+        thread.device_functions = outer
+
+
+def choose_device(operation: Any) -> None:
+    """Sets the device of an operation by the functions that `tf.compat.v1.device` was given."""
+    for each in reversed(thread.device_functions):
+        chosen = each(operation)
+        operation.device = chosen.to_string() if hasattr(chosen, "to_string") else str(chosen or "")
 
 
 @export("device", v1=[])
@@ -145,9 +162,9 @@ def device(device_name: Any) -> Any:
 
 @export(v1=["device"])
 def device_v1(device_name_or_function: Any) -> Any:
-    """TF 1's `device`: device functions are accepted and place nothing, since XLA places a whole program."""
+    """TF 1's `device`. A device function, from an operation to a device, says where variables are: XLA places all else."""
     if callable(device_name_or_function) and not hasattr(device_name_or_function, "to_string"):
-        return contextlib.nullcontext()
+        return _placed_by(device_name_or_function)
     return _placed(device_name_or_function)
 
 

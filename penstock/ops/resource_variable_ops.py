@@ -184,6 +184,9 @@ _assign_op = op(
 @_assign_op.numpy
 def _(handle: Any, value: Any, *, validate_shape: bool) -> None:
     _check_shape(handle, value, validate_shape)
+    if handle.elsewhere is not None and not isinstance(handle, ShardedState):
+        handle.assign(value)  # elsewhere another lock is taken
+        return
     value = value if isinstance(handle, ShardedState) else unshared(value)
     with process.state_lock:
         handle.assign(value)

@@ -15,6 +15,7 @@ from penstock.engine.execute import execute
 from penstock.engine.resources import HandleData, State
 from penstock.engine.sharding import ShardedState, sharding_of
 from penstock.graph.lifting import init_scope
+from penstock.graph.scopes import choose_device
 from penstock.ops.resource_variable_ops import unshared
 from penstock.ops.variable_creation import (
     VariableAggregation,
@@ -106,6 +107,7 @@ class Construction:
                 "container": graph._container,
             }
             self._handle = execute("VarHandleOp", (), attrs, scope)
+            choose_device(self._handle.op)
             self._handle.handle_data = HandleData(self._shape, self._dtype)
             self._state = None
             self._in_graph_mode = True

@@ -28,8 +28,10 @@ class Server:
     chief and without `TF_CONFIG` is one of threads of this process, and this process starts Ray. A cluster of one task
     needs no Ray.
 
-    TensorFlow 1's `Session(server.target)` runs in this process, so it needs all servers of the cluster here; sessions
-    of one cluster share variables.
+    In a program of TensorFlow 1 (without eager execution) no Ray is needed: the task listens at its own address, and in the
+    sessions of all tasks the variables that `tf.compat.v1.device` or `train.replica_device_setter` places on it are those of
+    its process. Sessions compute in the process that makes them. The protocol is this library's own, without encryption:
+    for networks that are trusted.
 
     Args:
       server_or_cluster_def: a `tf.train.ClusterSpec`, a `ClusterDef`, a `ServerDef`, or a dict.
@@ -40,6 +42,7 @@ class Server:
     Raises:
       ValueError: the cluster has no such task.
       DeadlineExceededError: no chief answers.
+      OSError: in a program of TensorFlow 1, something else listens at the task's address.
     """
 
     def __init__(
@@ -69,15 +72,27 @@ class Server:
         self._address = self._spec.task_address(job_name, task_index)
         self._job, self._index, self._protocol = job_name, task_index, protocol or "grpc"
         self._actor: Any = None
+        self._started = False
         if start:
             self.start()
 
     def start(self) -> None:
         """Starts the task; a second call does nothing."""
+        if self._started:
+            return
+        self._started = True
         cluster = {job: self._spec.job_tasks(job) for job in self._spec.jobs}
         addresses = [address for job in cluster.values() for address in job]
-        serve(self.target, self._address, addresses)
-        if self._actor is not None or self._job not in ("ps", "worker") or len(addresses) == 1:
+        by_number = {
+            job: {i: self._spec.task_address(job, i) for i in self._spec.task_indices(job)}
+            for job in self._spec.jobs
+        }
+        shared = serve(self.target, self._address, by_number)
+        if process.graph_mode:
+            if len(addresses) > 1:
+                shared.answer(self._address)
+            return
+        if self._job not in ("ps", "worker") or len(addresses) == 1:
             return
         chief = tasks.chief_address(cluster)
         if os.environ.get("RAY_ADDRESS") or ray_session.is_connected():

@@ -49,6 +49,10 @@ class HostPiece:
     def __call__(self, env: list) -> None:
         if process.meshes and self._is_spread(env):
             self.compiled()(env)
+        elif any(getattr(env[slot], "elsewhere", None) is not None for slot in self._states):
+            self._run(
+                env
+            )  # another process may wait for states of this one, whose lock is not to be held meanwhile
         elif self._states:
             if thread.held_calls is not None:
                 thread.held_calls.before_use(env[slot] for slot in self._states)

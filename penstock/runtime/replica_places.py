@@ -1,8 +1,8 @@
 """Where the states of a program over several devices lie.
 
-A program over a mesh of devices (`ReplicatedCall`) leaves the states that it writes on all of them, or parts on each. States that are
-elsewhere, at the beginning or after an eager assignment, are put there before a call: otherwise XLA would compile the
-program for where they are, and once more for where they come back.
+A program over a mesh of devices (`ReplicatedCall`) leaves the states that it writes on all of them, or parts on each.
+States that are elsewhere, at the beginning or after an eager assignment, are put there before a call: otherwise XLA would
+compile the program for where they are, and once more for where they come back.
 """
 
 from __future__ import annotations

@@ -217,6 +217,8 @@ class BaseSession:
                 elif isinstance(element, Operation):
                     operations.append(element)
         needed = _needed([*(each.op for each in tensors.values()), *operations], fed)
+        if self._shared is not None:
+            self._shared.place(needed)
         wanted = list(tensors.values())
         executor = Executor(needed, feeds, wanted)
         return _Plan(executor, wanted, flat, fetches, self._graph.version, list(feeds))

@@ -38,7 +38,7 @@ def replica_device_setter(
 ) -> Callable[[Any], str] | None:
     """A device function, for `tf.compat.v1.device`, that names a parameter server for each variable.
 
-    `tf.compat.v1.device` takes device functions and places nothing by them: a session's operations all run in its process.
+    In the sessions of a cluster of `train.Server`s the variables are there; all else runs in the session's process.
 
     Args:
       ps_tasks: how many parameter servers there are.

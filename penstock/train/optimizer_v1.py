@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.graph.lifting import init_scope
+from penstock.graph.scopes import colocate_with as beside
 from penstock.graph.scopes import control_dependencies, name_scope, name_scope_v1
 from penstock.ops.grouping import group
 from penstock.ops.variable_scope import variable_scope
@@ -304,7 +304,7 @@ class Optimizer(Trackable):
         eager = isinstance(colocate_with.handle, EagerTensor)
         key = (name, None if eager else colocate_with.graph)
         if key not in self._non_slots:
-            with context.building(None) if eager else contextlib.nullcontext():
+            with context.building(None) if eager else beside(colocate_with):
                 made = Variable(
                     lambda: convert_to_tensor(initial_value() if callable(initial_value) else initial_value),
                     trainable=False,
@@ -375,7 +375,11 @@ def slot_variable(primary: Any, initial_value: Callable, name: str) -> Any:
     if isinstance(primary.handle, EagerTensor):
         with context.building(None), name_scope(""):
             return Variable(initial_value, trainable=False, name=full_name)
-    with variable_scope(None, full_name, auxiliary_name_scope=False) as scope, name_scope(""):
+    with (
+        variable_scope(None, full_name, auxiliary_name_scope=False) as scope,
+        name_scope(""),
+        beside(primary),
+    ):
         return Variable(initial_value, trainable=False, name=scope.name, dtype=None)
 
 
