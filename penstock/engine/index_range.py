@@ -8,7 +8,8 @@ On accelerators, as in TensorFlow, an index that is out of range is passed over.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ _UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}  # by the size
 _LARGEST = {size: 1 << 8 * size - 1 for size in _UNSIGNED}
 
 
-class IndexRange(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class IndexRange:
     """What an op's indices may be.
 
     Attributes:

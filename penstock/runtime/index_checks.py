@@ -79,8 +79,8 @@ class IndexCheck:
 
     def __call__(self, env: list) -> None:
         sizes = self._sizes_in(env) if self._sizes is None else self._sizes
-        if sizes is None:
-            return
+        if sizes is None or None in sizes:
+            return  # nothing to check, or another argument is wrong, and the piece says so
         if self._root_slot >= 0 and (held := env[self._root_slot]) is not None:
             if self._range.all_inside(np.asarray(value_of(held)), sizes):
                 return

@@ -260,6 +260,12 @@ def test_with_jit_compile_a_bad_index_is_passed_over():
     assert small(tf.constant([1, 7])).shape == [2]
 
 
+def test_a_bad_axis_is_told_as_such():
+    picked = tf.function(lambda axis: tf.gather(wide(), [1], axis=axis))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="axis"):
+        picked(tf.constant(7))
+
+
 def test_bad_indices_policy():
     picked = tf.function(lambda i: tf.gather_nd(wide(), i, bad_indices_policy="IGNORE"))
     assert picked(tf.constant([[1], [20_000]])).numpy().tolist() == [[2, 3], [0, 0]]
