@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from penstock.data.dataset import INFINITE, UNKNOWN, Dataset, count_of
-from penstock.data.element import as_eager, leaves
+from penstock.data.element import Layout, as_eager, component_count, leaves
 from penstock.data.iteration import Iteration, elements_of
 from penstock.data.native_batches import copy_reversed_pixels, stack_large
 from penstock.engine.aligned import empty
 from penstock.ops.ragged_spec import RaggedTensorSpec
-from penstock.ops.ragged_tensor import RaggedTensor
 from penstock.types import errors
+from penstock.types.sparse_tensor import SparseTensorSpec
 from penstock.types.specs import NoneTensorSpec, TensorSpec
 from penstock.types.tensors import EagerTensor
 
@@ -49,10 +49,11 @@ class Batch(Dataset):
     def _stack(self, rows: list[list]) -> list:
         if self._plain:
             return [stack([as_eager(each) for each in column], i) for i, column in enumerate(zip(*rows))]
-        source = self._parents[0]
-        columns = zip(*(leaves(source._layout.pack(row)) for row in rows))
-        stacked = [stack_values(spec, column) for spec, column in zip(leaves(source._element_spec), columns)]
-        return self._layout.flatten(self._layout.fill(stacked))
+        columns = iter(zip(*rows))
+        batch: list = []
+        for spec in leaves(self._parents[0]._element_spec):
+            batch += stack_component(spec, list(itertools.islice(columns, component_count(spec))))
+        return batch
 
     def _size(self) -> int:
         return batched_size(self._parents[0]._size(), self._batch_size, self._drop)
@@ -61,28 +62,42 @@ class Batch(Dataset):
         return f"batch_size={self._batch_size}" + (", drop_remainder" if self._drop else "")
 
 
-def stack_values(spec: Any, column: Sequence) -> Any:
-    """The tensors or composites of one component of several elements as one.
+def stack_component(spec: Any, columns: Sequence[Sequence]) -> list:
+    """The arrays that stand for one component of several elements.
 
     Args:
       spec: the component's, in an element.
+      columns: for each array that stands for it in an element, those of all elements.
     """
+    if isinstance(spec, NoneTensorSpec):
+        return []
+    if isinstance(spec, TensorSpec):
+        return [stack([as_eager(each) for each in columns[0]])]
+    if isinstance(spec, SparseTensorSpec):
+        return _stack_sparse(*([np.asarray(as_eager(each)) for each in column] for column in columns))
+    if isinstance(spec, RaggedTensorSpec) and spec.ragged_rank == 0:
+        rows = [np.asarray(as_eager(each)) for each in columns[0]]
+        return [np.concatenate(rows), _splits(map(len, rows), spec.row_splits_dtype.as_numpy_dtype)]
     from penstock.ops.stacking_composites import stack_composites
 
-    if isinstance(spec, NoneTensorSpec):
-        return None
-    if isinstance(spec, TensorSpec):
-        return EagerTensor(stack([each.host() for each in column]), spec.dtype)
-    if isinstance(spec, RaggedTensorSpec) and spec.ragged_rank == 0:
-        return _ragged(column, spec)
-    return stack_composites(column)
+    layout = Layout(spec)
+    return layout.flatten(stack_composites([layout.pack(row) for row in zip(*columns)]))
 
 
-def _ragged(column: Sequence, spec: RaggedTensorSpec) -> RaggedTensor:
-    """Dense rows of different lengths, which are elements of a ragged tensor, as one."""
-    rows = [each.host() for each in column]
-    splits = np.cumsum([0, *map(len, rows)]).astype(spec.row_splits_dtype.as_numpy_dtype)
-    return RaggedTensor.from_row_splits(np.concatenate(rows), splits, validate=False)
+def _stack_sparse(indices: list, values: list, shapes: list) -> list[np.ndarray]:
+    """Sparse tensors as one, which is as large as the largest of them in each dimension."""
+    if len(set(map(len, shapes))) > 1:
+        raise errors.InvalidArgumentError(
+            None, None, f"Cannot batch sparse tensors of different ranks: {sorted(set(map(len, shapes)))}."
+        )
+    places = np.concatenate(indices)
+    rows = np.repeat(np.arange(len(values)), [len(each) for each in values])
+    shape = [len(shapes), *np.max(shapes, axis=0)]
+    return [np.column_stack([rows, places]), np.concatenate(values), np.array(shape, np.int64)]
+
+
+def _splits(lengths: Iterable[int], kind: type) -> np.ndarray:
+    return np.cumsum([0, *lengths]).astype(kind)
 
 
 def fixed_batch(source: Dataset, batch_size: Any, drop: bool) -> int | None:

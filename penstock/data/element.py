@@ -119,7 +119,7 @@ class Layout:
                 return None
             if isinstance(spec, TensorSpec):
                 return next(rest)
-            parts = [next(rest) for _ in range(_component_count(spec))]
+            parts = [next(rest) for _ in range(component_count(spec))]
             return nest.pack_sequence_as(spec, parts, expand_composites=True)
 
         filled = [one(spec) for spec in self._leaf_specs]
@@ -148,7 +148,8 @@ def _component_specs(spec: Any) -> list[Any]:
     return nest.flatten(spec._component_specs, expand_composites=True)
 
 
-def _component_count(spec: Any) -> int:
+def component_count(spec: Any) -> int:
+    """How many arrays stand for a leaf of an element."""
     return len(_component_specs(spec))
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from penstock.data.batching import batched_size, batched_spec, fixed_batch, stack, stack_values
+from penstock.data.batching import batched_size, batched_spec, fixed_batch, stack_component
 from penstock.data.dataset import Dataset, count_of
-from penstock.data.element import as_eager, leaves
+from penstock.data.element import as_eager, component_count, leaves
 from penstock.data.iteration import Iteration
 from penstock.ops.ragged_spec import RaggedTensorSpec
-from penstock.ops.ragged_tensor import RaggedTensor
 from penstock.types import errors
 from penstock.types.dtypes import as_dtype
 from penstock.types.shapes import TensorShape
@@ -37,7 +36,6 @@ class RaggedBatch(Dataset):
             after.ragged_rank if isinstance(after, RaggedTensorSpec) else None
             for after in leaves(self._element_spec)
         ]
-        self._plain = all(isinstance(each, TensorSpec) for each in specs)
 
     def _elements(self, at: Iteration) -> Iterator[list]:
         size, elements = int(at.value(self._batch_size)), at.input()
@@ -45,27 +43,18 @@ class RaggedBatch(Dataset):
             rows = list(itertools.islice(elements, size))
             if not rows or (self._drop and len(rows) < size):
                 return
-            yield self._stack(rows) if self._plain else self._stack_composites(rows)
+            yield self._stack(rows)
 
     def _stack(self, rows: list[list]) -> list:
+        columns = iter(zip(*rows))
         batch: list = []
-        for index, (column, rank) in enumerate(zip(zip(*rows), self._ranks)):
-            arrays = [np.asarray(as_eager(each)) for each in column]
-            batch += [stack(arrays, index)] if rank is None else self._ragged(arrays, rank)
-        return batch
-
-    def _stack_composites(self, rows: list[list]) -> list:
-        """As `_stack`, where some components are composites: these are stacked as by `batch`."""
-        source = self._parents[0]
-        columns = zip(*(leaves(source._layout.pack(row)) for row in rows))
-        stacked = []
-        for spec, column, rank in zip(leaves(source._element_spec), columns, self._ranks):
-            if rank is None or not isinstance(spec, TensorSpec):
-                stacked.append(stack_values(spec, column))
+        for spec, rank in zip(leaves(self._parents[0]._element_spec), self._ranks):
+            parts = list(itertools.islice(columns, component_count(spec)))
+            if rank is None or not isinstance(spec, TensorSpec):  # composites are stacked as by `batch`
+                batch += stack_component(spec, parts)
             else:
-                values, *splits = self._ragged([each.host() for each in column], rank)
-                stacked.append(RaggedTensor.from_nested_row_splits(values, splits, validate=False))
-        return self._layout.flatten(self._layout.fill(stacked))
+                batch += self._ragged([np.asarray(as_eager(each)) for each in parts[0]], rank)
+        return batch
 
     def _ragged(self, arrays: list[np.ndarray], rank: int) -> list[np.ndarray]:
         """The values and the row splits of a batch."""

@@ -245,3 +245,22 @@ def test_ragged_batches_of_composites_are_those_of_batch():
     assert tf.sparse.to_dense(first[1]).numpy().tolist() == [[0, 1], [2, 0]]
     assert first[2].to_list() == [[1], [2, 2]] and second[2].to_list() == [[3, 3, 3]]
     assert dataset.element_spec[0] == tf.RaggedTensorSpec([None, None, None], tf.int32, 2)
+
+
+def sparse_rows(*shapes):
+    def rows():
+        for number, shape in enumerate(shapes, 1):
+            yield tf.sparse.from_dense(tf.fill(shape, number))
+
+    return Dataset.from_generator(rows, output_signature=tf.SparseTensorSpec(None, tf.int32))
+
+
+def test_a_batch_of_sparse_tensors_is_as_large_as_the_largest_of_them():
+    first, second = sparse_rows([1, 2], [2, 1], [0, 3]).batch(2)
+    assert tf.sparse.to_dense(first).numpy().tolist() == [[[1, 1], [0, 0]], [[2, 0], [2, 0]]]
+    assert second.dense_shape.numpy().tolist() == [1, 0, 3] and second.values.shape == [0]
+
+
+def test_sparse_tensors_of_different_ranks_make_no_batch():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="different ranks: .1, 2."):
+        list(sparse_rows([1, 2], [3]).batch(2))
