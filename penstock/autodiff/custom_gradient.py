@@ -53,6 +53,11 @@ def _as_tensor(value: Any) -> Any:
     return convert_to_tensor(value)
 
 
+def _read(value: Any) -> Any:
+    """The value of a variable, read where tapes see it; anything else as it is."""
+    return convert_to_tensor(value) if hasattr(value, "read_value") else value
+
+
 @export("custom_gradient")
 def custom_gradient(f: Callable | None = None) -> Callable:
     """A function with a gradient of its own.
@@ -88,8 +93,9 @@ def custom_gradient(f: Callable | None = None) -> Callable:
         args = nest.map_structure(_as_tensor, args)
         (result, grad_fn), variables = _call_watching(f, args, kwargs)
         result = nest.map_structure(_as_tensor, result)
-        flat_args = [each for each in nest.flatten(args, expand_composites=True) if isinstance(each, Tensor)]
         given = {id(each) for each in nest.flatten(args)}
+        args = nest.map_structure(_read, args)
+        flat_args = [each for each in nest.flatten(args, expand_composites=True) if isinstance(each, Tensor)]
         variables = [each for each in variables if id(each) not in given]
         for variable in variables:
             for tape in thread.tapes:
@@ -263,7 +269,7 @@ def recompute_grad(f: Callable) -> Callable:
 
         return result, grad
 
-    return functools.wraps(f)(lambda *args, **kwargs: recomputing(*args, **kwargs))
+    return functools.wraps(f)(lambda *args, **kwargs: recomputing(*nest.map_structure(_read, args), **kwargs))
 
 
 def _like(structure: Any, flat: Any) -> Any:

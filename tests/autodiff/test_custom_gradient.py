@@ -162,3 +162,27 @@ def test_registered_gradients_override():
             (dx,) = tf.gradients(y, x)
         with tf.compat.v1.Session() as session:
             assert session.run(dx) == 7.0
+
+
+def test_recompute_grad_of_a_variable():
+    v = tf.Variable(3.0)
+    with tf.GradientTape() as tape:
+        y = tf.recompute_grad(lambda x: x**2)(v)
+    assert tape.gradient(y, v).numpy() == 6.0
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, tf.function], ids=["eager", "function"])
+def test_a_variable_as_an_argument_gets_the_gradient(wrap):
+    v = tf.Variable(3.0)
+
+    @tf.custom_gradient
+    def square(x):
+        return x * x, lambda dy: dy * 10.0
+
+    @wrap
+    def gradient():
+        with tf.GradientTape() as tape:
+            y = square(v)
+        return y, tape.gradient(y, v)
+
+    assert [each.numpy() for each in gradient()] == [9.0, 10.0]
