@@ -66,6 +66,43 @@ def _set_learning_rate(optimizer: Any, value: Any) -> None:
     optimizer.learning_rate = value
 
 
+def minimize(
+    optimizer: Any, loss: Any, var_list: Any, grad_loss: Any = None, name: str | None = None, tape: Any = None
+) -> Any:
+    """Computes the gradients of a loss and applies them.
+
+    Args:
+      loss: a function without arguments; or a tensor that `tape` recorded.
+      var_list: the variables; or, with a function as loss, a function that gives them once the loss has been computed.
+      grad_loss: the gradient that the loss itself gets. name: not used.
+
+    Raises:
+      ValueError: the loss is a tensor, and there is no tape.
+    """
+    from penstock.autodiff.tape import GradientTape
+
+    if callable(loss):
+        with tape or GradientTape() as tape:
+            if not callable(var_list):
+                tape.watch(var_list)
+            loss = loss()
+    elif tape is None:
+        raise ValueError("`tape` is required when a `Tensor` loss is passed.")
+    variables = list(var_list() if callable(var_list) else var_list)
+    gradients = tape.gradient(loss, variables, grad_loss)
+    return optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+
+def _set_weights(optimizer: Any, weights: Any) -> None:
+    variables = optimizer.variables
+    if len(weights) != len(variables):
+        raise ValueError(
+            f"set_weights: optimizer {optimizer.name} has {len(variables)} weights, got {len(weights)}"
+        )
+    for variable, value in zip(variables, weights):
+        variable.assign(value)
+
+
 LAYER_ATTRIBUTES: dict[str, Any] = {
     "input_shape": ReadAttribute(_input_shape),
     "output_shape": ReadAttribute(_output_shape),
@@ -79,5 +116,8 @@ INPUT_LAYER_ATTRIBUTES: dict[str, Any] = {"input": property(lambda layer: layer.
 METRIC_ATTRIBUTES: dict[str, Any] = {"reset_states": lambda metric: metric.reset_state()}
 # The variable that holds the rate, or the schedule's value for this step.
 OPTIMIZER_ATTRIBUTES: dict[str, Any] = {
-    "lr": property(lambda optimizer: optimizer.learning_rate, _set_learning_rate)
+    "lr": property(lambda optimizer: optimizer.learning_rate, _set_learning_rate),
+    "minimize": minimize,
+    "get_weights": lambda optimizer: [variable.numpy() for variable in optimizer.variables],
+    "set_weights": _set_weights,
 }

@@ -55,6 +55,32 @@ def test_a_rate_that_decays_can_be_set_and_saved():
     assert (float(again.lr), again.decay) == (0.25, 0.5)
 
 
+@pytest.mark.parametrize("as_function", [False, True])
+def test_minimize(as_function):
+    v = penstock.Variable(3.0)
+    optimizer = keras.optimizers.SGD(0.25)
+    variables = (lambda: [v]) if as_function else [v]
+    optimizer.minimize(lambda: v**2, var_list=variables)
+    assert v.numpy() == 1.5
+    with penstock.GradientTape() as tape:
+        loss = v**2
+    optimizer.minimize(loss, [v], tape=tape)
+    assert v.numpy() == 0.75
+    with pytest.raises(ValueError, match="`tape` is required"):
+        optimizer.minimize(loss, [v])
+
+
+def test_weights_of_an_optimizer_are_kept_as_arrays():
+    v = keras.Variable([1.0])
+    first, second = (keras.optimizers.SGD(0.5, momentum=0.5) for _ in range(2))
+    first.apply([np.ones(1, "float32")], [v])
+    second.build([v])
+    second.set_weights(first.get_weights())
+    assert [each.tolist() for each in second.get_weights()] == [each.tolist() for each in first.get_weights()]
+    with pytest.raises(ValueError, match=r"has 3 weights, got 1"):
+        second.set_weights([0])
+
+
 def test_an_unknown_argument_is_refused_as_before():
     with pytest.raises(ValueError, match="not recognized"):
         keras.optimizers.Adam(no_such_argument=1)
