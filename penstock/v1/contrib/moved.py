@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
+import sys
 from collections.abc import Callable
 from typing import Any
 
-from penstock.engine.export import EXPORTS, export
+from penstock.engine.export import EXPORTS, export, export_on_demand
 from penstock.v1.api import tf
 from penstock.v1.contrib.arg_scope import add_arg_scope
-
-
-def _target(path: str) -> Callable:
-    """A function that calls the public function `path`, looked up when it is called."""
-
-    def moved(*args: Any, **kwargs: Any) -> Any:
-        function: Any = functools.reduce(getattr, path.split("."), tf)
-        return function(*args, **kwargs)
-
-    moved.__name__ = moved.__qualname__ = path.rpartition(".")[2]
-    moved.__doc__ = f"The same as `tf.compat.v1.{path}`."
-    return moved
-
 
 # Losses: `contrib.losses` has predictions before labels.
 
@@ -79,7 +68,7 @@ for _name in ("mean", "mean_tensor", "percentage_below"):
     export(v1=_metric_names(f"streaming_{_name.replace('percentage_below', 'percentage_less')}"))(
         EXPORTS["v1"][f"metrics.{_name}"]
     )
-export(v1=_metric_names("confusion_matrix"))(_target("confusion_matrix"))
+export_on_demand(v1=_metric_names("confusion_matrix"))(lambda: tf.confusion_matrix)
 
 
 @export(v1=_metric_names("accuracy"))
@@ -117,14 +106,30 @@ def aggregate_metric_map(
 # Others, by name.
 
 _MOVED: dict[str, str] = {
-    "contrib.data": "data.experimental: assert_element_shape dense_to_ragged_batch group_by_reducer group_by_window "
-    "ignore_errors make_saveable_from_iterator map_and_batch parallel_interleave prefetch_to_device rejection_resample "
-    "sample_from_datasets shuffle_and_repeat unique CsvDataset choose_from_datasets Counter enumerate_dataset scan",
-    "contrib.lookup": "lookup: KeyValueTensorInitializer TextFileInitializer StaticHashTable StaticVocabularyTable",
-    "contrib.util": ": constant_value make_tensor_proto make_ndarray",
-    "contrib.nn": "nn: sampled_softmax_loss nce_loss",
+    "contrib.autograph": "autograph: set_verbosity to_code to_graph trace",
+    "contrib.data": "data.experimental: AUTOTUNE bucket_by_sequence_length choose_from_datasets Counter "
+    "CsvDataset dense_to_ragged_batch dense_to_sparse_batch enumerate_dataset get_single_element group_by_reducer "
+    "group_by_window ignore_errors make_batched_features_dataset make_csv_dataset make_saveable_from_iterator map_and_batch "
+    "Optional parallel_interleave prefetch_to_device RandomDataset rejection_resample sample_from_datasets scan "
+    "shuffle_and_repeat SqlDataset TFRecordWriter unbatch unique",
+    "contrib.distribute": "distribute: MirroredStrategy OneDeviceStrategy",
+    "contrib.distributions": "distributions: Bernoulli Beta Categorical Dirichlet DirichletMultinomial Distribution "
+    "Exponential Gamma kl_divergence Laplace Multinomial Normal RegisterKL StudentT Uniform",
+    "contrib.framework": ": CriticalSection sort",
     "contrib.image": "image: image_gradients",
+    "contrib.layers": "nn: safe_embedding_lookup_sparse",
+    "contrib.lookup": "lookup: KeyValueTensorInitializer TextFileInitializer StaticHashTable StaticVocabularyTable",
+    "contrib.nn": "nn: sampled_softmax_loss nce_loss",
+    "contrib.signal": "signal: frame hamming_window hann_window inverse_stft inverse_stft_window_fn "
+    "linear_to_mel_weight_matrix mfccs_from_log_mel_spectrograms overlap_and_add stft",
+    "contrib.util": ": get_static_value make_tensor_proto make_ndarray",
 }
+_FORMER_NAMES = {"get_static_value": "constant_value"}
+
+
+def _public(path: str) -> Any:
+    """What `tf.compat.v1` has under a name, also where it has it from TensorFlow 2."""
+    return operator.attrgetter(f"compat.v1.{path}")(sys.modules["penstock"])
 
 
 def _export_moved(rows: dict[str, str]) -> None:
@@ -132,9 +137,8 @@ def _export_moved(rows: dict[str, str]) -> None:
         home, _, names = row.partition(":")
         for name in names.split():
             path = ".".join(filter(None, [home.strip(), name]))
-            export(v1=[f"{namespace}.{name}"])(
-                _target({"constant_value": "get_static_value"}.get(path, path))
-            )
+            made = functools.partial(_public, path)
+            export_on_demand(v1=[f"{namespace}.{_FORMER_NAMES.get(name, name)}"])(made)
 
 
 _export_moved(_MOVED)

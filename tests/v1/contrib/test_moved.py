@@ -1,7 +1,10 @@
+import operator
+
 import numpy as np
 import pytest
 
 import penstock as tf
+from penstock.v1.contrib import moved
 
 v1 = tf.compat.v1
 slim, contrib = v1.contrib.slim, v1.contrib
@@ -92,3 +95,12 @@ def test_moving_averages_are_saved_under_the_variables_names(tmp_path):
         path = saver.save(session, str(tmp_path / "model"))
         assert session.run(w).tolist() == [0.5]
     assert v1.train.load_checkpoint(path).get_tensor("w").tolist() == [0.75]
+
+
+@pytest.mark.parametrize(("namespace", "row"), moved._MOVED.items())
+def test_rows_name_what_is_there(namespace, row):
+    contrib = getattr(v1.contrib, namespace.partition(".")[2])
+    home, _, names = row.partition(":")
+    there = operator.attrgetter(home.strip())(v1) if home.strip() else v1
+    for name in names.split():
+        assert getattr(contrib, moved._FORMER_NAMES.get(name, name)) is getattr(there, name)
