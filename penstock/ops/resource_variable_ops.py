@@ -215,7 +215,9 @@ _update("AssignAddVariableOp", lambda value, delta: value + delta)
 _update("AssignSubVariableOp", lambda value, delta: value - delta)
 
 
-def _count_up_to(handle: Any, *, limit: int, **_: Any) -> Any:
+def _count_up_to(handle: Any, *, limit: int, **attrs: Any) -> Any:
+    if handle.elsewhere is not None:
+        return handle.elsewhere("ResourceCountUpTo", (handle,), {"limit": limit, **attrs})
     with process.state_lock:  # threads that fill a queue count together
         value = np.asarray(handle.read())
         if value >= limit:

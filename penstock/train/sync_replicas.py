@@ -1,14 +1,24 @@
-"""`train.SyncReplicasOptimizer`: steps by the mean of several gradients."""
+"""`train.SyncReplicasOptimizer`: steps by the mean of several gradients.
+
+Sums of the gradients are variables beside the ones that they belong to, and so is a count. In a cluster all workers add
+to the same sums; the one that comes last takes the step, and the others wait until the global step grows.
+"""
 
 from __future__ import annotations
 
+import time
 from typing import Any
+
+import numpy as np
 
 from penstock.autodiff.backprop import dense
 from penstock.engine import context
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
+from penstock.engine.definition import op
+from penstock.engine.execute import execute
 from penstock.engine.export import export
+from penstock.engine.shape_rules import no_outputs
 from penstock.graph.scopes import control_dependencies
 from penstock.ops.control_flow import cond
 from penstock.ops.creation import zeros
@@ -24,10 +34,12 @@ class SyncReplicasOptimizer(Optimizer):
     """Collects the gradients of several workers, and takes one step by their mean.
 
     In one process each call of the training operation counts as one worker's: every `replicas_to_aggregate` calls
-    the variables move once, and the global step grows by one.
+    the variables move once, and the global step grows by one. Where the variables are in another process (see
+    `train.Server`), a call ends when the step is taken to which it contributed, so all workers must be there.
 
     Args:
-      opt: the optimizer. replicas_to_aggregate: of how many gradients the mean is taken.
+      opt: the optimizer. replicas_to_aggregate: of how many gradients the mean is taken; in a cluster of processes it is
+        the number of workers.
       total_num_replicas: how many workers there are; by default as many.
       variable_averages, variables_to_average: an `ExponentialMovingAverage` that moves after each step, and of what.
     """
@@ -67,28 +79,34 @@ class SyncReplicasOptimizer(Optimizer):
         graph = next((each.graph for each, _ in pairs if isinstance(each, SymbolicTensor)), thread.graph)
         with context.building(graph if thread.graph is None else thread.graph):
             sums = [self._zeros_slot(var, "gradient_sum", f"{self._name}_sum") for _, var in pairs]
-            first = pairs[0][1]
-            count = slot_variable(first, lambda: zeros([], dtypes.int32), f"{self._name}_count")
-            self._non_slots["count", None] = count
-            added = [
-                total.assign_add(gradient, read_value=False) for total, (gradient, _) in zip(sums, pairs)
-            ]
+            arrivals = slot_variable(pairs[0][1], lambda: zeros([], dtypes.int64), f"{self._name}_count")
+            self._non_slots["count", None] = arrivals
+            before = convert_to_tensor(global_step.read_value())
+            with control_dependencies([before]):
+                added = [
+                    total.assign_add(gradient, read_value=False) for total, (gradient, _) in zip(sums, pairs)
+                ]
             with control_dependencies([each for each in added if each is not None]):
-                reached = convert_to_tensor(count.assign_add(1))
-            enough = reached >= self._wanted
+                arrived = (
+                    arrivals.count_up_to(dtypes.int64.max) + 1
+                )  # one operation, so that no two are the last
 
             def step() -> Any:
                 means = [(total.value() / float(self._wanted), var) for total, (_, var) in zip(sums, pairs)]
-                done = [self._optimizer.apply_gradients(means, global_step, name)]
+                # The global step grows last: then others add their next gradients.
+                with control_dependencies([mean for mean, _ in means]):
+                    cleared = [total.assign(total.value() * 0, read_value=False) for total in sums]
+                with control_dependencies([each for each in cleared if each is not None]):
+                    done = [self._optimizer.apply_gradients(means, global_step, name)]
                 if self._averages is not None:
                     with control_dependencies([each for each in done if each is not None]):
                         done.append(self._averages.apply(self._averaged))
-                with control_dependencies([each for each in done if each is not None]):
-                    cleared = [total.assign(total.value() * 0, read_value=False) for total in sums]
-                    cleared.append(count.assign(0, read_value=False))
-                return group(*[each for each in (*done, *cleared) if each is not None])
+                return group(*[each for each in done if each is not None])
 
-            return cond(enough, step, no_op)
+            taken = cond(arrived % self._wanted < 1, step, no_op)
+            with control_dependencies([each for each in [taken] if each is not None]):
+                attrs = {"replicas_to_aggregate": self._wanted, "total_num_replicas": self._total}
+                return execute("SyncReplicasWait", (global_step.handle, before), attrs)
 
     def get_slot(self, *args: Any, **kwargs: Any) -> Any:
         """The optimizer's slot."""
@@ -115,3 +133,27 @@ class SyncReplicasOptimizer(Optimizer):
     def make_session_run_hook(self, is_chief: bool, num_tokens: int = -1) -> SessionRunHook:
         """The hook that sessions of other implementations need; here it does nothing."""
         return SessionRunHook()
+
+
+_POLL_SECONDS = 0.002
+
+
+def _wait(handle: Any, before: Any, *, replicas_to_aggregate: int, total_num_replicas: int) -> None:
+    """Returns when the global step has grown; at once where no other process can make it grow."""
+    if handle.elsewhere is None:
+        return
+    if replicas_to_aggregate != total_num_replicas:
+        raise ValueError(
+            f"replicas_to_aggregate is {replicas_to_aggregate}, expected the number of workers, {total_num_replicas}, where "
+            "workers are processes"
+        )
+    while np.asarray(handle.read()) <= before:
+        time.sleep(_POLL_SECONDS)
+
+
+op(
+    "SyncReplicasWait(global_step: resource, before: T; replicas_to_aggregate, total_num_replicas) -> ()",
+    numpy=_wait,
+    shape=no_outputs,
+    stateful=True,
+)

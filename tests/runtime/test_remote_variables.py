@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import pytest
@@ -65,6 +66,28 @@ def test_training_goes_as_in_one_process(task, make):
             found.append(session.run(table).ravel().tolist())
     np.testing.assert_allclose(found[2], found[0], rtol=1e-6)
     np.testing.assert_allclose(found[3], found[1], rtol=1e-6)
+
+
+def test_workers_step_together_by_the_mean_of_their_gradients(task):
+    w, x = v1.get_variable("w", initializer=[0.0]), v1.placeholder(tf.float32, [])
+    steps = v1.train.get_or_create_global_step()
+    optimizer = v1.train.SyncReplicasOptimizer(
+        v1.train.GradientDescentOptimizer(1.0), 2, total_num_replicas=2
+    )
+    train = optimizer.minimize(tf.reduce_sum(w * x), global_step=steps)
+
+    def work(gradient):
+        for _ in range(5):
+            session.run(train, {x: gradient})
+
+    with v1.Session(task[0]) as session:
+        session.run(v1.global_variables_initializer())
+        workers = [threading.Thread(target=work, args=(each,), daemon=True) for each in (1.0, 3.0)]
+        for each in workers:
+            each.start()
+        for each in workers:
+            each.join(60)
+        assert session.run([w, steps]) == [[-10.0], 5]
 
 
 def test_only_operations_on_variables_are_answered(task):
