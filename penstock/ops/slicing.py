@@ -84,6 +84,16 @@ def _slice_gradient(op: Any, dy: Any) -> list:
     return [execute("StridedSliceGrad", (shape, begin, end, execute("OnesLike", (begin,)), dy)), None, None]
 
 
+def _places_of_blocks(shape: Callable, value: Callable, attrs: dict) -> list[int | None]:
+    """In each dimension, how many places there are where a block of the slice's size may begin."""
+    dims, sizes = shape(0), value(2)
+    if dims is None or sizes is None or np.shape(sizes) != (len(dims),):
+        return [None]
+    return [
+        None if dim is None else dim + 1 - max(int(size), 0) for dim, size in zip(dims, sizes, strict=True)
+    ]
+
+
 op(
     "Slice(input: T, begin: Index, size: Index) -> output: T",
     numpy=_slice,
@@ -91,6 +101,9 @@ op(
     shape=_slice_shape,
     gradient=_slice_gradient,
     view=True,
+    index_range=IndexRange(
+        1, _places_of_blocks, "Expected begin[{entry}] to be in [0, {size}), but got {index}", deep=True
+    ),
 )
 
 

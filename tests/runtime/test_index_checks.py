@@ -93,6 +93,14 @@ def test_picking_by_a_tensor():
             picked(tf.constant(bad))
 
 
+def test_blocks():
+    block = tf.function(lambda i: tf.slice(wide(), tf.stack([i, 0]), [5, 2]) * 2)
+    assert block(tf.constant(19_995)).shape == [5, 2]
+    for bad in (19_996, -1):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"begin\[0\].*{bad}"):
+            block(tf.constant(bad))
+
+
 @pytest.mark.parametrize("how", ["read", "write"])
 def test_elements_of_tensor_arrays(how):
     @tf.function
