@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from penstock.data.element import ElementFunction, as_array
 from penstock.data.row_calls import RowCalls
 from penstock.engine.context import thread
@@ -93,15 +95,26 @@ def is_random(operation: Any) -> bool:
     return any(is_random(each) for graph in nested_graphs(operation) for each in graph.get_operations())
 
 
+_SEVERAL = {"RandomUniform": dtypes.float32, "RandomUniformInt": dtypes.int32}
+
+
 def _several_draws(operation: Any) -> Callable[[int], list] | None:
     """`draw(count)`: what that many calls of a random op give; None where the op has to be called that often."""
-    dims = constant_value(operation.inputs[0])
-    if operation.type != "RandomUniform" or operation.attrs["dtype"] is not dtypes.float32 or dims is None:
+    if operation.outputs[0].dtype is not _SEVERAL.get(operation.type):
+        return None
+    dims, *bounds = map(constant_value, operation.inputs)
+    if (
+        dims is None
+        or any(each is None or np.ndim(each) for each in bounds)
+        or (bounds and bounds[0] >= bounds[1])
+    ):
         return None
     dims = tuple(map(int, dims))
     if not 0 < math.prod(dims) <= UniformCalls.MOST_NUMBERS:
         return None
-    return UniformCalls(dims, **operation.definition.attrs_for_kernel(operation.attrs))
+    attrs = operation.definition.attrs_for_kernel(operation.attrs)
+    attrs.pop("dtype", None)
+    return UniformCalls(operation.type, dims, tuple(bounds), **attrs)
 
 
 def _feeds(operation: Any, users: list) -> bool:

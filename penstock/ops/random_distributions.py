@@ -40,9 +40,14 @@ def uniform_int(xp: Any, stream: Stream, size: int, minval: Any, maxval: Any, dt
     As in TensorFlow the smaller integers are a little likelier where the range is not a power of two.
     """
     unsigned = xp.uint64 if np.dtype(dtype).itemsize == 8 else xp.uint32
-    low = xp.asarray(minval, dtype=dtype).astype(unsigned)
-    span = xp.asarray(maxval, dtype=dtype).astype(unsigned) - low
-    return (uniform_bits(xp, stream, size, unsigned) % span + low).astype(dtype)
+    return in_range(xp, uniform_bits(xp, stream, size, unsigned), minval, maxval, dtype)
+
+
+def in_range(xp: Any, bits: Any, minval: Any, maxval: Any, dtype: Any) -> Any:
+    """The integers in [minval, maxval) that unsigned ones stand for."""
+    low = xp.asarray(minval, dtype=dtype).astype(bits.dtype)
+    span = xp.asarray(maxval, dtype=dtype).astype(bits.dtype) - low
+    return (bits % span + low).astype(dtype)
 
 
 def uniform_bits(xp: Any, stream: Stream, size: int, dtype: Any) -> Any:

@@ -19,6 +19,7 @@ from penstock.ops.random_fill import NORMAL, TRUNCATED_NORMAL, UNIFORM, Distribu
 from penstock.ops.random_gradients import gamma_gradient
 from penstock.ops.random_rejection import RESERVED
 from penstock.ops.random_stream import make_stream, reserve
+from penstock.types import dtypes
 from penstock.types.dtypes import DType
 from penstock.types.shapes import TensorShape
 
@@ -49,19 +50,23 @@ for _op_type, _distribution in _OF_SHAPE.items():
 
 
 class UniformCalls:
-    """Calls of a RandomUniform for few numbers, one after the other: computed for many calls at once.
+    """Calls of a RandomUniform or RandomUniformInt for few numbers, one after the other: computed for many calls at once.
 
     Args:
-      dims: the shape of what a call gives; at most `MOST_NUMBERS` numbers.
+      op_type: which. bounds: those of integers.
+      dims: the shape of what a call gives; at most `MOST_NUMBERS` numbers, float32 or int32.
     """
 
     MOST_NUMBERS = 4  # those of one block
     _AHEAD = 256  # calls
 
-    def __init__(self, dims: tuple[int, ...], *, dtype: DType, seed: Any, seed2: Any, _stream: Any):
-        self._dims, self._dtype = dims, dtype
+    def __init__(
+        self, op_type: str, dims: tuple[int, ...], bounds: tuple, *, seed: Any, seed2: Any, _stream: Any
+    ):
+        self._dims, self._bounds = dims, bounds
         self._blocks = math.prod(dims) * RESERVED
-        self._kind = (_stream, seed, seed2, "RandomUniform", dtype.name, np.dtype(np.int32))
+        dtype = np.dtype(np.int32) if bounds else dtypes.float32.name
+        self._kind = (_stream, seed, seed2, op_type, dtype, np.dtype(np.int32))
         self._table: list = []  # what the calls from the generator `_start` on give
         self._start: Any = None
 
@@ -73,11 +78,16 @@ class UniformCalls:
             calls = max(count, self._AHEAD)
             offsets = np.arange(0, calls * self._blocks, self._blocks, np.uint64)
             words = np.stack(generator.block(np, offsets), axis=1)[:, : math.prod(self._dims)]
-            numbers = random_distributions.to_unit(np, words, self._dtype.np_dtype)
-            self._table = list(numbers.reshape(calls, *self._dims))
+            self._table = list(self._numbers(words).reshape(calls, *self._dims))
         found, self._table = self._table[:count], self._table[count:]
         self._start = generator.advanced(np, count * self._blocks)
         return found
+
+    def _numbers(self, words: np.ndarray) -> np.ndarray:
+        if self._bounds:
+            minval, maxval = self._bounds
+            return random_distributions.in_range(np, words, minval, maxval, np.int32)
+        return random_distributions.to_unit(np, words, np.dtype(np.float32))
 
 
 def checked_bounds(minval: Any, maxval: Any) -> None:

@@ -105,3 +105,23 @@ def test_functions_with_branches_or_state_are_called_one_by_one(function):
 def test_the_form_for_several_elements_is_made_once():
     function = tf.data.Dataset.range(4).map(lambda x: x + 1)._function
     assert several_calls(function, []) is several_calls(function, []) is not None
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: tf.random.uniform([3], -5, 9, tf.int32, seed=4),
+        lambda: tf.random.uniform([], maxval=tf.int32.max, dtype=tf.int32, seed=4),
+        lambda: tf.random.uniform([2, 2], 1.5, 2, seed=4),
+        lambda: tf.random.uniform([5], 0, 9, tf.int32, seed=4),
+        lambda: tf.random.uniform([2], 0, 9, tf.int64, seed=4),
+    ],
+    ids=["integers", "any integer", "fractions", "more than a block", "64 bits"],
+)
+def test_random_numbers_of_parallel_maps_are_those_of_sequential_ones(draw):
+    def numbers(parallel):
+        tf.random.set_seed(3)
+        dataset = tf.data.Dataset.range(300).map(lambda x: draw(), num_parallel_calls=parallel)
+        return np.array(list(dataset.as_numpy_iterator()))
+
+    np.testing.assert_array_equal(numbers(2), numbers(None))
