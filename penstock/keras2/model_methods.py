@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from penstock.keras2.modules import source
+
 
 def fit_generator(
     self: Any,
@@ -110,10 +112,35 @@ def reset_states(self: Any) -> None:
             layer.reset_state()
 
 
+def compiled_loss(
+    model: Any, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None
+) -> Any:
+    """The loss of a `train_step` of the program's own, which also counts for the mean that is shown as "loss".
+
+    Keras 3 leaves the mean out, and takes it for one of the metrics that `compiled_metrics` updates. The losses of layers
+    are added in any case: `regularization_losses` is not used.
+    """
+    loss = model.compute_loss(x=None, y=y, y_pred=y_pred, sample_weight=sample_weight)
+    model._loss_tracker.update_state(loss, sample_weight=_size(y_pred))
+    return loss
+
+
+def _compiled_metrics_update_state(model: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    if model._compile_metrics is not None:
+        model._compile_metrics.update_state(y, y_pred, sample_weight=sample_weight)
+
+
 METHODS = {
-    each.__name__: each for each in (fit_generator, evaluate_generator, predict_generator, reset_states)
-}
+    each.__name__: each
+    for each in (
+        compiled_loss, _compiled_metrics_update_state, fit_generator, evaluate_generator, predict_generator, reset_states,
+    )
+}  # fmt: skip
 SEQUENTIAL_METHODS = {each.__name__: each for each in (predict_classes, predict_proba)}
+
+
+def _size(batch: Any) -> Any:
+    return source("ops").shape(source("tree").flatten(batch)[0])[0]
 
 
 def _whole(steps: float | None) -> int | None:

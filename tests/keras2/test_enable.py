@@ -46,6 +46,8 @@ STATEMENTS = {
     "optimizers": "from keras.optimizers import adam, sgd, rmsprop",
     "optimizers' modules": "from keras.optimizers import adam_v2, gradient_descent_v2; adam_v2.Adam",
     "experimental layers": "from tensorflow.keras.layers.experimental.preprocessing import Rescaling, RandomFlip",
+    "experimental schedules": "from tensorflow.keras.experimental import CosineDecay",
+    "experimental policies": "from tensorflow.keras.mixed_precision.experimental import Policy, set_policy",
     "through tensorflow": "from tensorflow.keras.utils.np_utils import to_categorical",
     "TensorFlow's old place": "from tensorflow.python.keras.layers.core import Dense",
     "all names": "from keras.layers.core import *; Dense",

@@ -70,6 +70,23 @@ def test_minimize(as_function):
         optimizer.minimize(loss, [v])
 
 
+def test_a_train_step_with_compiled_loss_and_metrics():
+    class Line(Model):
+        def train_step(self, data):
+            x, y = data
+            loss = self.compiled_loss(y, self(x), regularization_losses=self.losses)
+            self.compiled_metrics.update_state(y, self(x))
+            return {each.name: each.result() for each in self.metrics} | {"last": loss}
+
+    inputs = Input((1,))
+    model = Line(inputs, keras.layers.Rescaling(1.0)(inputs))
+    model.compile("sgd", "mse", metrics=["mae"])
+    x = np.array([[1.0], [2.0], [3.0]], "float32")
+    history = model.fit(x, 0 * x, batch_size=2, shuffle=False, verbose=0).history
+    assert history["last"] == [9.0]
+    np.testing.assert_allclose([history["loss"][0], history["mae"][0]], [14 / 3, 2], rtol=1e-6)
+
+
 def test_weights_of_an_optimizer_are_kept_as_arrays():
     v = keras.Variable([1.0])
     first, second = (keras.optimizers.SGD(0.5, momentum=0.5) for _ in range(2))
