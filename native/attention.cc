@@ -3,8 +3,7 @@
 // The matrix of scores, the largest array of a Transformer, is never in memory as a whole: some of its rows are
 // computed, used and forgotten while they are in cache. The gradient computes them again.
 #include <algorithm>
-#include <cstring>
-#include <vector>
+#include <memory>
 
 #include "elementary.h"
 #include "onednn.h"
@@ -65,10 +64,6 @@ PENSTOCK_VECTORIZED void softmax_gradient_rows(const float* y, float* dy, long r
   }
 }
 
-void clear(float* rows, long count, long width, long stride) {
-  for (long i = 0; i < count; ++i) std::memset(rows + i * stride, 0, width * sizeof(float));
-}
-
 // q, k, v and a scale -> the mean of the values, weighted for each query
 ffi::Error attention(ffi::AnyBuffer q, ffi::AnyBuffer k, ffi::AnyBuffer v, ffi::AnyBuffer scale,
                      ffi::Result<ffi::AnyBuffer> y) {
@@ -79,14 +74,12 @@ ffi::Error attention(ffi::AnyBuffer q, ffi::AnyBuffer k, ffi::AnyBuffer v, ffi::
     shape.for_each_head([&](long query, long key) {
       Packed keys(floats(k) + key, width, shape.keys, 1, stride);
       Packed values(floats(v) + key, shape.keys, width, stride, 1);
-      std::vector<float> scores(shape.rows() * shape.keys);
+      std::unique_ptr<float[]> scores(new float[shape.rows() * shape.keys]);
       for (long first = 0; first < shape.queries; first += shape.rows()) {
         long rows = std::min(shape.rows(), shape.queries - first), at = query + first * stride;
-        std::fill(scores.begin(), scores.end(), 0.0f);
-        multiply_add({floats(q) + at, rows, stride}, keys, scores.data(), shape.keys);
-        softmax_rows(scores.data(), rows, shape.keys, *floats(scale));
-        clear(floats(*y) + at, rows, width, stride);
-        multiply_add({scores.data(), rows, shape.keys}, values, floats(*y) + at, stride);
+        multiply_add({floats(q) + at, rows, stride}, keys, scores.get(), shape.keys, false);
+        softmax_rows(scores.get(), rows, shape.keys, *floats(scale));
+        multiply_add({scores.get(), rows, shape.keys}, values, floats(*y) + at, stride, false);
       }
     });
   });
@@ -104,23 +97,19 @@ ffi::Error attention_gradient(ffi::AnyBuffer q, ffi::AnyBuffer k, ffi::AnyBuffer
       Packed k_transposed(floats(k) + key, width, keys, 1, stride);
       Packed v_transposed(floats(v) + key, width, keys, 1, stride);
       Packed k_packed(floats(k) + key, keys, width, stride, 1);
-      std::vector<float> weights(shape.rows() * keys), gradients(shape.rows() * keys);
-      clear(floats(*dk) + key, keys, width, stride);
-      clear(floats(*dv) + key, keys, width, stride);
+      long cached = shape.rows() * keys;
+      std::unique_ptr<float[]> memory(new float[2 * cached]);
+      float *weights = memory.get(), *gradients = weights + cached;
       for (long first = 0; first < shape.queries; first += shape.rows()) {
         long rows = std::min(shape.rows(), shape.queries - first), at = query + first * stride;
-        std::fill(weights.begin(), weights.end(), 0.0f);
-        multiply_add({floats(q) + at, rows, stride}, k_transposed, weights.data(), keys);
-        softmax_rows(weights.data(), rows, keys, *floats(scale));
-        multiply_add({weights.data(), keys, 1, keys}, {floats(dy) + at, rows, width, stride, 1}, floats(*dv) + key,
-                     stride);
-        std::fill(gradients.begin(), gradients.end(), 0.0f);
-        multiply_add({floats(dy) + at, rows, stride}, v_transposed, gradients.data(), keys);
-        softmax_gradient_rows(weights.data(), gradients.data(), rows, keys, *floats(scale));
-        clear(floats(*dq) + at, rows, width, stride);
-        multiply_add({gradients.data(), rows, keys}, k_packed, floats(*dq) + at, stride);
-        multiply_add({gradients.data(), keys, 1, keys}, {floats(q) + at, rows, width, stride, 1}, floats(*dk) + key,
-                     stride);
+        bool add = first > 0;  // what the rows before gave to the keys and values
+        multiply_add({floats(q) + at, rows, stride}, k_transposed, weights, keys, false);
+        softmax_rows(weights, rows, keys, *floats(scale));
+        multiply_add({weights, keys, 1, keys}, {floats(dy) + at, rows, width, stride, 1}, floats(*dv) + key, stride, add);
+        multiply_add({floats(dy) + at, rows, stride}, v_transposed, gradients, keys, false);
+        softmax_gradient_rows(weights, gradients, rows, keys, *floats(scale));
+        multiply_add({gradients, rows, keys}, k_packed, floats(*dq) + at, stride, false);
+        multiply_add({gradients, keys, 1, keys}, {floats(q) + at, rows, width, stride, 1}, floats(*dk) + key, stride, add);
       }
     });
   });

@@ -1,7 +1,7 @@
 // Small products of float32 matrices that stay in cache: what kernels of our own multiply with, one thread at a time.
 #pragma once
 
-#include <vector>
+#include <memory>
 
 namespace penstock {
 
@@ -15,11 +15,11 @@ class Packed {
 
   long depth() const { return depth_; }
   long columns() const { return columns_; }
-  const float* panel(long first_column) const { return values_.data() + first_column * depth_; }
+  const float* panel(long first_column) const { return values_.get() + first_column * depth_; }
 
  private:
   long depth_, columns_;
-  std::vector<float> values_;
+  std::unique_ptr<float[]> values_;
 };
 
 // Rows of a left operand: the element (r, k) is at `values[r * row_stride + k * depth_stride]`.
@@ -28,7 +28,7 @@ struct Rows {
   long count, row_stride, depth_stride = 1;
 };
 
-// out[r, :] += in[r, :] * matrix
-void multiply_add(const Rows& in, const Packed& matrix, float* out, long out_stride);
+// out[r, :] += in[r, :] * matrix, or without `add` out[r, :] = in[r, :] * matrix
+void multiply_add(const Rows& in, const Packed& matrix, float* out, long out_stride, bool add = true);
 
 }  // namespace penstock
