@@ -1,14 +1,25 @@
-"""Buffers for batches that begin at a multiple of 64 bytes: XLA's programs take such NumPy arrays without a copy."""
+"""Buffers that begin at a multiple of 64 bytes: XLA's programs take such NumPy arrays without a copy.
+
+That is good for batches, and bad for what programs write: XLA must not write into memory of NumPy's.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from penstock.engine.compiler_options import compiler_options
+from penstock.engine.context import process
+from penstock.engine.xla import jax, jit, jnp, wide_types
+
 ALIGNMENT = 64
+
+_WORTH_COMPILING = 1 << 24  # bytes; a program that copies arrays of one shape takes 10 ms to compile
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -36,3 +47,22 @@ def address_of(array: np.ndarray) -> int:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
     except (TypeError, ValueError, BufferError):  # it is read-only or empty, or its dtype is none of NumPy's
         return array.ctypes.data
+
+
+def in_own_memory(array: np.ndarray) -> Any:
+    """A JAX array with the same numbers in memory of XLA's, which programs may write into.
+
+    The copy of a large array goes on while the caller does other things, so nobody may change `array` any more.
+    """
+    if array.ctypes.data % ALIGNMENT or process.accelerator:
+        with wide_types():
+            return jax.device_put(array)
+    if array.nbytes >= _WORTH_COMPILING:
+        return _copying()(array)
+    with wide_types():
+        return jnp.array(array, copy=True)
+
+
+@functools.cache
+def _copying() -> Callable:
+    return jit(lambda array: jnp.copy(array), compiler_options=compiler_options(()))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine import context
+from penstock.engine.aligned import in_own_memory
 from penstock.engine.compiler_options import compiler_options
 from penstock.engine.context import process, thread
 from penstock.engine.resources import State
@@ -50,8 +51,7 @@ def _kept(state: State) -> Any:
     """
     value = state.value
     if type(value) is np.ndarray and value.nbytes > _SMALL_BYTES and type(state) is State:
-        with wide_types():
-            value = state.value = jnp.array(value, copy=True)
+        value = state.value = in_own_memory(value)
     return value
 
 

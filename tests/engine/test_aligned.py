@@ -1,0 +1,24 @@
+"""Buffers of batches are aligned; what programs write into is copied into XLA's own memory, with its numbers and dtype."""
+
+import numpy as np
+import pytest
+
+from penstock.engine import aligned
+from penstock.engine.xla import jit
+
+
+@pytest.mark.parametrize("offset", [0, 16])
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_arrays_in_own_memory_may_be_written(monkeypatch, dtype, large, offset):
+    monkeypatch.setattr(aligned, "_WORTH_COMPILING", 0 if large else 1 << 24)
+    buffer = aligned.empty((4096,), np.uint8)
+    array = buffer[offset : offset + 800].view(dtype)
+    array[:] = np.arange(array.size)
+    expected = array.copy()
+    copied = aligned.in_own_memory(array)
+    np.testing.assert_array_equal(copied, expected)
+    assert copied.dtype == dtype
+    again = aligned.in_own_memory(array)
+    assert jit(lambda x: x + 1, donate_argnums=0)(again)[1] == 2
+    np.testing.assert_array_equal(array, expected)
