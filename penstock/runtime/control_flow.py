@@ -79,13 +79,7 @@ def _lower_branches(
             filled = list(arguments)
             for i, value in zip(carried, values):
                 filled[i] = value
-            before = [proxy.value for proxy in proxies]
-            for proxy, value in zip(proxies, states):
-                proxy.value = value
-            results = lowering.run_graph(branch, filled)
-            after = [proxy.value for proxy in proxies]
-            for proxy, value in zip(proxies, before):
-                proxy.value = value
+            results, after = _run_with_states(lowering, branch, filled, proxies, states)
             outputs = []
             for position, (value, tensor) in enumerate(zip(results, branch.outputs)):
                 if value is FAKE and position in fakes:
@@ -110,6 +104,20 @@ def _lower_branches(
     for proxy, value in zip(proxies, after):
         proxy.value = value
     return outputs
+
+
+def _run_with_states(
+    lowering: Lowering, graph: Any, arguments: Sequence[Any], proxies: Sequence[StateProxy], states: list
+) -> tuple[list, list]:
+    """The results of a body that begins with these states, and the states after it; outside they stay as they are."""
+    before = [proxy.value for proxy in proxies]
+    for proxy, value in zip(proxies, states):
+        proxy.value = value
+    results = lowering.run_graph(graph, arguments)
+    after = [proxy.value for proxy in proxies]
+    for proxy, value in zip(proxies, before):
+        proxy.value = value
+    return results, after
 
 
 def _shapes_behind_fakes(branches: Sequence[Any], body_of: Any, states: list, values: list) -> dict[int, Any]:
@@ -154,14 +162,7 @@ def _lower_while(operation: Any, inputs: Sequence[Any], lowering: Lowering) -> S
         filled = list(values)
         for i, value in zip(carried, current):
             filled[i] = value
-        before = [proxy.value for proxy in proxies]
-        for proxy, value in zip(proxies, states):
-            proxy.value = value
-        results = lowering.run_graph(graph, filled)
-        after = [proxy.value for proxy in proxies]
-        for proxy, value in zip(proxies, before):
-            proxy.value = value
-        return results, after
+        return _run_with_states(lowering, graph, filled, proxies, states)
 
     def step(carry: tuple) -> tuple:
         current, states = carry
