@@ -1,4 +1,4 @@
-"""`penstock names FILE`: which of the public names listed in a file resolve here.
+"""`penstock names [FILE]`: the public names, or which of those listed in a file resolve here.
 
 Each line of the file is `kind<TAB>tf.some.name` (the kind is class, func or const) or just the name.
 """
@@ -13,16 +13,23 @@ from types import ModuleType
 
 
 def main(arguments: list[str]) -> int:
-    """Prints a count for each namespace; returns the exit status: 0, or 1 with --all where a name is missing."""
+    """Prints the names, or a count for each namespace of a file; the exit status is 1 with --all where a name is missing."""
     parser = argparse.ArgumentParser(
         prog="penstock names", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", type=Path, help="the list of names")
+    parser.add_argument(
+        "file", type=Path, nargs="?", help="a list of names; without it all names are printed"
+    )
     parser.add_argument(
         "--missing", action="store_true", help="print the names that do not resolve, and nothing else"
     )
     parser.add_argument("--all", action="store_true", help="fail unless every name resolves")
     options = parser.parse_args(arguments)
+    if options.file is None:
+        if options.missing or options.all:
+            parser.error("--missing and --all need a file with names")
+        print("\n".join(public_names()))
+        return 0
     names = read_names(options.file.read_text("utf-8"))
     missing = missing_names(names)
     if options.missing:
@@ -31,6 +38,18 @@ def main(arguments: list[str]) -> int:
     else:
         _print_counts(names, missing)
     return 1 if options.all and missing else 0
+
+
+def public_names() -> list[str]:
+    """All public names of functions, classes and constants, those of TensorFlow 1 below `tf.compat.v1`."""
+    import penstock  # noqa: F401 - it fills the table
+    from penstock.engine.export import EXPORTS
+
+    return sorted(
+        f"tf.{name}" if version == "v2" else f"tf.compat.v1.{name}"
+        for version, names in EXPORTS.items()
+        for name in names
+    )
 
 
 def read_names(text: str) -> list[str]:

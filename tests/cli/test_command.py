@@ -86,6 +86,15 @@ def test_names_counts_what_resolves(capsys, names_file):
     assert ["all", "1", "of", "3", "(33.3%)"] in lines
 
 
+def test_names_without_a_file_are_all_public_names(capsys):
+    assert cli.main(["names"]) == 0
+    found = capsys.readouterr().out.split()
+    assert {"tf.math.add", "tf.compat.v1.placeholder", "tf.Tensor"} <= set(found)
+    assert all(each.startswith("tf.") for each in found)
+    with pytest.raises(SystemExit):
+        cli.main(["names", "--missing"])
+
+
 def test_names_lists_what_is_missing(capsys, names_file):
     assert cli.main(["names", "--missing", "--all", names_file]) == 1
     assert capsys.readouterr().out.split() == ["no_such_function", "nowhere.at.all"]
