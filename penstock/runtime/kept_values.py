@@ -21,7 +21,7 @@ _LONGEST = 32
 # Random numbers, of one operation, are some hundred of XLA's.
 _RANDOM_WORK = _LONGEST
 
-# Operations whose results XLA keeps anyway, because they are loops or calls, or which only read or rename a value.
+# Parts of the names of operations whose results XLA keeps anyway: they are loops or calls.
 _KEPT_ANYWAY = (
     "MatMul",
     "Conv",
@@ -35,6 +35,7 @@ _KEPT_ANYWAY = (
     "FFT",
     "LRN",
 )
+# Operations that only read, name or shape a value.
 _NO_WORK = {
     "Const", "Placeholder", "ReadVariableOp", "Identity", "StopGradient", "Reshape", "Squeeze", "ExpandDims", "Shape", "Rank",
     "Size",
@@ -76,7 +77,7 @@ def _work(operation: Any, work: dict[int, frozenset]) -> frozenset:
     if definition.nested or definition.writes or any(name in kind for name in _KEPT_ANYWAY):
         return frozenset()
     before = frozenset().union(*(work.get(id(each), ()) for each in operation.inputs))
-    if kind in _NO_WORK:
+    if kind in _NO_WORK or len(before) >= _LONGEST:  # long is long enough
         return before
     if "Random" in kind or "_stream" in operation.attrs:
         return before.union((id(operation), place) for place in range(_RANDOM_WORK))
