@@ -25,6 +25,7 @@ from penstock.runtime.index_checks import IndexCheck, index_error, sort_out
 from penstock.runtime.lowering import (
     Failure,
     Lowering,
+    NotCarriedError,
     NotCompilableError,
     StateProxy,
     as_array,
@@ -137,6 +138,7 @@ class CompiledPiece:
         if any(each.definition.index_range is not None for each in self._checks):
             self._before, self._settled = sort_out(operations, entering.values(), slots)
             self._checks = [each for each in self._checks if id(each) not in self._settled]
+        self._carries_failure = False
         self._programs: dict[tuple, tuple[Callable, Callable]] = {}  # the step and its program
         self._binding: _Binding | None = None
 
@@ -208,16 +210,28 @@ class CompiledPiece:
         fused = fusion.find(self.operations, self.leaving)
 
         def run(written_values: list, read_values: list, arguments: list) -> tuple[list, list]:
-            proxies = {
-                id(state): StateProxy(state, value)
-                for state, value in zip((*written, *read), (*written_values, *read_values))
-            }
-            values = dict(self._constants)
-            values.update((id(tensor), value) for tensor, value in zip(self._entering, arguments))
-            values.update((id(tensor), proxies[id(each)]) for tensor, each in zip(self._resources, objects))
-            with context.building(None), context.tapes_stopped():
-                failure = Failure(self._checks, self._settled) if self._checks else None
-                Lowering(proxies, failure, fused).run(self.operations, values)
+            def lower() -> tuple[dict, dict, Failure | None]:
+                proxies = {
+                    id(state): StateProxy(state, value)
+                    for state, value in zip((*written, *read), (*written_values, *read_values))
+                }
+                values = dict(self._constants)
+                values.update((id(tensor), value) for tensor, value in zip(self._entering, arguments))
+                values.update(
+                    (id(tensor), proxies[id(each)]) for tensor, each in zip(self._resources, objects)
+                )
+                failure = (
+                    Failure(self._checks, self._settled, self._carries_failure) if self._checks else None
+                )
+                with context.building(None), context.tapes_stopped():
+                    Lowering(proxies, failure, fused).run(self.operations, values)
+                return proxies, values, failure
+
+            try:
+                proxies, values, failure = lower()
+            except NotCarriedError:
+                self._carries_failure = True
+                proxies, values, failure = lower()
             assigned = [proxies[id(state)].value for state in written]
             if failure is not None and failure.stops:
                 assigned = [_kept_if(failure, *each) for each in zip(assigned, written_values)]

@@ -67,6 +67,10 @@ class StateProxy:
         return self.value is not None
 
 
+class NotCarriedError(Exception):
+    """A branch or loop looks for failures, and the program is to be lowered so that it carries what it finds."""
+
+
 class Failure:
     """What a program found wrong first; it goes through the program like a state.
 
@@ -76,17 +80,19 @@ class Failure:
       noted: whether the program looks at anything. stops: whether it looks at indices, so that states are to stay as they
         were where one is out of range.
       settled: ids of the operations whose indices need not be looked at.
+      carried: whether branches and loops carry it; without, they raise `NotCarriedError` where they would note something.
+        XLA makes one kernel of a small loop that carries no more than it needs.
     """
 
-    def __init__(self, checks: Sequence[Any], settled: Collection[int] = ()):
+    def __init__(self, checks: Sequence[Any], settled: Collection[int] = (), carried: bool = True):
         self.value: Any = np.zeros(4, np.int64)
         self.noted = self.stops = False
-        self.settled = settled
+        self.settled, self.carried = settled, carried
         self._numbers = {id(operation): number for number, operation in enumerate(checks, 1)}
 
     def apart(self) -> Failure:
         """One for a part of the program, such as a slice of a map, that has found nothing yet."""
-        other = Failure((), self.settled)
+        other = Failure((), self.settled, self.carried)
         other._numbers = self._numbers
         return other
 
@@ -96,11 +102,17 @@ class Failure:
         return self.value[0] == 0
 
     def note(self, operation: Any, fails: Any) -> None:
-        """Takes down that a check failed, if `fails` is true and none did before."""
+        """Takes down that a check in a branch or loop failed, if `fails` is true and none did before."""
+        if not self.carried:
+            raise NotCarriedError
         self.take(jnp.where(fails, jnp.array([self._numbers[id(operation)], 0, 0, 0], jnp.int64), 0))
 
-    def note_indices(self, operation: Any, indices: Any, outside: Any, sizes: Sequence[int]) -> None:
+    def note_indices(
+        self, operation: Any, indices: Any, outside: Any, sizes: Sequence[int], nested: bool
+    ) -> None:
         """Takes down the first of the indices that are out of range, if there is one."""
+        if nested and not self.carried:
+            raise NotCarriedError
         self.stops = True
         outside = jnp.reshape(outside, -1)
         entry = jnp.argmax(outside)
@@ -211,7 +223,7 @@ class Lowering:
         if key not in looked_at:
             looked_at.add(key)
             outside = index_range.outside(np if is_static(indices) else jnp, indices, sizes)
-            failure.note_indices(operation, indices, outside, sizes)
+            failure.note_indices(operation, indices, outside, sizes, nested)
         return is_static(indices)
 
     def call(self, operation: Any, inputs: list[Any], may_fold: bool = True) -> Sequence[Any]:
@@ -251,7 +263,7 @@ class Lowering:
         for stream in streams(graphs):
             proxy = self.proxies[id(stream)]
             found.setdefault(id(proxy), proxy)
-        if self.failure is not None and checks(graphs):
+        if self.failure is not None and self.failure.carried and checks(graphs):
             found[id(self.failure)] = self.failure
         return list(found.values())
 
