@@ -16,9 +16,8 @@ from penstock.engine.xla import lax
 from penstock.ops.collectives import AXIS, gathered_over, mapped_axes, reduced_over
 from penstock.runtime.lowering import Lowering, as_array, pruned
 
-_MOST_JOINED = (
-    128  # rows of a joined batch; with more, computing a whole gradient takes longer than moving one
-)
+# Rows of a joined batch; with more, computing a whole gradient takes longer than moving one.
+_MOST_JOINED = 128
 
 Compute = Callable[[dict[int, Any]], Sequence[Any] | None]
 
