@@ -37,8 +37,8 @@ from penstock.ops.collectives import (
 )
 from penstock.runtime import fusion
 from penstock.runtime.executor import executor_of
+from penstock.runtime.failure import Failure
 from penstock.runtime.lowering import (
-    Failure,
     Lowering,
     NotCompilableError,
     StateProxy,

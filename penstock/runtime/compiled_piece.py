@@ -20,12 +20,11 @@ from penstock.engine.xla import jit, jnp, wide_types
 from penstock.ops.tensor_list_kernels import register_pytree
 from penstock.runtime import fusion
 from penstock.runtime.compile_notice import announced
+from penstock.runtime.failure import Failure, NotCarriedError
 from penstock.runtime.held_calls import HeldCalls, Repetition, value_of
 from penstock.runtime.index_checks import IndexCheck, index_error, sort_out
 from penstock.runtime.lowering import (
-    Failure,
     Lowering,
-    NotCarriedError,
     NotCompilableError,
     StateProxy,
     as_array,

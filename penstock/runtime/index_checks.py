@@ -4,7 +4,7 @@ An index that is out of range is an error on the CPU, and a compiled program can
 that say what their indices may be (`engine/index_range.py`), some are known to hold (`intervals.py`). Where indices are
 made of the piece's arguments by moving integers, as word ids and labels are, they are looked at on the host before the
 piece runs, so that nothing has happened when the error is raised. What is left the program looks at itself, and says
-what it found first (`lowering.Failure`).
+what it found first (`failure.py`).
 """
 
 from __future__ import annotations

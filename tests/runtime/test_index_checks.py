@@ -6,8 +6,8 @@ import pytest
 import penstock as tf
 from penstock.engine.context import process
 from penstock.engine.definition import REGISTRY
+from penstock.runtime.failure import Failure
 from penstock.runtime.intervals import ANY, interval
-from penstock.runtime.lowering import Failure
 
 WIDE = np.arange(40_000, dtype=np.float32).reshape(20_000, 2)  # more than pieces on NumPy take
 
