@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -113,7 +113,7 @@ class FunctionLibrary:
             self._expansions[id(operation)] = (operation, EXPANSIONS[operation.type](operation))
         return self._expansions[id(operation)][1]
 
-    def messages(self) -> Iterable[Any]:
+    def messages(self) -> Iterator[Any]:
         """FunctionDefs of the graphs named since the last call, and of those that they hold."""
         while self._pending:
             yield _function_def(self._pending.pop(0), self)

@@ -47,7 +47,7 @@ class IndexCheck:
         # Where all the integers that the indices are taken from are in range, the indices are.
         root = self._tensor
         if not self._range.deep or (sizes is not None and len(sizes) == 1):
-            below = None if sizes is None else sizes[0]
+            below = None if sizes is None or self._range.lowest != 0 else sizes[0]
             root = source(root, SELECTING, below)
             if id(root) in given:
                 root = source(given[id(root)], SELECTING, below)
