@@ -23,7 +23,8 @@ INTRODUCTION = """\
 Written by `make scaling`. One model, one global batch, the same cores of one machine, split over more and more devices or
 processes: the work is the same, so a ratio above 1 is what distribution costs. Times are those of the best epoch, in
 milliseconds for a step; CPU time is that of all threads and processes. 0 devices are training without a strategy.
-[Why ratios are what they are, and losses not the same in all digits](distributed.md#one-machine-several-devices-mirroredstrategy).
+[Why ratios are what they are, and losses not the same in all
+digits](distributed.md#one-machine-several-devices-mirroredstrategy).
 """
 
 

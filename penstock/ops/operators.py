@@ -34,7 +34,9 @@ def _operands(self: Any, other: Any, reflected: str) -> Any:
     """Both sides as tensors; None where the operator is left to `other`."""
     if _is_composite(other):
         return None
-    if hasattr(self, "read_value"):  # the operator of a variable reads it first: the op does not name that node
+    if hasattr(
+        self, "read_value"
+    ):  # the operator of a variable reads it first: the op does not name that node
         self = self.value()
     try:
         return matching(self, other)
