@@ -12,7 +12,7 @@ from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.graph.recurrent_cells import recognize
-from penstock.ops import recurrent_sequences as _recurrent_sequences  # noqa: F401 - defines the ops
+from penstock.ops.nn import recurrent_sequences as _recurrent_sequences  # noqa: F401 - defines the ops
 from penstock.types import dtypes
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from penstock.ops.random_stream import carried
+from penstock.ops.random.stream import carried
 
 _END = object()
 _LARGEST_BUFFER = 512

@@ -13,7 +13,7 @@ from penstock.data.element import Layout, as_eager, component_count, leaves
 from penstock.data.iteration import Iteration, elements_of
 from penstock.data.native_batches import copy_reversed_pixels, stack_large
 from penstock.engine.aligned import empty
-from penstock.ops.ragged_spec import RaggedTensorSpec
+from penstock.ops.ragged.spec import RaggedTensorSpec
 from penstock.types import errors
 from penstock.types.sparse_tensor import SparseTensorSpec
 from penstock.types.specs import NoneTensorSpec, TensorSpec

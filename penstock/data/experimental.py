@@ -386,7 +386,7 @@ def sparse_tensor_structure(dtype: Any, shape: Any) -> Any:
 @export(v1=["data.experimental.RaggedTensorStructure"])
 def ragged_tensor_structure(dtype: Any, shape: Any, ragged_rank: int) -> Any:
     """The spec of a ragged tensor."""
-    from penstock.ops.ragged_spec import RaggedTensorSpec
+    from penstock.ops.ragged.spec import RaggedTensorSpec
 
     return RaggedTensorSpec(shape, dtype, ragged_rank)
 

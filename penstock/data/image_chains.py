@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from penstock.io.jpeg import PixelBuffer
-from penstock.ops.image_resize_native import ImageResizer
+from penstock.ops.image.resize_native import ImageResizer
 from penstock.runtime.fusion import Uses
 from penstock.types import dtypes
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from penstock.data.dataset import AUTOTUNE
 from penstock.data.iteration import Iteration
-from penstock.ops.random_stream import carried
+from penstock.ops.random.stream import carried
 
 # AUTOTUNE: calls that take at least this long (seconds) are worth handing to other threads, a few at a time.
 _WORTH_A_THREAD = 100e-6

@@ -12,7 +12,7 @@ from penstock.data.batching import batched_size, batched_spec, fixed_batch, stac
 from penstock.data.dataset import Dataset, count_of
 from penstock.data.element import as_eager, component_count, leaves
 from penstock.data.iteration import Iteration
-from penstock.ops.ragged_spec import RaggedTensorSpec
+from penstock.ops.ragged.spec import RaggedTensorSpec
 from penstock.types import errors
 from penstock.types.dtypes import as_dtype
 from penstock.types.shapes import TensorShape

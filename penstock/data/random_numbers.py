@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from penstock.ops import philox
-from penstock.ops.random_seed import get_seed
+from penstock.ops.random import philox
+from penstock.ops.random.seed import get_seed
 
 _BLOCKS = 1024  # blocks of four words, computed at a time
 

@@ -16,7 +16,7 @@ from penstock.data.element import ElementFunction, as_array
 from penstock.data.row_calls import RowCalls
 from penstock.engine.context import thread
 from penstock.engine.static_value import constant_value
-from penstock.ops.random_ops import UniformCalls
+from penstock.ops.random.ops import UniformCalls
 from penstock.runtime.executor import Executor, to_raw
 from penstock.runtime.lowering import nested_graphs, pruned
 from penstock.types import dtypes

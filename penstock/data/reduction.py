@@ -10,7 +10,7 @@ from penstock.data.per_element import with_stable_state
 from penstock.engine.context import thread
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
-from penstock.ops.random_stream import new_states
+from penstock.ops.random.stream import new_states
 from penstock.runtime.executor import to_raw
 from penstock.types import errors
 from penstock.types.shapes import TensorShape

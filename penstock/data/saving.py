@@ -15,7 +15,7 @@ from penstock.data.planner import planned
 from penstock.data.progress import Progress
 from penstock.data.written_runs import RunWriter, read_metadata, shard_files
 from penstock.io.filesystem import local_path, os_errors, replacing
-from penstock.ops.random_stream import new_states
+from penstock.ops.random.stream import new_states
 from penstock.saving.structured_values import decode, encode
 from penstock.types import errors
 from penstock.types.tensors import Tensor

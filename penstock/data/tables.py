@@ -13,8 +13,8 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import REGISTRY, op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.lookup import StaticHashTableV1, StaticVocabularyTable
-from penstock.ops.lookup_initializers import TableInitializerBase
+from penstock.ops.lookup.initializers import TableInitializerBase
+from penstock.ops.lookup.tables import StaticHashTableV1, StaticVocabularyTable
 from penstock.types import dtypes
 from penstock.types.dtypes import as_dtype
 from penstock.types.specs import TensorSpec

@@ -11,7 +11,7 @@ from penstock.distribute.options import check_communication
 from penstock.distribute.reduction import ReduceOp, as_value, reduction, total
 from penstock.distribute.values import DistributedValues, MirroredValue, is_distributed, select
 from penstock.engine.export import export
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.types import nest
 from penstock.types.indexed_slices import IndexedSlices
 from penstock.types.tensors import Tensor

@@ -13,7 +13,7 @@ from typing import Any
 
 from penstock.engine.context import process
 from penstock.engine.export import export
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.saving.checkpoint_manager import CheckpointManager
 from penstock.types import dtypes, errors
 

@@ -13,7 +13,7 @@ from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.variable_creation import VariableAggregation
+from penstock.ops.variables.creation import VariableAggregation
 from penstock.types import nest
 from penstock.types.indexed_slices import IndexedSlices
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor

@@ -23,7 +23,6 @@ from penstock.engine.resources import State
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import is_static
 from penstock.engine.xla import jax, jnp, lax
-from penstock.ops import philox
 from penstock.ops.collectives import (
     AXIS,
     COMBINE,
@@ -35,6 +34,7 @@ from penstock.ops.collectives import (
     reduced_over,
     replica_number,
 )
+from penstock.ops.random import philox
 from penstock.runtime import fusion
 from penstock.runtime.executor import executor_of
 from penstock.runtime.failure import Failure

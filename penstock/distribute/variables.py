@@ -18,8 +18,8 @@ from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.resources import HandleData, State
-from penstock.ops.variable_creation import VariableAggregation, VariableSynchronization
-from penstock.ops.variables import Variable
+from penstock.ops.variables.creation import VariableAggregation, VariableSynchronization
+from penstock.ops.variables.variable import Variable
 from penstock.types import dtypes
 from penstock.types.indexed_slices import IndexedSlices
 from penstock.types.shapes import TensorShape

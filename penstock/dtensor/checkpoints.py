@@ -12,7 +12,7 @@ from penstock.dtensor.placement import fetch_layout, relayout
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.saving.checkpoint import Checkpoint
 
 

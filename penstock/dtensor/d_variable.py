@@ -11,7 +11,7 @@ from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
 from penstock.ops.casting import cast
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.types import dtypes, errors
 
 

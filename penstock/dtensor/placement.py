@@ -29,7 +29,7 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.sharding import is_spread
 from penstock.engine.xla import jax, lax
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.types import errors, nest, upcalls
 from penstock.types.indexed_slices import IndexedSlices
 from penstock.types.tensors import EagerTensor, Tensor

@@ -10,7 +10,7 @@ from penstock.engine.export import export
 from penstock.estimator.estimator import Estimator
 from penstock.estimator.heads import Head, RegressionHead, classification_head
 from penstock.estimator.specs import ModeKeys
-from penstock.ops.nn_activations import relu
+from penstock.ops.nn.activations import relu
 from penstock.v1.api import tf
 
 _OPTIMIZERS = {

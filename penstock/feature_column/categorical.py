@@ -17,10 +17,10 @@ from penstock.feature_column.columns import (
 )
 from penstock.ops.casting import cast
 from penstock.ops.feature_crosses import sparse_cross_hashed
-from penstock.ops.parsing_features import VarLenFeature
+from penstock.ops.parsing.features import VarLenFeature
 from penstock.ops.selection import where
-from penstock.ops.string_hashing import to_hash_bucket_fast
-from penstock.ops.string_numbers import as_string
+from penstock.ops.strings.hashing import to_hash_bucket_fast
+from penstock.ops.strings.numbers import as_string
 from penstock.types import dtypes
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.sparse_tensor import SparseTensor

@@ -15,8 +15,8 @@ from penstock.ops.gathering import gather_nd
 from penstock.ops.reshaping import expand_dims
 from penstock.ops.selection import where
 from penstock.ops.shapes_of_tensors import shape as shape_of
-from penstock.ops.sparse_conversion import reshape as sparse_reshape
-from penstock.ops.variables import Variable
+from penstock.ops.sparse.conversion import reshape as sparse_reshape
+from penstock.ops.variables.variable import Variable
 from penstock.types import dtypes
 from penstock.types.dtypes import DType
 from penstock.types.shapes import TensorShape

@@ -21,13 +21,13 @@ from penstock.feature_column.columns import (
 )
 from penstock.feature_column.sequences import SequenceCategoricalColumn, sequence_lengths
 from penstock.graph.lifting import init_scope
-from penstock.ops.initializers_v1 import TruncatedNormalV1
-from penstock.ops.nn_embedding_sparse import embedding_lookup_sparse, safe_embedding_lookup_sparse
+from penstock.ops.nn.embedding_sparse import embedding_lookup_sparse, safe_embedding_lookup_sparse
 from penstock.ops.ranges import one_hot
 from penstock.ops.reduce_functions import reduce_sum
-from penstock.ops.sparse_conversion import to_dense
-from penstock.ops.variable_scope import get_variable
-from penstock.ops.variables import Variable
+from penstock.ops.sparse.conversion import to_dense
+from penstock.ops.variables.initializers_v1 import TruncatedNormalV1
+from penstock.ops.variables.scope import get_variable
+from penstock.ops.variables.variable import Variable
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 from penstock.types.sparse_tensor import SparseTensor

@@ -17,14 +17,14 @@ from penstock.feature_column.columns import (
 )
 from penstock.ops.concatenation import concat
 from penstock.ops.graph_collections import GraphKeys
-from penstock.ops.initializers_v1 import ZerosV1
-from penstock.ops.matmul import matmul
-from penstock.ops.nn_bias import bias_add
-from penstock.ops.nn_embedding_sparse import safe_embedding_lookup_sparse
+from penstock.ops.linalg.matmul import matmul
+from penstock.ops.nn.bias import bias_add
+from penstock.ops.nn.embedding_sparse import safe_embedding_lookup_sparse
 from penstock.ops.reshaping import reshape
 from penstock.ops.shapes_of_tensors import shape as shape_of
-from penstock.ops.sparse_conversion import reshape as sparse_reshape
-from penstock.ops.variable_scope import get_variable, variable_scope
+from penstock.ops.sparse.conversion import reshape as sparse_reshape
+from penstock.ops.variables.initializers_v1 import ZerosV1
+from penstock.ops.variables.scope import get_variable, variable_scope
 from penstock.types.dtypes import DType
 from penstock.types.tensors import Tensor
 

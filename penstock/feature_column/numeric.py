@@ -20,7 +20,7 @@ from penstock.feature_column.columns import (
 )
 from penstock.ops.casting import cast
 from penstock.ops.concatenation import stack
-from penstock.ops.parsing_features import FixedLenFeature
+from penstock.ops.parsing.features import FixedLenFeature
 from penstock.ops.ranges import one_hot, range_
 from penstock.ops.replication import repeat, tile
 from penstock.ops.reshaping import reshape

@@ -18,11 +18,11 @@ from penstock.feature_column.columns import (
 )
 from penstock.ops.casting import cast
 from penstock.ops.concatenation import concat
-from penstock.ops.parsing_features import VarLenFeature
+from penstock.ops.parsing.features import VarLenFeature
 from penstock.ops.reshaping import reshape
 from penstock.ops.shapes_of_tensors import shape as shape_of
-from penstock.ops.sparse_conversion import reshape as sparse_reshape
-from penstock.ops.sparse_conversion import to_dense
+from penstock.ops.sparse.conversion import reshape as sparse_reshape
+from penstock.ops.sparse.conversion import to_dense
 from penstock.types import dtypes
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape

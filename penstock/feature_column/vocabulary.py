@@ -16,8 +16,8 @@ from penstock.graph.lifting import init_scope
 from penstock.io.records import read_records
 from penstock.ops.casting import cast
 from penstock.ops.gfile import GFile, exists
-from penstock.ops.lookup import StaticHashTable, StaticVocabularyTable
-from penstock.ops.lookup_initializers import KeyValueTensorInitializer, TextFileIdTableInitializer
+from penstock.ops.lookup.initializers import KeyValueTensorInitializer, TextFileIdTableInitializer
+from penstock.ops.lookup.tables import StaticHashTable, StaticVocabularyTable
 from penstock.types import dtypes
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.sparse_tensor import SparseTensor

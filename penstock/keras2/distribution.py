@@ -17,7 +17,7 @@ from penstock.distribute.current import default_strategy
 from penstock.distribute.strategy import Strategy
 from penstock.dtensor.placement import call_with_layout, relayout, relayout_where_it_fits
 from penstock.engine.convert import convert_to_tensor
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.types import nest
 from penstock.types.tensors import Tensor
 

@@ -21,9 +21,9 @@ from penstock.ops.assert_values import assert_positive
 from penstock.ops.casting import cast
 from penstock.ops.complex_numbers import conj, real
 from penstock.ops.concatenation import concat
-from penstock.ops.diagonals import diag as diag_matrix
-from penstock.ops.diagonals import diag_part, set_diag
 from penstock.ops.elementwise import abs_, call_op
+from penstock.ops.linalg.diagonals import diag as diag_matrix
+from penstock.ops.linalg.diagonals import diag_part, set_diag
 from penstock.ops.reduce_functions import reduce, reduce_max, reduce_sum
 from penstock.ops.shapes_of_tensors import shape as shape_of
 from penstock.types.shapes import TensorShape

@@ -7,7 +7,7 @@ from typing import Any
 from penstock.engine.export import export
 from penstock.linear_operators.matrices import given, held
 from penstock.linear_operators.operator import LinearOperator
-from penstock.ops.matmul import matmul
+from penstock.ops.linalg.matmul import matmul
 from penstock.ops.shapes_of_tensors import shape as shape_of
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape

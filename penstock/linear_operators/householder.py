@@ -14,7 +14,7 @@ from penstock.ops.concatenation import concat
 from penstock.ops.creation import ones, zeros
 from penstock.ops.elementwise import call_op
 from penstock.ops.grouping import no_op
-from penstock.ops.matmul import matmul
+from penstock.ops.linalg.matmul import matmul
 from penstock.ops.reduce_functions import reduce
 from penstock.ops.shapes_of_tensors import shape as shape_of
 from penstock.types.errors import InvalidArgumentError

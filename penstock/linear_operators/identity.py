@@ -13,11 +13,11 @@ from penstock.linear_operators.operator import LinearOperator
 from penstock.ops.assert_values import assert_equal
 from penstock.ops.concatenation import concat, stack
 from penstock.ops.creation import ones, zeros
-from penstock.ops.diagonals import diag_part, set_diag
 from penstock.ops.grouping import no_op
 from penstock.ops.identity import identity as same
+from penstock.ops.linalg.diagonals import diag_part, set_diag
 from penstock.ops.shapes_of_tensors import shape as shape_of
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.types import dtypes
 from penstock.types.dtypes import as_dtype
 from penstock.types.shapes import TensorShape

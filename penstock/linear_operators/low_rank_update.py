@@ -22,12 +22,12 @@ from penstock.linear_operators.operator import LinearOperator
 from penstock.ops.casting import cast
 from penstock.ops.complex_numbers import conj
 from penstock.ops.concatenation import concat
-from penstock.ops.diagonals import diag_part
 from penstock.ops.elementwise import abs_, call_op
-from penstock.ops.linear_solvers import cholesky_solve
-from penstock.ops.matmul import matmul
-from penstock.ops.matrix_factors import cholesky
-from penstock.ops.matrix_inverses import det
+from penstock.ops.linalg.diagonals import diag_part
+from penstock.ops.linalg.linear_solvers import cholesky_solve
+from penstock.ops.linalg.matmul import matmul
+from penstock.ops.linalg.matrix_factors import cholesky
+from penstock.ops.linalg.matrix_inverses import det
 from penstock.ops.reduce_functions import reduce_sum
 from penstock.ops.shapes_of_tensors import shape as shape_of
 from penstock.types.shapes import TensorShape

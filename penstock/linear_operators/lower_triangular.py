@@ -15,11 +15,11 @@ from penstock.linear_operators.matrices import (
     with_common_batch,
 )
 from penstock.linear_operators.operator import LinearOperator
-from penstock.ops.band_part import band_part
-from penstock.ops.diagonals import diag_part
 from penstock.ops.elementwise import abs_, call_op
-from penstock.ops.linear_solvers import triangular_solve
-from penstock.ops.matmul import matmul
+from penstock.ops.linalg.band_part import band_part
+from penstock.ops.linalg.diagonals import diag_part
+from penstock.ops.linalg.linear_solvers import triangular_solve
+from penstock.ops.linalg.matmul import matmul
 from penstock.ops.reduce_functions import reduce, reduce_sum
 from penstock.ops.shapes_of_tensors import shape as shape_of
 from penstock.types.shapes import TensorShape

@@ -9,12 +9,12 @@ from penstock.ops.assert_values import assert_equal, assert_less
 from penstock.ops.complex_numbers import imag, real
 from penstock.ops.concatenation import concat
 from penstock.ops.elementwise import abs_
-from penstock.ops.linear_solvers import solve as dense_solve
+from penstock.ops.linalg.linear_solvers import solve as dense_solve
 from penstock.ops.replication import broadcast_to
 from penstock.ops.reshaping import adjoint as matrix_adjoint
 from penstock.ops.shapes_of_tensors import broadcast_dynamic_shape, broadcast_static_shape
 from penstock.ops.shapes_of_tensors import shape as shape_of
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.types.dtypes import DType
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor

@@ -20,12 +20,12 @@ from penstock.linear_operators.spec import operator_spec, sliced
 from penstock.ops.assert_values import assert_equal, assert_less, assert_positive
 from penstock.ops.casting import cast
 from penstock.ops.creation import eye
-from penstock.ops.diagonals import diag_part
-from penstock.ops.eigenvalues import eigvalsh, svd
 from penstock.ops.elementwise import abs_, call_op
-from penstock.ops.linear_solvers import cholesky_solve
-from penstock.ops.matrix_factors import cholesky
-from penstock.ops.matrix_inverses import det, slogdet
+from penstock.ops.linalg.diagonals import diag_part
+from penstock.ops.linalg.eigenvalues import eigvalsh, svd
+from penstock.ops.linalg.linear_solvers import cholesky_solve
+from penstock.ops.linalg.matrix_factors import cholesky
+from penstock.ops.linalg.matrix_inverses import det, slogdet
 from penstock.ops.reduce_functions import reduce_max, reduce_sum
 from penstock.ops.reshaping import adjoint as matrix_adjoint
 from penstock.ops.reshaping import expand_dims, squeeze

@@ -24,8 +24,8 @@ from penstock.ops.casting import cast
 from penstock.ops.complex_numbers import conj, real
 from penstock.ops.concatenation import concat, stack
 from penstock.ops.creation import ones
-from penstock.ops.diagonals import diag_part, set_diag
 from penstock.ops.elementwise import abs_, call_op
+from penstock.ops.linalg.diagonals import diag_part, set_diag
 from penstock.ops.selection import where
 from penstock.ops.shapes_of_tensors import shape as shape_of
 from penstock.types.shapes import TensorShape

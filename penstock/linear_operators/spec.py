@@ -12,7 +12,7 @@ from penstock.ops.concatenation import concat
 from penstock.ops.creation import ones
 from penstock.ops.replication import broadcast_to
 from penstock.ops.shapes_of_tensors import shape as shape_of
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.types import nest
 from penstock.types.composite import CompositeTensor
 from penstock.types.specs import TensorSpec

@@ -20,13 +20,13 @@ from penstock.linear_operators.operator import LinearOperator
 from penstock.ops.assert_values import assert_equal
 from penstock.ops.complex_numbers import conj
 from penstock.ops.concatenation import concat, stack, unstack
-from penstock.ops.diagonals import diag_part
 from penstock.ops.grouping import group
+from penstock.ops.linalg.diagonals import diag_part
+from penstock.ops.linalg.tridiagonal import tridiagonal_matmul, tridiagonal_solve
 from penstock.ops.replication import broadcast_to
 from penstock.ops.reshaping import adjoint as matrix_adjoint
 from penstock.ops.reversal import roll
 from penstock.ops.shapes_of_tensors import shape as shape_of
-from penstock.ops.tridiagonal import tridiagonal_matmul, tridiagonal_solve
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
 

@@ -20,7 +20,7 @@ from penstock.numpy_api.weak_promotion import PROMOTION, weak_result_type
 from penstock.numpy_api.weak_tensor import WeakTensor
 from penstock.ops.casting import cast
 from penstock.ops.operators import _ONE_SIDED, _TWO_SIDED
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.types.composite import CompositeTensor
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 

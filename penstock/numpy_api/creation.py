@@ -19,14 +19,14 @@ from penstock.numpy_api.arrays import (
     result_type,
 )
 from penstock.ops import creation, ranges
-from penstock.ops.band_part import band_part
 from penstock.ops.casting import cast
 from penstock.ops.comparison import logical_not
 from penstock.ops.complex_numbers import real
 from penstock.ops.concatenation import concat
-from penstock.ops.diagonals import diag as matrix_diag
 from penstock.ops.elementwise import call_op
 from penstock.ops.identity import identity as same
+from penstock.ops.linalg.band_part import band_part
+from penstock.ops.linalg.diagonals import diag as matrix_diag
 from penstock.ops.replication import broadcast_to as broadcast
 from penstock.ops.reshaping import reshape, transpose
 from penstock.ops.shapes_of_tensors import shape as shape_of

@@ -8,12 +8,12 @@ from penstock.numpy_api.arrays import asarray, broadcasted, numpy_function, prom
 from penstock.numpy_api.creation import at_least
 from penstock.numpy_api.shaping import moveaxis
 from penstock.ops import arithmetic_functions
-from penstock.ops import einsum as contractions
-from penstock.ops import matmul as matrix_product
 from penstock.ops.complex_numbers import conj
 from penstock.ops.concatenation import unstack
-from penstock.ops.cross_product import cross as cross_product
 from penstock.ops.elementwise import call_op
+from penstock.ops.linalg import einsum as contractions
+from penstock.ops.linalg import matmul as matrix_product
+from penstock.ops.linalg.cross_product import cross as cross_product
 from penstock.ops.padding import pad
 from penstock.ops.reduce_functions import reduce
 from penstock.ops.replication import broadcast_to

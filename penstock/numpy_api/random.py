@@ -7,8 +7,8 @@ from typing import Any
 
 from penstock.engine.export import export
 from penstock.numpy_api.arrays import asarray, default_float, result_type
-from penstock.ops import random as generators
-from penstock.ops.random_seed import set_seed
+from penstock.ops.random import stateful as generators
+from penstock.ops.random.seed import set_seed
 from penstock.ops.shapes_of_tensors import broadcast_dynamic_shape
 from penstock.ops.shapes_of_tensors import shape as shape_of
 from penstock.types import dtypes

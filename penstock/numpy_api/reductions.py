@@ -22,9 +22,9 @@ from penstock.ops import cumulative, ordering, reduce_functions
 from penstock.ops.casting import cast
 from penstock.ops.comparison import logical_not
 from penstock.ops.complex_numbers import conj, real
-from penstock.ops.einsum import tensordot
 from penstock.ops.elementwise import call_op
 from penstock.ops.gathering import gather
+from penstock.ops.linalg.einsum import tensordot
 from penstock.ops.replication import broadcast_to
 from penstock.ops.reshaping import reshape
 from penstock.ops.selection import where

@@ -9,11 +9,12 @@ from penstock.numpy_api.arrays import asarray, converted, numpy_function, promot
 from penstock.numpy_api.creation import at_least
 from penstock.numpy_api.reductions import sum_
 from penstock.numpy_api.shaping import moveaxis, ravel
-from penstock.ops import creation, diagonals, gathering, selection
+from penstock.ops import creation, gathering, selection
 from penstock.ops.casting import cast
 from penstock.ops.clipping import clip_by_value
 from penstock.ops.concatenation import concat, unstack
 from penstock.ops.elementwise import call_op
+from penstock.ops.linalg import diagonals
 from penstock.ops.replication import broadcast_to
 from penstock.ops.reshaping import reshape
 from penstock.ops.shapes_of_tensors import broadcast_dynamic_shape

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from penstock.engine.context import process
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.types import dtypes, nest
 from penstock.types.composite import CompositeTensor
 from penstock.types.dtypes import DType, as_dtype

@@ -12,7 +12,7 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall, scalar
 from penstock.io import wav
-from penstock.ops.string_kernels import as_array
+from penstock.ops.strings.kernels import as_array
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor

@@ -11,13 +11,16 @@ from typing import Any
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import EXPORTS, export
-from penstock.ops import dispatch, ragged_joining, ragged_reductions, ragged_selection
+from penstock.ops import dispatch
 from penstock.ops.casting import cast
-from penstock.ops.dynamic_ragged_shape import DynamicRaggedShape
-from penstock.ops.ragged_broadcast import broadcast_flat, elementwise
-from penstock.ops.ragged_structure import map_flat_values
-from penstock.ops.ragged_tensor import RaggedTensor, from_ragged_value, is_ragged
-from penstock.ops.ragged_value import RaggedTensorValue
+from penstock.ops.ragged import joining as ragged_joining
+from penstock.ops.ragged import reductions as ragged_reductions
+from penstock.ops.ragged import selection as ragged_selection
+from penstock.ops.ragged.broadcast import broadcast_flat, elementwise
+from penstock.ops.ragged.dynamic_shape import DynamicRaggedShape
+from penstock.ops.ragged.structure import map_flat_values
+from penstock.ops.ragged.tensor import RaggedTensor, from_ragged_value, is_ragged
+from penstock.ops.ragged.value import RaggedTensorValue
 from penstock.types import dtypes
 from penstock.types.sparse_tensor import SparseTensor
 from penstock.types.tensors import Tensor

@@ -16,8 +16,8 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import unchanged
 from penstock.io.compressed import WINDOW_BITS
-from penstock.ops.byte_strings import decode_compressed
-from penstock.ops.string_kernels import map_strings, one_of, text_attr
+from penstock.ops.strings.byte_strings import decode_compressed
+from penstock.ops.strings.kernels import map_strings, one_of, text_attr
 from penstock.ops.tensor_protos import parse_tensor, serialize_tensor
 from penstock.types import dtypes
 from penstock.types.dtypes import as_dtype

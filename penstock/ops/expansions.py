@@ -19,15 +19,15 @@ from penstock.ops.casting import cast
 from penstock.ops.creation import fill, ones_like
 from penstock.ops.cumulative import cumsum
 from penstock.ops.gathering import gather
-from penstock.ops.linear_solvers import solve
-from penstock.ops.matrix_functions import _LARGEST_NORM, _PADE
+from penstock.ops.linalg.linear_solvers import solve
+from penstock.ops.linalg.matrix_functions import _LARGEST_NORM, _PADE
 from penstock.ops.ranges import range_
 from penstock.ops.replication import repeat
 from penstock.ops.selection import where
 from penstock.ops.while_loop import while_loop
 from penstock.types import dtypes
 
-# RaggedBroadcast. Its kernel in `ragged_broadcast.py` says what is computed; here without a branch on values.
+# RaggedBroadcast. Its kernel in `ragged/broadcast.py` says what is computed; here without a branch on values.
 
 
 class _Operand:
@@ -131,7 +131,7 @@ def _ragged_broadcast(operation: Operation) -> FuncGraph | None:
     return trace("ragged_broadcast", composed, specs=operation.inputs)
 
 
-# MatrixExponential: Padé's approximant of a scaled matrix, squared again and again, as in `matrix_functions.py`.
+# MatrixExponential: Padé's approximant of a scaled matrix, squared again and again, as in `linalg/matrix_functions.py`.
 
 
 def _matrix_exponential(operation: Operation) -> FuncGraph | None:

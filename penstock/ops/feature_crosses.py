@@ -16,8 +16,8 @@ from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.ops.casting import cast
-from penstock.ops.farmhash import fingerprint64
-from penstock.ops.ragged_tensor import RaggedTensor, is_ragged
+from penstock.ops.ragged.tensor import RaggedTensor, is_ragged
+from penstock.ops.strings.farmhash import fingerprint64
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 from penstock.types.sparse_tensor import SparseTensor

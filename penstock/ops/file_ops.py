@@ -13,7 +13,7 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import no_outputs, scalar
 from penstock.ops import gfile
-from penstock.ops.string_kernels import as_array, string_array
+from penstock.ops.strings.kernels import as_array, string_array
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor

@@ -2,7 +2,7 @@
 
 TensorFlow's normal random numbers are made of `logf` and `sincosf`, so equal numbers need equal last bits. glibc's
 functions (since 2.28, from ARM's Optimized Routines) evaluate short polynomials in float64 and round once; the same
-coefficients in the same order give the same bits in NumPy and in XLA. Used by `random_distributions` only: elsewhere
+coefficients in the same order give the same bits in NumPy and in XLA. Used by `random.distributions` only: elsewhere
 `xp.log` and `xp.sin` are right, and quicker.
 """
 

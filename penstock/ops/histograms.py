@@ -16,7 +16,7 @@ from penstock.engine.xla import jnp
 from penstock.ops.arguments import index_vector, name_scope
 from penstock.ops.dtype_sets import INDICES, WIDE_FLOATS
 from penstock.ops.reduce_functions import reduce
-from penstock.ops.sparse_bincount import bincount_by_row, flat_values, integers, weights_of
+from penstock.ops.sparse.bincount import bincount_by_row, flat_values, integers, weights_of
 from penstock.types import dtypes
 from penstock.types.composite import CompositeTensor
 from penstock.types.dtypes import DType

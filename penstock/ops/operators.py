@@ -112,7 +112,7 @@ def _logical_or_bitwise(logical: str, bitwise: str, node_name: str) -> Callable:
 
 
 def _matmul(x: Tensor, y: Tensor) -> Tensor:
-    from penstock.ops.matmul import matmul
+    from penstock.ops.linalg.matmul import matmul
 
     return matmul(x, y, name="matmul")
 

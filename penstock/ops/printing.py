@@ -19,9 +19,9 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import no_outputs, scalar, unchanged
 from penstock.ops.debug_settings import get_logger
-from penstock.ops.ragged_tensor import is_ragged
-from penstock.ops.ragged_text import ragged_text
-from penstock.ops.string_joining import join
+from penstock.ops.ragged.tensor import is_ragged
+from penstock.ops.ragged.text import ragged_text
+from penstock.ops.strings.joining import join
 from penstock.ops.value_text import leading_values, summary
 from penstock.types import nest
 from penstock.types.composite import CompositeTensor

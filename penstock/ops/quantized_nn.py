@@ -17,8 +17,8 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.xla import jnp, lax
-from penstock.ops.nn_conv_ops import convolution_shape, convolve
-from penstock.ops.nn_pool_ops import pool_shape, pool_windows, reduce_windows
+from penstock.ops.nn.conv_ops import convolution_shape, convolve
+from penstock.ops.nn.pool_ops import pool_shape, pool_windows, reduce_windows
 from penstock.ops.quantization import round_away
 from penstock.ops.windows import layout, spatial_windows
 from penstock.types import dtypes

@@ -12,9 +12,9 @@ from typing import Any
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.ops.concatenation import concat
-from penstock.ops.ragged_joining import as_ragged
-from penstock.ops.ragged_spec import RaggedTensorSpec
-from penstock.ops.ragged_tensor import RaggedTensor
+from penstock.ops.ragged.joining import as_ragged
+from penstock.ops.ragged.spec import RaggedTensorSpec
+from penstock.ops.ragged.tensor import RaggedTensor
 from penstock.ops.tensor_array import TensorArray
 from penstock.types import dtypes, errors
 from penstock.types.dtypes import as_dtype

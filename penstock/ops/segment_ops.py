@@ -19,10 +19,10 @@ from penstock.engine.execute import execute
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import static
 from penstock.engine.xla import jax, jnp
-from penstock.ops import native_updates
 from penstock.ops.arithmetic import conj, where, zeros_like
 from penstock.ops.broadcasting import shape_of
 from penstock.ops.dtype_sets import INDICES, NUMBERS, REAL
+from penstock.ops.variables import native_updates
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor

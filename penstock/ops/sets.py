@@ -10,7 +10,7 @@ from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
-from penstock.ops.sparse_conversion import check_sparse, convert_to_tensor_or_sparse_tensor, is_sparse, parts
+from penstock.ops.sparse.conversion import check_sparse, convert_to_tensor_or_sparse_tensor, is_sparse, parts
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 from penstock.types.sparse_tensor import SparseTensor

@@ -10,12 +10,12 @@ from penstock.engine.execute import execute
 from penstock.ops.concatenation import concat as dense_concat
 from penstock.ops.concatenation import stack as dense_stack
 from penstock.ops.creation import zeros
-from penstock.ops.ragged_joining import as_ragged
-from penstock.ops.ragged_joining import stack as ragged_stack
-from penstock.ops.ragged_tensor import RaggedTensor, is_ragged
-from penstock.ops.sparse_conversion import expand_dims, reshape
-from penstock.ops.sparse_slicing import concat as sparse_concat
-from penstock.ops.sparse_slicing import slice_ as sparse_slice
+from penstock.ops.ragged.joining import as_ragged
+from penstock.ops.ragged.joining import stack as ragged_stack
+from penstock.ops.ragged.tensor import RaggedTensor, is_ragged
+from penstock.ops.sparse.conversion import expand_dims, reshape
+from penstock.ops.sparse.slicing import concat as sparse_concat
+from penstock.ops.sparse.slicing import slice_ as sparse_slice
 from penstock.types import dtypes, nest
 from penstock.types.shapes import TensorShape
 from penstock.types.sparse_tensor import SparseTensor

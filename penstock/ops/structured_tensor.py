@@ -13,11 +13,11 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
 from penstock.ops import creation
 from penstock.ops.concatenation import concat
-from penstock.ops.dynamic_ragged_shape import DynamicRaggedShape
-from penstock.ops.ragged_construction import ragged_constant
-from penstock.ops.ragged_tensor import RaggedTensor, is_ragged
+from penstock.ops.ragged.construction import ragged_constant
+from penstock.ops.ragged.dynamic_shape import DynamicRaggedShape
+from penstock.ops.ragged.row_partition import RowPartition
+from penstock.ops.ragged.tensor import RaggedTensor, is_ragged
 from penstock.ops.reshaping import reshape
-from penstock.ops.row_partition import RowPartition
 from penstock.ops.shapes_of_tensors import shape as shape_of
 from penstock.ops.structured_spec import StructuredTensorSpec
 from penstock.types import dtypes

@@ -9,7 +9,7 @@ from typing import Any
 from penstock.engine.context import thread
 from penstock.engine.export import export
 from penstock.ops.graph_collections import GraphKeys
-from penstock.ops.variable_scope import AUTO_REUSE, EagerVariableStore, VariableScope, variable_scope
+from penstock.ops.variables.scope import AUTO_REUSE, EagerVariableStore, VariableScope, variable_scope
 from penstock.types.trackable import Trackable
 
 

@@ -13,7 +13,7 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import scalar, unknown
 from penstock.graph import tensor_proto
-from penstock.ops.string_kernels import as_array
+from penstock.ops.strings.kernels import as_array
 from penstock.types import dtypes
 from penstock.types.dtypes import DType, as_dtype, dtype_of_array
 from penstock.types.shapes import TensorShape

@@ -93,7 +93,7 @@ class InitialValue:
 def _makes_parts(initial_value: Callable) -> bool:
     """Whether a function takes `partition_shape`, as those of `tf.*_initializer`s do."""
     function = getattr(initial_value, "func", initial_value)
-    if type(function).__module__.startswith("penstock.ops.initializers"):
+    if type(function).__module__.startswith("penstock.ops.variables.initializers"):
         return True
     try:
         return "partition_shape" in inspect.signature(function).parameters

@@ -12,8 +12,8 @@ from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.variable_construction import _initial_tensor
-from penstock.ops.variables import Variable
+from penstock.ops.variables.construction import _initial_tensor
+from penstock.ops.variables.variable import Variable
 from penstock.parameter_server.initial_values import InitialValue
 from penstock.parameter_server.partitioners import offsets_of
 from penstock.parameter_server.remote_state import RemoteState, ShardedState

@@ -14,7 +14,7 @@ from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import no_outputs, scalar, unknown
-from penstock.ops.string_kernels import text_attr
+from penstock.ops.strings.kernels import text_attr
 from penstock.queues.queue_ops import shared
 from penstock.queues.queues import make_resource
 from penstock.types import dtypes, errors

@@ -13,7 +13,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.shape_rules import no_outputs, scalar
-from penstock.ops.string_kernels import as_array, string_array
+from penstock.ops.strings.kernels import as_array, string_array
 from penstock.queues.queue_ops import no_timeout, shared
 from penstock.queues.queues import make_resource, shape_list, type_list
 from penstock.types import dtypes, errors

@@ -10,7 +10,7 @@ import numpy as np
 from penstock.engine.context import thread
 from penstock.engine.definition import op
 from penstock.engine.shape_rules import no_outputs, scalar
-from penstock.ops.string_kernels import as_array, text_attr
+from penstock.ops.strings.kernels import as_array, text_attr
 from penstock.queues.queue_state import PaddingQueueState, PriorityQueueState, QueueState, ShuffleQueueState
 from penstock.types import dtypes
 from penstock.types.dtypes import as_dtype

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.ops import philox
+from penstock.ops.random import philox
 from penstock.types import errors
 from penstock.types.dtypes import DType
 from penstock.types.shapes import TensorShape

@@ -10,7 +10,7 @@ import numpy as np
 
 from penstock.engine.definition import op
 from penstock.engine.shape_rules import ShapeCall, no_outputs, scalar
-from penstock.ops.string_kernels import as_array, string_array, text_attr
+from penstock.ops.strings.kernels import as_array, string_array, text_attr
 from penstock.queues import reader_state as kinds
 from penstock.queues.queue_ops import shared
 from penstock.queues.reader_state import ReaderState, Records

@@ -15,7 +15,7 @@ from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.shape_rules import no_outputs, scalar
 from penstock.graph.graph import current_graph
-from penstock.ops.string_kernels import as_array
+from penstock.ops.strings.kernels import as_array
 from penstock.queues.queue_ops import shared
 from penstock.queues.queues import shape_list, type_list
 from penstock.types import dtypes as types

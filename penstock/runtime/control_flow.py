@@ -12,8 +12,8 @@ from penstock.engine.definition import REGISTRY
 from penstock.engine.static_value import NotStaticError, is_static
 from penstock.engine.xla import jax, jnp, lax
 from penstock.ops import control_flow as _branches_and_loops  # noqa: F401 - defines the ops
-from penstock.ops import philox
 from penstock.ops import vectorized_map as _vectorized_map  # noqa: F401 - defines the op
+from penstock.ops.random import philox
 from penstock.ops.tensor_list_kernels import register_pytree, stacked
 from penstock.runtime.executor import executor_of
 from penstock.runtime.held_calls import holding, value_of

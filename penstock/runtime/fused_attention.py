@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.graph.patterns import matches
-from penstock.ops import native_products
-from penstock.ops.einsum import parse
+from penstock.ops.linalg import native_products
+from penstock.ops.linalg.einsum import parse
 
 if TYPE_CHECKING:
     from penstock.runtime.fusion import Compute, Uses

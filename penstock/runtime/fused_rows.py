@@ -20,7 +20,7 @@ import numpy as np
 
 from penstock.engine.static_value import constant_value
 from penstock.graph.patterns import matches
-from penstock.ops import native_rows
+from penstock.ops.nn import native_rows
 
 if TYPE_CHECKING:
     from penstock.runtime.fusion import Compute, Uses

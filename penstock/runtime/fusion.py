@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 
 from penstock.graph.patterns import matches
-from penstock.ops import native_updates, nn_conv_ops, nn_depthwise_ops, nn_pool_ops
+from penstock.ops.nn import conv_ops as nn_conv_ops
+from penstock.ops.nn import depthwise_ops as nn_depthwise_ops
+from penstock.ops.nn import pool_ops as nn_pool_ops
+from penstock.ops.variables import native_updates
 from penstock.runtime import fused_attention, fused_rows
 from penstock.runtime.lowering import written_tensors
 from penstock.types import dtypes

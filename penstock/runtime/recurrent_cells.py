@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock.engine.xla import jnp
 from penstock.graph.recurrent_cells import Cell, recognize
-from penstock.ops import recurrent_sequences
+from penstock.ops.nn import recurrent_sequences
 from penstock.ops.tensor_list_kernels import stacked
 from penstock.runtime.lowering import Lowering, as_array
 from penstock.types.tensor_list import StackedList

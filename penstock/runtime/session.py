@@ -16,7 +16,7 @@ from penstock.engine.export import export
 from penstock.engine.resources import State
 from penstock.graph.graph import Graph
 from penstock.graph.operation import Operation
-from penstock.ops.resource_variable_ops import unshared
+from penstock.ops.variables.resource_variable_ops import unshared
 from penstock.runtime.executor import Executor
 from penstock.runtime.session_targets import resources_at
 from penstock.runtime.step_times import FULL_TRACE, StepTimes

@@ -13,7 +13,7 @@ from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import no_outputs, scalar, unknown
-from penstock.ops.string_kernels import as_array
+from penstock.ops.strings.kernels import as_array
 from penstock.runtime.session import placeholder
 from penstock.types import dtypes, errors
 from penstock.types.dtypes import as_dtype, dtype_of_array

@@ -12,7 +12,7 @@ from penstock.engine.export import export
 from penstock.graph.lifting import init_scope
 from penstock.io.filesystem import files_of
 from penstock.io.tensor_bundle import BundleReader
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.runtime.session import default_session
 from penstock.saving.checkpoint_options import CheckpointOptions, call_back
 from penstock.saving.checkpoint_state import not_found, write_checkpoint_state

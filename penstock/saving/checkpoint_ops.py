@@ -14,7 +14,7 @@ from penstock.io.filesystem import files_of
 from penstock.io.tensor_bundle import BundleReader
 from penstock.io.tensor_bundle_writer import BundleWriter, merge_bundles
 from penstock.io.tensor_slice import parse_shape_and_slice
-from penstock.ops.string_kernels import as_array
+from penstock.ops.strings.kernels import as_array
 from penstock.saving.checkpoint_v1 import CheckpointV1Reader, open_checkpoint, write_checkpoint_v1
 from penstock.types import errors
 from penstock.types.dtypes import DType, as_dtype

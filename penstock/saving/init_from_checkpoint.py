@@ -9,8 +9,8 @@ from penstock.engine import context
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.partitioned_variables import PartitionedVariable
-from penstock.ops.variable_scope import default_variable_store
+from penstock.ops.variables.partitioned_variables import PartitionedVariable
+from penstock.ops.variables.scope import default_variable_store
 from penstock.saving.checkpoint_reader import CheckpointReader, load_checkpoint
 from penstock.saving.saver_variables import name_of
 from penstock.types import dtypes, errors

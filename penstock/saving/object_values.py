@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.saving.object_graph import attribute_key, escape, unescape
 from penstock.saving.saveable_object import (
     SaveableObject,

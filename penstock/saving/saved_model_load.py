@@ -20,8 +20,8 @@ from penstock.graph.tensor_proto import array_of_proto, shape_of_proto
 from penstock.io.tensor_bundle import BundleReader
 from penstock.ops.asset import Asset
 from penstock.ops.trackable_resource import TrackableResource
-from penstock.ops.variable_creation import VariableAggregation, VariableSynchronization
-from penstock.ops.variables import Variable
+from penstock.ops.variables.creation import VariableAggregation, VariableSynchronization
+from penstock.ops.variables.variable import Variable
 from penstock.saving.object_graph import OBJECT_GRAPH_KEY, VARIABLE_VALUE
 from penstock.saving.restored_function import RestoredFunction
 from penstock.saving.saved_model_files import MODEL_FILE, read_saved_model, variables_prefix

@@ -19,12 +19,12 @@ from penstock.engine.static_value import constant_value
 from penstock.graph.graph import Graph, current_graph
 from penstock.ops.graph_collections import GraphKeys
 from penstock.ops.grouping import group
-from penstock.ops.variable_initializers import (
+from penstock.ops.variables.variable import Variable
+from penstock.ops.variables.variable_initializers import (
     global_variables_initializer,
     local_variables_initializer,
     tables_initializer,
 )
-from penstock.ops.variables import Variable
 from penstock.runtime.session import Session
 from penstock.saving.meta_graph import add_meta_graph, export_meta_graph, write_message
 from penstock.saving.saved_model_files import (

@@ -7,8 +7,8 @@ from typing import Any
 
 from penstock.engine.context import thread
 from penstock.ops.graph_collections import GraphKeys, get_collection
-from penstock.ops.partitioned_variables import PartitionedVariable
-from penstock.ops.variable_initializers import global_variables
+from penstock.ops.variables.partitioned_variables import PartitionedVariable
+from penstock.ops.variables.variable_initializers import global_variables
 from penstock.saving.object_values import as_saveable, has_values
 from penstock.saving.saveable_object import SaveableObject, VariableSaveable
 from penstock.types.trackable import Trackable

@@ -23,12 +23,12 @@ from penstock.types.tensors import EagerTensor, Tensor
 _SPEC_CLASSES: dict[str, tuple[str, str]] = {
     "SPARSE_TENSOR_SPEC": ("penstock.types.sparse_tensor", "SparseTensorSpec"),
     "INDEXED_SLICES_SPEC": ("penstock.types.indexed_slices", "IndexedSlicesSpec"),
-    "RAGGED_TENSOR_SPEC": ("penstock.ops.ragged_spec", "RaggedTensorSpec"),
+    "RAGGED_TENSOR_SPEC": ("penstock.ops.ragged.spec", "RaggedTensorSpec"),
     "TENSOR_ARRAY_SPEC": ("penstock.ops.tensor_array", "TensorArraySpec"),
     "DATA_ITERATOR_SPEC": ("penstock.data.iterator", "IteratorSpec"),
     "OPTIONAL_SPEC": ("penstock.data.optional", "OptionalSpec"),
     "VARIABLE_SPEC": ("penstock.types.specs", "VariableSpec"),
-    "ROW_PARTITION_SPEC": ("penstock.ops.row_partition", "RowPartitionSpec"),
+    "ROW_PARTITION_SPEC": ("penstock.ops.ragged.row_partition", "RowPartitionSpec"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.types.specs import VariableSpec
 
 

@@ -12,7 +12,7 @@ from penstock.engine import context
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
 from penstock.io.filesystem import open_to_read, os_errors
-from penstock.ops.variable_initializers import global_variables, trainable_variables
+from penstock.ops.variables.variable_initializers import global_variables, trainable_variables
 from penstock.saving.checkpoint_reader import CheckpointReader, load_checkpoint
 from penstock.saving.init_from_checkpoint import init_from_checkpoint, initialize_with
 from penstock.saving.saver_variables import name_of

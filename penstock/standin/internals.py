@@ -131,7 +131,7 @@ MODULES: dict[str, str] = {
     "python.ops.linalg.sparse.sparse_csr_matrix_ops": "penstock.standin.sparse_csr",
     "python.ops.linalg_ops": "tf.linalg v1",
     "python.ops.logging_ops": "tf v1 v1.summary",
-    "python.ops.lookup_ops": "tf.lookup v1 penstock.ops.lookup penstock.ops.lookup_initializers",
+    "python.ops.lookup_ops": "tf.lookup v1 penstock.ops.lookup.tables penstock.ops.lookup.initializers",
     "python.ops.losses.losses": "v1.losses",
     "python.ops.losses.losses_impl": "v1.losses",
     "python.ops.losses.util": "v1.losses",

@@ -10,7 +10,7 @@ import numpy as np
 from penstock.engine.definition import op, stops
 from penstock.engine.shape_rules import scalar
 from penstock.ops.dtype_sets import REAL
-from penstock.ops.string_kernels import as_array, text_attr
+from penstock.ops.strings.kernels import as_array, text_attr
 from penstock.summary import protos
 from penstock.types import dtypes
 

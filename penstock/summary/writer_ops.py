@@ -17,7 +17,7 @@ from penstock.engine.context import thread
 from penstock.engine.definition import op
 from penstock.engine.shape_rules import no_outputs, scalar
 from penstock.ops.dtype_sets import REAL
-from penstock.ops.string_kernels import as_array, text_attr
+from penstock.ops.strings.kernels import as_array, text_attr
 from penstock.summary import protos
 from penstock.summary.event_file import EventFile
 from penstock.summary.summary_ops import IMAGES

@@ -16,7 +16,7 @@ from absl.testing import absltest
 from penstock.engine import context
 from penstock.engine.context import process, thread
 from penstock.graph.graph import Graph
-from penstock.ops.random_seed import set_random_seed
+from penstock.ops.random.seed import set_random_seed
 from penstock.runtime.session import BaseSession, Session, get_default_session
 from penstock.testing._assertions import ArrayAssertions
 from penstock.types import nest

@@ -270,7 +270,7 @@ class Function(Trackable):
     def _trace_once(
         self, args: tuple, kwargs: dict, leaves: Sequence[Tensor], shapes: Sequence[Any], created: list | None
     ) -> ConcreteFunction:
-        from penstock.ops.variable_creation import variable_creator_scope
+        from penstock.ops.variables.creation import variable_creator_scope
 
         self._tracing_count += 1
         graph = FuncGraph(self._name)

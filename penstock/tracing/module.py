@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.engine.export import export
 from penstock.graph.scopes import name_scope
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.types import nest
 from penstock.types.trackable import AutoTrackable
 

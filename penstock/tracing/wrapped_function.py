@@ -12,7 +12,7 @@ from penstock.graph.copying import copy_operations
 from penstock.graph.func_graph import FuncGraph, set_outputs
 from penstock.graph.lifting import init_scope
 from penstock.graph.operation import Operation
-from penstock.ops.variable_creation import variable_creator_scope
+from penstock.ops.variables.creation import variable_creator_scope
 from penstock.runtime.lifting import evaluate_outside
 from penstock.tracing.concrete_function import ConcreteFunction
 from penstock.types import nest

@@ -17,7 +17,7 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.graph.scopes import name_scope_v1
 from penstock.ops.casting import cast
-from penstock.ops.random import random_normal
+from penstock.ops.random.stateful import random_normal
 from penstock.ops.selection import where
 from penstock.types import dtypes
 from penstock.types.tensors import SymbolicTensor, Tensor

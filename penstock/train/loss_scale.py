@@ -14,7 +14,7 @@ from penstock.ops.control_flow import cond
 from penstock.ops.grouping import group, no_op
 from penstock.ops.reduce_functions import reduce
 from penstock.ops.selection import where
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.train.optimizer_v1 import Optimizer
 from penstock.types import dtypes, nest
 from penstock.types.indexed_slices import IndexedSlices

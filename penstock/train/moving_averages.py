@@ -15,7 +15,7 @@ from penstock.ops.casting import cast
 from penstock.ops.creation import zeros
 from penstock.ops.graph_collections import GraphKeys, add_to_collection
 from penstock.ops.grouping import group
-from penstock.ops.variables import Variable
+from penstock.ops.variables.variable import Variable
 from penstock.train.optimizer_v1 import slot_variable
 from penstock.types import dtypes
 from penstock.types.tensors import EagerTensor

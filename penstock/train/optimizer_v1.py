@@ -17,8 +17,8 @@ from penstock.graph.lifting import init_scope
 from penstock.graph.scopes import colocate_with as beside
 from penstock.graph.scopes import control_dependencies, name_scope, name_scope_v1
 from penstock.ops.grouping import group
-from penstock.ops.variable_scope import variable_scope
-from penstock.ops.variables import Variable
+from penstock.ops.variables.scope import variable_scope
+from penstock.ops.variables.variable import Variable
 from penstock.saving.object_restore import restore_slot
 from penstock.types import dtypes
 from penstock.types.indexed_slices import IndexedSlices
@@ -227,7 +227,7 @@ class Optimizer(Trackable):
             grad, indices = _without_duplicates(grad, indices)
         return self._resource_apply_sparse(grad, handle, indices)
 
-    # Whether `_apply_sparse` itself takes indices that come several times, as the ops of `ops.training_ops` do.
+    # Whether `_apply_sparse` itself takes indices that come several times, as the ops of `ops.variables.training_ops` do.
     _adds_up_duplicates = False
 
     def _finish(self, update_ops: list[Any], name_scope: str) -> Any:

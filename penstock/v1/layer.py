@@ -19,10 +19,10 @@ from penstock.graph.graph import current_graph
 from penstock.graph.scopes import name_scope
 from penstock.ops.casting import cast
 from penstock.ops.graph_collections import GraphKeys
-from penstock.ops.partitioned_variables import PartitionedVariable
 from penstock.ops.shapes_of_tensors import shape as shape_of
-from penstock.ops.variable_creation import VariableAggregation, VariableSynchronization
-from penstock.ops.variable_scope import VariableScope, get_variable, variable_scope
+from penstock.ops.variables.creation import VariableAggregation, VariableSynchronization
+from penstock.ops.variables.partitioned_variables import PartitionedVariable
+from penstock.ops.variables.scope import VariableScope, get_variable, variable_scope
 from penstock.types import dtypes, nest
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape

@@ -14,15 +14,15 @@ from penstock.ops.concatenation import concat
 from penstock.ops.creation import ones_like, zeros_like
 from penstock.ops.grouping import smart_cond
 from penstock.ops.identity import identity, stop_gradient
-from penstock.ops.initializers_v1 import OnesV1, ZerosV1
-from penstock.ops.nn_activations import relu
-from penstock.ops.nn_fused_batch_norm import fused_batch_norm
-from penstock.ops.nn_normalization import batch_normalization as normalize
-from penstock.ops.nn_normalization import moments
+from penstock.ops.nn.activations import relu
+from penstock.ops.nn.fused_batch_norm import fused_batch_norm
+from penstock.ops.nn.normalization import batch_normalization as normalize
+from penstock.ops.nn.normalization import moments
 from penstock.ops.reduce_functions import reduce_mean
 from penstock.ops.reshaping import reshape
 from penstock.ops.shapes_of_tensors import shape as shape_of
-from penstock.ops.variable_creation import VariableAggregation, VariableSynchronization
+from penstock.ops.variables.creation import VariableAggregation, VariableSynchronization
+from penstock.ops.variables.initializers_v1 import OnesV1, ZerosV1
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 from penstock.v1.api import tf

@@ -7,14 +7,14 @@ from typing import Any
 
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
-from penstock.ops.initializers_v1 import ZerosV1
-from penstock.ops.nn_bias import bias_add
-from penstock.ops.nn_conv import conv1d, conv2d, conv3d
-from penstock.ops.nn_conv_transpose import conv2d_transpose as nn_conv2d_transpose
-from penstock.ops.nn_conv_transpose import conv3d_transpose as nn_conv3d_transpose
-from penstock.ops.nn_depthwise import separable_conv2d as nn_separable_conv2d
+from penstock.ops.nn.bias import bias_add
+from penstock.ops.nn.conv import conv1d, conv2d, conv3d
+from penstock.ops.nn.conv_transpose import conv2d_transpose as nn_conv2d_transpose
+from penstock.ops.nn.conv_transpose import conv3d_transpose as nn_conv3d_transpose
+from penstock.ops.nn.depthwise import separable_conv2d as nn_separable_conv2d
 from penstock.ops.reshaping import expand_dims, squeeze
 from penstock.ops.shapes_of_tensors import shape as shape_of
+from penstock.ops.variables.initializers_v1 import ZerosV1
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 from penstock.v1.layer import InputSpec, Layer, functional_form, named_activation

@@ -9,16 +9,16 @@ import numpy as np
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
 from penstock.ops.casting import cast
-from penstock.ops.einsum import tensordot
 from penstock.ops.grouping import smart_cond
 from penstock.ops.identity import identity
-from penstock.ops.initializers_v1 import ZerosV1
-from penstock.ops.matmul import matmul
-from penstock.ops.nn_bias import bias_add
-from penstock.ops.nn_dropout import dropout as nn_dropout
+from penstock.ops.linalg.einsum import tensordot
+from penstock.ops.linalg.matmul import matmul
+from penstock.ops.nn.bias import bias_add
+from penstock.ops.nn.dropout import dropout as nn_dropout
 from penstock.ops.reshaping import reshape, transpose
 from penstock.ops.shapes_of_tensors import shape as shape_of
-from penstock.ops.sparse_reductions import sparse_dense_matmul
+from penstock.ops.sparse.reductions import sparse_dense_matmul
+from penstock.ops.variables.initializers_v1 import ZerosV1
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 from penstock.types.sparse_tensor import SparseTensor

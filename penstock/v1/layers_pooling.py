@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.engine.export import export
-from penstock.ops.nn_pool import avg_pool, max_pool
+from penstock.ops.nn.pool import avg_pool, max_pool
 from penstock.types.shapes import TensorShape
 from penstock.v1.layer import InputSpec, Layer, functional_form
 from penstock.v1.layers_convolution import channels_first, sizes

@@ -10,7 +10,7 @@ from penstock.engine import context
 from penstock.engine.context import thread
 from penstock.engine.export import export
 from penstock.ops.graph_collections import GraphKeys
-from penstock.ops.variable_v1 import VariableV1
+from penstock.ops.variables.variable_v1 import VariableV1
 from penstock.types import nest
 from penstock.types.tensors import SymbolicTensor
 from penstock.v1.api import tf

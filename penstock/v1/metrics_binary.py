@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from penstock.ops.variable_scope import variable_scope
+from penstock.ops.variables.scope import variable_scope
 from penstock.v1.api import tf
 from penstock.v1.metric import added, metric, metric_variable, published
 from penstock.v1.weights import broadcast_weights, fitted

@@ -12,9 +12,9 @@ from typing import Any
 from penstock.engine.context import thread
 from penstock.engine.export import export
 from penstock.graph.scopes import name_scope
-from penstock.ops.initializers_v1 import ConstantV1, ZerosV1
-from penstock.ops.partitioned_variables import fixed_size_partitioner
-from penstock.ops.variable_scope import get_variable_scope, variable_scope
+from penstock.ops.variables.initializers_v1 import ConstantV1, ZerosV1
+from penstock.ops.variables.partitioned_variables import fixed_size_partitioner
+from penstock.ops.variables.scope import get_variable_scope, variable_scope
 from penstock.types import nest
 from penstock.types.dtypes import as_dtype
 from penstock.types.shapes import TensorShape

@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.engine.export import export
 from penstock.graph.scopes import device_v1, name_scope
-from penstock.ops.variable_scope import variable_scope
+from penstock.ops.variables.scope import variable_scope
 from penstock.types import nest
 from penstock.types.trackable import Trackable
 from penstock.v1.api import tf

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from penstock.engine.export import export
-from penstock.ops.variable_scope import variable_scope
+from penstock.ops.variables.scope import variable_scope
 from penstock.types import nest
 from penstock.v1.api import tf
 from penstock.v1.rnn import batch_size_of, copy_through, lengths_of, zero_outputs

@@ -169,7 +169,7 @@ def test_a_cell_whose_gates_are_in_another_order_stays_a_loop():
 @pytest.mark.parametrize("kind", CELLS)
 def test_kernels_at_odd_sizes(kind, batch, units):
     from penstock.engine.xla import jax
-    from penstock.ops import recurrent_sequences as ops
+    from penstock.ops.nn import recurrent_sequences as ops
 
     gates, states = CELLS[kind][1:]
     random = np.random.default_rng(0)

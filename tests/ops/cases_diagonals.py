@@ -1,4 +1,4 @@
-"""Cases of `ops.diagonals`, `ops.band_part` and `ops.tensor_diagonals`."""
+"""Cases of `ops.linalg.diagonals`, `ops.linalg.band_part` and `ops.linalg.tensor_diagonals`."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Cases of `ops.fourier_ops`."""
+"""Cases of `ops.signal.fourier_ops`."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Cases of `ops.matmul` and `ops.einsum`."""
+"""Cases of `ops.linalg.matmul` and `ops.linalg.einsum`."""
 
 import ml_dtypes
 import numpy as np

@@ -1,4 +1,4 @@
-"""Cases of `ops.stateless_random_ops`; ops with a state of their own are in `test_random_ops` and others."""
+"""Cases of `ops.random.stateless_ops`; ops with a state of their own are in `test_random_ops` and others."""
 
 import ml_dtypes
 import numpy as np

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.export import export
-from penstock.ops.variable_scope import get_variable, variable_scope
+from penstock.ops.variables.scope import get_variable, variable_scope
 from penstock.v1.api import tf
 
 

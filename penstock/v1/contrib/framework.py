@@ -12,7 +12,7 @@ from penstock.engine.export import export
 from penstock.graph.graph import current_graph
 from penstock.graph.scopes import device_v1
 from penstock.ops.graph_collections import GraphKeys
-from penstock.ops.variable_scope import get_variable
+from penstock.ops.variables.scope import get_variable
 from penstock.types import nest
 from penstock.v1.api import tf
 from penstock.v1.contrib.arg_scope import add_arg_scope

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.engine.export import export
-from penstock.ops.initializers_v1 import OnesV1
-from penstock.ops.variable_scope import get_variable, variable_scope
+from penstock.ops.variables.initializers_v1 import OnesV1
+from penstock.ops.variables.scope import get_variable, variable_scope
 from penstock.v1.api import tf
 from penstock.v1.contrib.arg_scope import add_arg_scope
 from penstock.v1.contrib.layer_variables import collections_of, names

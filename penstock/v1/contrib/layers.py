@@ -9,11 +9,11 @@ from typing import Any
 
 from penstock.engine.export import export
 from penstock.graph.scopes import name_scope_v1
-from penstock.ops.initializers_v1 import ZerosV1
-from penstock.ops.nn_activations import elu as nn_elu
-from penstock.ops.nn_activations import relu as nn_relu
-from penstock.ops.nn_activations import relu6 as nn_relu6
-from penstock.ops.variable_scope import variable_scope
+from penstock.ops.nn.activations import elu as nn_elu
+from penstock.ops.nn.activations import relu as nn_relu
+from penstock.ops.nn.activations import relu6 as nn_relu6
+from penstock.ops.variables.initializers_v1 import ZerosV1
+from penstock.ops.variables.scope import variable_scope
 from penstock.v1 import layers_convolution as convolutions
 from penstock.v1.api import tf
 from penstock.v1.contrib.arg_scope import add_arg_scope

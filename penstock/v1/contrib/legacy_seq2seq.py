@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.engine.export import export
 from penstock.graph.scopes import name_scope_v1
-from penstock.ops.variable_scope import get_variable, get_variable_scope, variable_scope
+from penstock.ops.variables.scope import get_variable, get_variable_scope, variable_scope
 from penstock.types import nest
 from penstock.v1.api import tf
 from penstock.v1.contrib.rnn import EmbeddingWrapper, OutputProjectionWrapper, linear

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import penstock.ops.lookup as tables
+import penstock.ops.lookup.tables as tables
 from penstock.engine.export import EXPORTS, export
-from penstock.ops.lookup_initializers import (
+from penstock.ops.lookup.initializers import (
     KeyValueTensorInitializer,
     TextFileIdTableInitializer,
     TextFileStringTableInitializer,

@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock.engine.export import export
 from penstock.ops.graph_collections import GraphKeys
-from penstock.ops.variable_scope import variable_scope
+from penstock.ops.variables.scope import variable_scope
 from penstock.v1.api import tf
 from penstock.v1.contrib.arg_scope import add_arg_scope
 from penstock.v1.contrib.framework import model_variable

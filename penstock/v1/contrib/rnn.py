@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from penstock.engine.export import EXPORTS, export
-from penstock.ops.initializers_v1 import ConstantV1, OnesV1, ZerosV1
-from penstock.ops.variable_scope import get_variable, get_variable_scope, variable_scope
+from penstock.ops.variables.initializers_v1 import ConstantV1, OnesV1, ZerosV1
+from penstock.ops.variables.scope import get_variable, get_variable_scope, variable_scope
 from penstock.types import nest
 from penstock.v1.api import tf
 from penstock.v1.layer import named_activation

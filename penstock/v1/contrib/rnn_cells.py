@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.engine.export import export
-from penstock.ops.initializers_v1 import OnesV1, ZerosV1
-from penstock.ops.variable_scope import get_variable, get_variable_scope, variable_scope
+from penstock.ops.variables.initializers_v1 import OnesV1, ZerosV1
+from penstock.ops.variables.scope import get_variable, get_variable_scope, variable_scope
 from penstock.v1.api import tf
 from penstock.v1.layer import named_activation
 from penstock.v1.rnn_cell import LSTMCell, LSTMStateTuple, RNNCell

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from penstock.engine.export import export
-from penstock.ops.variable_scope import get_variable, variable_scope
+from penstock.ops.variables.scope import get_variable, variable_scope
 from penstock.types import nest
 from penstock.v1.api import tf
 from penstock.v1.layers_core import Dense

@@ -6,7 +6,7 @@ import collections
 from typing import Any
 
 from penstock.engine.export import export
-from penstock.ops.variable_scope import variable_scope
+from penstock.ops.variables.scope import variable_scope
 from penstock.types import nest
 from penstock.types.shapes import TensorShape
 from penstock.v1.api import tf

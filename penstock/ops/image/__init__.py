@@ -1,0 +1,1 @@
+"""Ops on images: codecs, resizing, colours, boxes."""

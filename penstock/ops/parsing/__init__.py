@@ -1,0 +1,1 @@
+"""Parsing of records: `Example`, `SequenceExample`, CSV, JSON, protocol buffers."""

@@ -1,0 +1,1 @@
+"""Ragged tensors: values, row partitions, and what is computed on them."""

@@ -1,0 +1,1 @@
+"""Random numbers, bit for bit TensorFlow's: the generators, the distributions, stateful and stateless ops."""

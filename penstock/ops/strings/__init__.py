@@ -1,0 +1,1 @@
+"""Ops on strings: splitting, joining, regular expressions, Unicode, hashes."""

@@ -1,0 +1,1 @@
+"""Variables: creation, scopes, initial values, updates, the ops of optimizers."""

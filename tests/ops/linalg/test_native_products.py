@@ -1,0 +1,143 @@
+"""Native products and attention give what XLA's own kernels give, on shapes of every kind."""
+
+from unittest import mock
+
+import hypothesis.strategies as st
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import penstock as tf
+from penstock.engine import native
+from penstock.engine.xla import jax, jit, jnp
+from penstock.ops.linalg import native_products
+from penstock.ops.linalg.einsum import _einsum_xla
+from penstock.ops.linalg.matmul import _batch_mat_mul, _mat_mul
+from penstock.runtime import fusion
+
+pytestmark = pytest.mark.skipif(
+    native.library() is None, reason="the native kernels could not be compiled here"
+)
+
+TOLERANCE = {np.dtype(np.float32): 1e-4, np.dtype(ml_dtypes.bfloat16): 0.05}
+
+
+@pytest.fixture(autouse=True)
+def any_size(monkeypatch):
+    """Small arrays go to the kernels too, and not to NumPy."""
+    monkeypatch.setattr(native_products, "LEAST_WORK", 0)
+    monkeypatch.setattr("penstock.runtime.executor._NUMPY_CALL", 1e6)
+
+
+def random_array(shape, dtype=np.float32, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def both(function, *arrays):
+    """The results of a program with the kernels, those without, and which kernels the first one called."""
+    with mock.patch.object(native, "call", wraps=native.call) as call:
+        ours = [np.asarray(each) for each in jit(lambda *each: function(*each))(*arrays)]
+    called = [each.args[0] for each in call.call_args_list]
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        theirs = [np.asarray(each) for each in jit(lambda *each: function(*each))(*arrays)]
+    return ours, theirs, called
+
+
+def assert_same(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.dtype == b.dtype
+        limit = TOLERANCE[a.dtype] * (1 + np.abs(b.astype("f")).max(initial=0))
+        np.testing.assert_allclose(a.astype("f"), b.astype("f"), rtol=TOLERANCE[a.dtype], atol=limit)
+
+
+EQUATIONS = [
+    *("mk,kn->mn", "km,kn->mn", "mk,nk->mn", "km,nk->nm", "abc,ce->abe", "abe,ce->abc", "abe,abc->ce"),
+    *("btnh,bsnh->bnts", "bnts,bsnh->btnh", "btnh,bnts->bsnh", "bmk,bkn->bmn", "bmk,bkn->nbm", "amk,kna->man"),
+]  # fmt: skip
+SIZES = st.sampled_from([0, 1, 2, 3, 5, 17, 33])
+DTYPES = st.sampled_from(sorted(TOLERANCE, key=str))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(EQUATIONS), st.lists(SIZES, min_size=6, max_size=6), DTYPES)
+def test_einsum(equation, sizes, dtype):
+    operands = equation.partition("->")[0].split(",")
+    size_of = dict(zip(dict.fromkeys("".join(operands)), sizes))
+    shapes = [[size_of[x] for x in each] for each in operands]
+    arrays = [random_array(shape, dtype, seed) for seed, shape in enumerate(shapes)]
+    ours, theirs, _ = both(lambda *each: [_einsum_xla(list(each), equation=equation)], *arrays)
+    assert_same(ours, theirs)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.booleans(), st.booleans(), st.sampled_from([0, 1, 2]), st.lists(SIZES, min_size=4, max_size=4), DTYPES
+)
+def test_products_of_matrices(adj_x, adj_y, batch_of_y, sizes, dtype):
+    b, m, k, n = sizes
+    batch = (2, b)
+    x = random_array((*batch, *((k, m) if adj_x else (m, k))), dtype)
+    y = random_array((*batch[2 - batch_of_y :], *((n, k) if adj_y else (k, n))), dtype, 1)
+    attrs = {"adj_x": adj_x, "adj_y": adj_y, "grad_x": False, "grad_y": False}
+    ours, theirs, _ = both(lambda x, y: [_batch_mat_mul(jnp, x, y, **attrs)], x, y)
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("equation", EQUATIONS)
+def test_which_products_the_kernel_takes(equation):
+    operands = equation.partition("->")[0].split(",")
+    size_of = dict(zip(dict.fromkeys("".join(operands)), range(2, 8)))
+    arrays = [random_array([size_of[x] for x in each]) for each in operands]
+    ours, theirs, called = both(lambda *each: [_einsum_xla(list(each), equation=equation)], *arrays)
+    assert called == ([] if equation == "amk,kna->man" else ["product"])
+    assert_same(ours, theirs)
+
+
+def test_a_vectorized_product_is_left_to_xla():
+    x, y = random_array((3, 4, 5)), random_array((5, 6))
+    ours, theirs, _ = both(
+        lambda x, y: [jax.vmap(lambda x: _mat_mul(jnp, x, y, transpose_a=False, transpose_b=False))(x)], x, y
+    )
+    assert_same(ours, theirs)
+
+
+def attend(q, k, v):
+    """As Keras writes it."""
+    scores = tf.einsum("BTNH,BSNH->BNTS", q, k) * 0.3
+    return tf.einsum("BNTS,BSNH->BTNH", tf.nn.softmax(scores), v)
+
+
+def attend_and_gradients(q, k, v, dy):
+    with tf.GradientTape() as tape:
+        tape.watch([q, k, v])
+        y = attend(q, k, v)
+    return [y, *tape.gradient(y, [q, k, v], dy)]
+
+
+@pytest.mark.parametrize(
+    "batch, queries, keys, heads, width",
+    [(2, 5, 7, 3, 4), (1, 1, 1, 1, 1), (2, 130, 33, 2, 17), (1, 3, 17000, 1, 8), (0, 3, 3, 1, 2), (1, 2, 3, 1, 0)],
+)  # fmt: skip
+def test_attention(batch, queries, keys, heads, width):
+    def array(count, seed):
+        return tf.constant(random_array((batch, count, heads, width), seed=seed))
+
+    arguments = array(queries, 0), array(keys, 1), array(keys, 2), array(queries, 3)
+    with mock.patch.object(native, "call", wraps=native.call) as call:
+        ours = tf.function(attend_and_gradients)(*arguments)
+    called = [each.args[0] for each in call.call_args_list]
+    assert ("attention" in called and "attention_gradient" in called) == (batch * width > 0)
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        theirs = tf.function(attend_and_gradients)(*arguments)
+    assert_same([each.numpy() for each in ours], [each.numpy() for each in theirs])
+
+
+def test_attention_whose_weights_are_a_result_is_left_alone():
+    def weights_too(q, k, v):
+        weights = tf.nn.softmax(tf.einsum("BTNH,BSNH->BNTS", q, k) * 0.3)
+        return weights, tf.einsum("BNTS,BSNH->BTNH", weights, v)
+
+    arguments = [tf.constant(random_array((2, 5, 3, 4), seed=seed)) for seed in range(3)]
+    graph = tf.function(weights_too).get_concrete_function(*arguments).graph
+    assert not fusion.find(graph.get_operations(), graph.outputs)

@@ -1,0 +1,212 @@
+"""Native convolutions and pools give what XLA's own kernels give, on shapes of every kind."""
+
+from unittest import mock
+
+import hypothesis.strategies as st
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from penstock.engine import native
+from penstock.engine.xla import jit
+from penstock.ops.nn import conv_ops as nn_conv_ops
+from penstock.ops.nn import depthwise_ops as nn_depthwise_ops
+from penstock.ops.nn import native_windows
+from penstock.ops.nn import pool_ops as nn_pool_ops
+from penstock.ops.windows import layout
+
+pytestmark = pytest.mark.skipif(
+    native.library() is None, reason="the native kernels could not be compiled here"
+)
+
+FORMATS = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}
+TOLERANCE = {np.dtype(np.float32): 1e-4, np.dtype(ml_dtypes.bfloat16): 0.05}
+
+
+def compiled(body, *arrays, **attrs):
+    return np.asarray(jit(lambda *each: body(*each, **attrs))(*arrays))
+
+
+def check(function, body, *arrays, **attrs):
+    """`body` gives the same with the native kernel, which it uses, and without."""
+    with mock.patch.object(native_windows, function, wraps=getattr(native_windows, function)) as used:
+        ours = compiled(body, *arrays, **attrs)
+    assert used.called
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        theirs = compiled(body, *arrays, **attrs)
+    assert ours.dtype == theirs.dtype
+    limit = TOLERANCE[ours.dtype] * (1 + np.abs(theirs.astype("f")).max(initial=0))
+    np.testing.assert_allclose(ours.astype("f"), theirs.astype("f"), rtol=TOLERANCE[ours.dtype], atol=limit)
+
+
+def random_array(shape, dtype=np.float32, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+@st.composite
+def convolutions(draw):
+    """(x, w, dy, attrs) of a convolution of any kind; sizes are small, odd, 1, and for the batch sometimes 0."""
+    space = draw(st.integers(1, 3))
+    form = layout(draw(st.sampled_from(FORMATS[space])))
+    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    taken, made = draw(st.sampled_from([1, 3, 5, 16, 17])), groups * draw(st.sampled_from([1, 2, 7, 16]))
+    filters = draw(st.lists(st.integers(1, 3), min_size=space, max_size=space))
+    strides = draw(st.lists(st.integers(1, 3), min_size=space, max_size=space))
+    dilations = draw(st.lists(st.integers(1, 2), min_size=space, max_size=space))
+    sizes = [draw(st.integers((k - 1) * d + 1, 8)) for k, d in zip(filters, dilations)]
+    padding = draw(st.sampled_from(["SAME", "VALID", "EXPLICIT"]))
+    explicit = draw(st.lists(st.integers(0, 2), min_size=2 * space, max_size=2 * space))
+    attrs = {
+        "strides": form.arrange(1, strides, 1),
+        "dilations": form.arrange(1, dilations, 1),
+        "padding": padding,
+        "data_format": form.data_format,
+    }
+    if padding == "EXPLICIT":
+        pairs = form.arrange((0, 0), list(zip(explicit[::2], explicit[1::2])), (0, 0))
+        attrs["explicit_paddings"] = [each for pair in pairs for each in pair]
+    dtype = draw(st.sampled_from([np.float32, np.float32, ml_dtypes.bfloat16]))
+    x = random_array(form.arrange(draw(st.sampled_from([0, 1, 2, 3])), sizes, groups * taken), dtype)
+    w = random_array((*filters, taken, made), dtype, seed=1)
+    return x, w, attrs
+
+
+@settings(max_examples=25, deadline=None)
+@given(convolutions())
+def test_convolution(case):
+    x, w, attrs = case
+    check("convolution", nn_conv_ops.convolution_of, x, w, **attrs)
+
+
+@settings(max_examples=25, deadline=None)
+@given(convolutions())
+def test_gradients_of_convolution(case):
+    check_gradients(*case)
+
+
+def check_gradients(x, w, attrs):
+    form, window = nn_conv_ops._geometry(x.shape, w.shape, attrs)
+    outputs = window.output_sizes(form.take_spatial(x.shape))
+    dy = random_array(form.arrange(x.shape[0], outputs, w.shape[-1]), x.dtype, seed=2)
+    check(
+        "input_gradient",
+        lambda w, dy, **attrs: nn_conv_ops.input_gradient_of(np.array(x.shape), w, dy, **attrs),
+        w, dy, **attrs,
+    )  # fmt: skip
+    check(
+        "filter_gradient",
+        lambda x, dy, **attrs: nn_conv_ops.filter_gradient_of(x, np.array(w.shape), dy, **attrs),
+        x, dy, **attrs,
+    )  # fmt: skip
+
+
+@st.composite
+def convolutions_by_winograd(draw):
+    """(x, w, attrs) of what Winograd's algorithm computes: 3 by 3 filters, stride 1, many channels."""
+    padding = draw(st.sampled_from(["SAME", "VALID", "EXPLICIT"]))
+    pads = draw(st.lists(st.integers(0, 3), min_size=4, max_size=4))
+    attrs = {
+        "strides": [1] * 4,
+        "dilations": [1] * 4,
+        "padding": padding,
+        "data_format": "NHWC",
+        "explicit_paddings": [0, 0, *pads, 0, 0] if padding == "EXPLICIT" else [],
+    }
+    sizes = draw(st.lists(st.integers(4, 11), min_size=2, max_size=2))
+    taken, made = (draw(st.sampled_from([32, 48, 112])) for _ in range(2))
+    x = random_array((draw(st.sampled_from([1, 2, 5])), *sizes, taken))
+    return x, random_array((3, 3, taken, made), seed=1) / np.float32(np.sqrt(9 * taken)), attrs
+
+
+@settings(max_examples=6, deadline=None)
+@given(convolutions_by_winograd())
+def test_winograds_algorithm(case):
+    x, w, attrs = case
+    check("convolution", nn_conv_ops.convolution_of, x, w, **attrs)
+    check_gradients(x, w, attrs)
+
+
+@pytest.mark.parametrize("data_format", FORMATS[2])
+@pytest.mark.parametrize("channels, multiplier", [(1, 1), (5, 1), (16, 1), (3, 4)])
+@pytest.mark.parametrize("padding, stride", [("SAME", 2), ("VALID", 1)])
+def test_depthwise_convolution(data_format, channels, multiplier, padding, stride):
+    form = layout(data_format)
+    attrs = {
+        "strides": form.arrange(1, [stride, stride], 1),
+        "padding": padding,
+        "data_format": data_format,
+        "dilations": [1, 1, 1, 1],
+    }
+    x, w = random_array(form.arrange(2, [7, 6], channels)), random_array((3, 2, channels, multiplier), seed=1)
+    check("convolution", nn_depthwise_ops._forward, x, w, **attrs)
+    dy = compiled(nn_depthwise_ops._forward, x, w, **attrs)
+    check(
+        "input_gradient",
+        lambda w, dy, **attrs: nn_depthwise_ops._input_gradient(np.array(x.shape), w, dy, **attrs),
+        w, dy, **attrs,
+    )  # fmt: skip
+    check(
+        "filter_gradient",
+        lambda x, dy, **attrs: nn_depthwise_ops._filter_gradient(x, np.array(w.shape), dy, **attrs),
+        x, dy, **attrs,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("channels, outputs", [(3, 7), (32, 48)])
+def test_bias_and_relu(channels, outputs):
+    form = layout("NHWC")
+    x, w = random_array((2, 6, 5, channels)), random_array((3, 3, channels, outputs), seed=1)
+    b = random_array((outputs,), seed=2)
+    attrs = {"strides": [1] * 4, "dilations": [1] * 4, "padding": "SAME", "data_format": "NHWC"}
+    _, window = nn_conv_ops._geometry(x.shape, w.shape, attrs)
+    fused = compiled(lambda x, w, b: native_windows.convolution(x, w, form, window, b, relu=True), x, w, b)
+    plain = compiled(nn_conv_ops.convolution_of, x, w, **attrs)
+    np.testing.assert_allclose(fused, np.maximum(plain + b, 0), atol=1e-4)
+
+
+@st.composite
+def pools(draw):
+    """(x, attrs) of a pool; numbers are few, so that maxima are often equal."""
+    space = draw(st.integers(2, 3))
+    form = layout(draw(st.sampled_from(FORMATS[space])))
+    size = draw(st.lists(st.integers(1, 3), min_size=space, max_size=space))
+    strides = draw(st.lists(st.integers(1, 3), min_size=space, max_size=space))
+    sizes = [draw(st.integers(k, 7)) for k in size]
+    shape = form.arrange(draw(st.integers(0, 3)), sizes, draw(st.sampled_from([1, 3, 16, 17])))
+    x = np.random.default_rng(0).integers(-3, 3, shape).astype(np.float32)
+    return x, {
+        "ksize": form.arrange(1, size, 1),
+        "strides": form.arrange(1, strides, 1),
+        "padding": draw(st.sampled_from(["SAME", "VALID"])),
+        "data_format": form.data_format,
+    }
+
+
+@settings(max_examples=20, deadline=None)
+@given(pools())
+def test_max_pool(case):
+    x, attrs = case
+    check("pool", nn_pool_ops._max_pool, x, **attrs)
+    y = compiled(nn_pool_ops._max_pool, x, **attrs)
+    check("max_pool_gradient", nn_pool_ops._max_pool_gradient, x, y, random_array(y.shape), **attrs)
+
+
+@settings(max_examples=20, deadline=None)
+@given(pools())
+def test_average_pool(case):
+    x, attrs = case
+    check("pool", nn_pool_ops._avg_pool, x, **attrs)
+    dy = random_array(compiled(nn_pool_ops._avg_pool, x, **attrs).shape)
+    check(
+        "average_pool_gradient",
+        lambda dy, **attrs: nn_pool_ops._avg_pool_gradient(np.array(x.shape), dy, **attrs),
+        dy, **attrs,
+    )  # fmt: skip
+
+
+def test_max_pool_keeps_nan():
+    x = np.array([[[[np.nan], [1.0]], [[2.0], [3.0]]]], np.float32)
+    attrs = {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": "VALID", "data_format": "NHWC"}
+    check("pool", nn_pool_ops._max_pool, x, **attrs)
+    assert np.isnan(compiled(nn_pool_ops._max_pool, x, **attrs)).all()
