@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from penstock.engine.background_threads import stop_at_exit
 from penstock.ops.random.stream import carried
 
 _END = object()
@@ -47,7 +48,9 @@ class Ahead:
         self._was_full = False
         self.still = self._shared.still
         self.waited = 0.0
-        threading.Thread(target=carried(self._shared.produce), name="tf_data_ahead", daemon=True).start()
+        thread = threading.Thread(target=carried(self._shared.produce), name="tf_data_ahead", daemon=True)
+        stop_at_exit(thread, self._shared.stop)
+        thread.start()
 
     @property
     def ready(self) -> list:

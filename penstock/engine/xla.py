@@ -8,12 +8,14 @@ under `wide_types`: JAX has 64-bit types there, and the caller's own JAX code ke
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from penstock.engine import background_threads
 from penstock.engine.context import process
 from penstock.engine.garbage import importing
 from penstock.engine.memory import keep_freed_memory
@@ -47,6 +49,9 @@ def configure() -> None:
         with importing():
             import jax as module
 
+        atexit.register(
+            background_threads.end_all
+        )  # after JAX has registered itself, so that this runs before
         folder = cache_folder()
         if folder is not None and not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
             module.config.update("jax_compilation_cache_dir", folder)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from penstock.engine.background_threads import stop_at_exit
 from penstock.engine.export import export
 from penstock.platform import tf_logging as logging
 from penstock.types import errors
@@ -182,6 +183,7 @@ class LooperThread(threading.Thread):
         self._run_target = target
         self._target_args, self._target_kwargs = tuple(args or ()), dict(kwargs or {})
         coord.register_thread(self)
+        stop_at_exit(self, coord.request_stop)
 
     @staticmethod
     def loop(

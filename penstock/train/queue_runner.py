@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
 from collections.abc import Sequence
 from typing import Any
 
 from penstock.engine import context
+from penstock.engine.background_threads import stop_at_exit
 from penstock.engine.export import export
 from penstock.graph.graph import current_graph
 from penstock.io.proto_schema import message_classes
@@ -188,10 +190,13 @@ class QueueRunner:
                     name=f"QueueRunnerThread-{self.name}-close_on_stop",
                 )
             )
+        cancel = functools.partial(self._run_quietly, sess, self._cancel_op)
         for each in threads:
             if coord is not None:
                 coord.register_thread(each)
             each.daemon = daemon
+            if daemon:
+                stop_at_exit(each, cancel if coord is None else coord.request_stop)
             if start:
                 each.start()
         return threads
