@@ -22,7 +22,7 @@ from penstock.runtime import fusion
 from penstock.runtime.compile_notice import announced
 from penstock.runtime.failure import Failure, NotCarriedError
 from penstock.runtime.held_calls import HeldCalls, Repetition, value_of
-from penstock.runtime.index_checks import IndexCheck, index_error, sort_out
+from penstock.runtime.index_checks import IndexCheck, earlier_failure, index_error, sort_out
 from penstock.runtime.lowering import (
     Lowering,
     NotCompilableError,
@@ -125,7 +125,7 @@ class CompiledPiece:
         ]
         self._entering_slots = [slots[id(each)] for each in self._entering]
         self._takes_arrays = all(each.dtype is not dtypes.variant for each in self._entering)
-        self._leaving_slots = [slots[id(each)] for each in leaving]
+        self._slots, self._leaving_slots = slots, [slots[id(each)] for each in leaving]
         self._written = {id(each) for operation in operations for each in written_tensors(operation)}
         self._streams = _streams_of(operations)
         nested = [graph for each in operations if each.definition.nested for graph in nested_graphs(each)]
@@ -156,7 +156,8 @@ class CompiledPiece:
         if self._checks and len(results) > len(self.leaving):
             number, *index = np.asarray(results[-1]).tolist()
             if number:
-                raise _failure_of(self._checks[number - 1], index)
+                wrong = self._checks[number - 1]
+                raise earlier_failure(wrong, {}, env, self._slots) or _failure_of(wrong, index)
 
     def _in_loop(self, held: HeldCalls, binding: _Binding, arguments: list) -> Sequence[Any]:
         """The results of a call in a loop on the host, or promises of them."""

@@ -89,7 +89,32 @@ class IndexCheck:
         except (ValueError, IndexError, errors.OpError):
             return  # an operation on the way to the indices fails; the piece says so
         if not self._range.all_inside(indices, sizes):
-            raise index_error(self._operation, self._range.error(indices, sizes))
+            wrong = index_error(self._operation, self._range.error(indices, sizes))
+            raise earlier_failure(self._operation, self._given, env, self._slots) or wrong
+
+
+def earlier_failure(
+    operation: Any, given: dict[int, Any], env: list, slots: dict[int, int]
+) -> errors.OpError | None:
+    """The error of an assertion before an operation that does not hold either: it says more than an index.
+
+    Args: as those of `IndexCheck`; `env` has the values.
+    """
+    found: dict[int, Any] = {}
+    for each in operation.graph.get_operations():
+        if each is operation:
+            break
+        definition = each.definition
+        if definition.check is None:
+            continue
+        try:
+            values = [_evaluated(tensor, given, env, slots, found) for tensor in each.inputs]
+        except (ValueError, IndexError, RecursionError, errors.OpError):
+            continue  # what it looks at is not at hand
+        inputs, attrs = definition.group(values, each.attrs), definition.attrs_for_kernel(each.attrs)
+        if definition.check.fails(np, *inputs, **attrs):
+            return at_line(each, definition.check.error(*inputs, **attrs))
+    return None
 
 
 def index_error(operation: Any, error: ValueError) -> errors.OpError:
@@ -198,6 +223,8 @@ def _evaluated(
         return found[id(tensor)]
     operation = tensor.op
     definition = operation.definition
+    if definition.numpy_body is None or definition.stateful or definition.nested:
+        raise ValueError(f"{operation.name} is not computed here")
     values = [_evaluated(each, given, env, slots, found) for each in operation.inputs]
     results = definition.numpy_body(
         *definition.group(values, operation.attrs), **definition.attrs_for_kernel(operation.attrs)
