@@ -155,8 +155,11 @@ class BundleReader:
         sizes = (math.prod(each.stop - each.start for each in place) for place in places)
         if sum(sizes) < math.prod(entry.shape):  # before room is made for it
             raise self._damaged(self._index_path, name, "its slices do not cover it")
-        whole = np.empty(entry.shape, object if entry.dtype.name == "string" else entry.dtype.np_dtype)
-        covered = np.zeros(entry.shape, bool)
+        try:
+            whole = np.empty(entry.shape, object if entry.dtype.name == "string" else entry.dtype.np_dtype)
+            covered = np.zeros(entry.shape, bool)
+        except ValueError as error:  # no array has such a shape
+            raise self._damaged(self._index_path, name, str(error)) from None
         for piece, place in zip(entry.slices, places):
             whole[place] = self._stored_slice(name, piece)
             covered[place] = True

@@ -188,6 +188,19 @@ SMALL, ANY = st.integers(-2, 6), st.integers(-(2**63), 2**63 - 1)
 EXTENTS = st.lists(st.tuples(SMALL, st.none() | SMALL), max_size=3)
 
 
+@pytest.mark.parametrize("shape", [(0, 0, -1), (2**62, 0, 2**62)])
+def test_a_shape_that_no_array_has_is_damage(prefix, shape):
+    entry = messages().BundleEntryProto(dtype=1)
+    for size in shape:
+        entry.shape.dim.add(size=size)
+    TensorSlice(((0, None),) * 3).fill(entry.slices.add())
+    header = messages().BundleHeaderProto(num_shards=1)
+    with open(index_path(prefix), "wb") as file:
+        write_table(file, [(b"", header.SerializeToString()), (b"x", entry.SerializeToString())])
+    with pytest.raises(errors.DataLossError, match="tensor 'x'"):
+        BundleReader(prefix).read("x")
+
+
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory):
     prefix = str(tmp_path_factory.mktemp("made up") / "model")
