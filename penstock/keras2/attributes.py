@@ -93,16 +93,6 @@ def minimize(
     return optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
 
-def _set_weights(optimizer: Any, weights: Any) -> None:
-    variables = optimizer.variables
-    if len(weights) != len(variables):
-        raise ValueError(
-            f"set_weights: optimizer {optimizer.name} has {len(variables)} weights, got {len(weights)}"
-        )
-    for variable, value in zip(variables, weights):
-        variable.assign(value)
-
-
 LAYER_ATTRIBUTES: dict[str, Any] = {
     "input_shape": ReadAttribute(_input_shape),
     "output_shape": ReadAttribute(_output_shape),
@@ -119,5 +109,4 @@ OPTIMIZER_ATTRIBUTES: dict[str, Any] = {
     "lr": property(lambda optimizer: optimizer.learning_rate, _set_learning_rate),
     "minimize": minimize,
     "get_weights": lambda optimizer: [variable.numpy() for variable in optimizer.variables],
-    "set_weights": _set_weights,
 }
