@@ -203,7 +203,8 @@ def write(folder: Path, numbers: dict[str, tuple[str, ...]]) -> None:
         rows += table(name, each["engines"], numbers[name])
         rows += [f"{each['day']}, load average of the 15 minutes before: {each['load']}.", ""]
     peak, memory = (
-        max((each[key] for each in records.values()), default=1.0) for key in ("peak_gflops", "bandwidth_gb")
+        max((each.get(key, 0) for each in records.values()), default=1.0)
+        for key in ("peak_gflops", "bandwidth_gb")
     )
     (folder / "benchmarks.md").write_text("\n".join(rows + limits(results, peak, memory)))
     draw(results, folder / "benchmarks.svg")
