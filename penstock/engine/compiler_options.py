@@ -18,7 +18,6 @@ from penstock.engine.xla import configure, jax
 # Words in the types of operations whose kernels run 1.4 to 2.4 times faster when they come through MLIR.
 _FASTER_BY_MLIR = ("Pad", "Scatter", "Segment", "SliceGrad")
 
-
 # The release of JAX for which these options were chosen. Later ones are asked first: XLA may drop an option.
 _CHOSEN_WITH = (0, 10)
 

@@ -180,9 +180,8 @@ class OpDef:
         self.lowering: Callable | None = None  # set by runtime for ops that hold graphs
         # Set for ops that call a graph they hold: operation -> for each call, id(input of the graph) -> what it gets.
         self.calls: Callable[[Any], list[dict[int, Any]]] | None = None
-        self.on_host: Callable | None = (
-            None  # set by runtime too, (operation, values, prefer_host) -> results
-        )
+        # Set by runtime too, (operation, values, prefer_host) -> results.
+        self.on_host: Callable | None = None
         self.eager_jit: dict = {}  # (attrs, ...) -> compiled single-op program
 
     def __repr__(self) -> str:

@@ -49,9 +49,9 @@ def configure() -> None:
         with importing():
             import jax as module
 
-        atexit.register(
-            background_threads.end_all
-        )  # after JAX has registered itself, so that this runs before
+        # After JAX has registered itself, so that this runs before.
+        atexit.unregister(background_threads.end_all)
+        atexit.register(background_threads.end_all)
         folder = cache_folder()
         if folder is not None and not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
             module.config.update("jax_compilation_cache_dir", folder)
