@@ -32,9 +32,8 @@ class Benchmark:
     arguments: tuple[str, ...]
     peers: tuple[str, ...]
     numbers: tuple[str, ...] = ()  # empty: all
-    runs: tuple[str, ...] = (
-        "",
-    )  # prefixes of the numbers, one for each run; they start without compiled programs
+    # Prefixes of the numbers, one for each run; they start without compiled programs.
+    runs: tuple[str, ...] = ("",)
 
     @property
     def name(self) -> str:

@@ -87,9 +87,8 @@ class SyncReplicasOptimizer(Optimizer):
                     total.assign_add(gradient, read_value=False) for total, (gradient, _) in zip(sums, pairs)
                 ]
             with control_dependencies([each for each in added if each is not None]):
-                arrived = (
-                    arrivals.count_up_to(dtypes.int64.max) + 1
-                )  # one operation, so that no two are the last
+                # One operation, so that no two are the last.
+                arrived = arrivals.count_up_to(dtypes.int64.max) + 1
 
             def step() -> Any:
                 means = [(total.value() / float(self._wanted), var) for total, (_, var) in zip(sums, pairs)]
