@@ -56,9 +56,8 @@ class Uses:
         # What the match of one operation found for another, by that one's id.
         self.planned: dict[int, Compute] = {}
         self.normalizations: dict[int, fused_rows.LayerNormalization] = {}  # by what its gradients know of it
-        self.computed_in: dict[
-            int, Any
-        ] = {}  # a tensor that a pattern computes only inside -> the pattern's result
+        # A tensor that a pattern computes only inside -> the pattern's result.
+        self.computed_in: dict[int, Any] = {}
         for operation in operations:
             for each in operation.inputs:
                 self._users.setdefault(id(each), []).append(operation)

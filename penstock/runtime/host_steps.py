@@ -50,9 +50,8 @@ class HostPiece:
         if process.meshes and self._is_spread(env):
             self.compiled()(env)
         elif any(getattr(env[slot], "elsewhere", None) is not None for slot in self._states):
-            self._run(
-                env
-            )  # another process may wait for states of this one, whose lock is not to be held meanwhile
+            # Another process may wait for states of this one, whose lock is not to be held meanwhile.
+            self._run(env)
         elif self._states:
             if thread.held_calls is not None:
                 thread.held_calls.before_use(env[slot] for slot in self._states)
