@@ -11,13 +11,13 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from penstock.data_service.configuration import ShardingPolicy
+from penstock.data_service.journal import Journal
 from penstock.types import errors
 
 _SILENCE_SECONDS = 30.0  # after which nobody waits for what a consumer has received
@@ -110,8 +110,7 @@ def _journaled(method: Callable) -> Callable:
     def call(self: Dispatcher, *args: Any) -> Any:
         result = method(self, *args)
         if self._journal is not None:
-            pickle.dump((method.__name__, args), self._journal)
-            self._journal.flush()
+            self._journal.add(method.__name__, args)
         return result
 
     return call
@@ -122,7 +121,7 @@ class Dispatcher:
 
     Args:
       worker_addresses: of all workers, for static policies.
-      work_dir: where the journal is, if there is to be one.
+      work_dir: where the journal is, if there is to be one. key: what signs the journal.
       worker_timeout, job_timeout: seconds; see `DispatcherConfig`.
     """
 
@@ -132,6 +131,7 @@ class Dispatcher:
         work_dir: str | None = None,
         worker_timeout: float = 60.0,
         job_timeout: float = 300.0,
+        key: bytes = b"",
     ):
         self._addresses, self._worker_timeout, self._job_timeout = (
             worker_addresses,
@@ -144,24 +144,12 @@ class Dispatcher:
         self._jobs: dict[JobKey, _Job] = {}
         self._tasks: dict[int, _Task] = {}
         self._numbers = itertools.count()
-        self._journal: Any = None
+        self._journal: Journal | None = None
         if work_dir is not None:
-            self._read_journal(os.path.join(work_dir, "journal"))
-
-    def _read_journal(self, path: str) -> None:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        whole = 0
-        with open(path, "a+b") as journal:
-            journal.seek(0)
-            while True:
-                try:
-                    name, args = pickle.load(journal)
-                except (EOFError, pickle.UnpicklingError):
-                    break  # the rest was not written to its end, and nobody was told that it had happened
+            journal = Journal(os.path.join(work_dir, "journal"), key)
+            for name, args in journal.calls():
                 getattr(self, name)(*args)
-                whole = journal.tell()
-            journal.truncate(whole)
-        self._journal = open(path, "ab")  # noqa: SIM115 - it is written as long as this process lives
+            self._journal = journal
 
     def ready(self) -> bool:
         """Answers when the dispatcher has started."""

@@ -15,6 +15,7 @@ from penstock.cluster import ray_session
 from penstock.data_service.calls import answer
 from penstock.data_service.configuration import DispatcherConfig, WorkerConfig
 from penstock.data_service.dispatcher import Dispatcher
+from penstock.data_service.journal import user_key
 from penstock.data_service.worker import Worker
 from penstock.engine.export import export
 from penstock.types import errors
@@ -121,6 +122,7 @@ class DispatchServer(_Server):
             config.work_dir if config.fault_tolerant_mode else None,
             config.worker_timeout_ms / 1000,
             config.job_gc_timeout_ms / 1000 or _DEFAULT_JOB_SECONDS,
+            user_key() if config.fault_tolerant_mode else b"",
             **lasting,
         )
         answer(actor.ready.remote(), "the start of a dispatcher", _DEFAULT_SECONDS)

@@ -3,6 +3,7 @@ import pytest
 import penstock as tf
 from penstock.data_service.configuration import ShardingPolicy
 from penstock.data_service.dispatcher import Dispatcher, JobKey, Registered
+from penstock.data_service.journal import Journal, user_key
 
 DYNAMIC, OFF, DATA = (int(ShardingPolicy[name]) for name in ("DYNAMIC", "OFF", "DATA"))
 
@@ -169,11 +170,61 @@ def test_a_dispatcher_that_is_started_again_knows_what_it_knew(tmp_path):
     dispatcher.next_split(lost.number, 0, 0)
     expected = views(dispatcher, key, lost={lost[:2]: [(0, 1)]})
     with open(tmp_path / "journal", "ab") as journal:
-        journal.write(b"\x80\x05half a call")  # killed while it wrote
+        journal.write(b"half a call")  # killed while it wrote
     again = Dispatcher(work_dir=str(tmp_path))
     assert views(again, key) == expected
     assert again.next_split(expected[0].number, 0, 1) == 1
     assert Dispatcher(work_dir=str(tmp_path)).next_split(expected[0].number, 0, 1) == 1
+
+
+@pytest.mark.parametrize("at", [0, 20, 60])
+def test_a_journal_that_was_changed_is_refused(tmp_path, at):
+    started(work_dir=str(tmp_path), key=b"k")
+    path = tmp_path / "journal"
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(tf.errors.DataLossError, match="byte 0 of the journal .* is damaged"):
+        Dispatcher(work_dir=str(tmp_path), key=b"k")
+
+
+def test_a_journal_of_another_user_is_refused(tmp_path):
+    started(work_dir=str(tmp_path), key=b"theirs")
+    with pytest.raises(tf.errors.DataLossError, match="another user"):
+        Dispatcher(work_dir=str(tmp_path), key=b"mine")
+
+
+@pytest.mark.parametrize("kept", [1, 39, 41, -1])
+def test_a_journal_that_was_cut_off_goes_on_after_its_last_whole_call(tmp_path, kept):
+    path = tmp_path / "journal"
+    journal = Journal(str(path), b"k")
+    journal.add("first", ())
+    first = path.stat().st_size
+    journal.add("second", (1,))
+    second = path.read_bytes()[first:]
+    path.write_bytes(path.read_bytes()[:first] + second[:kept])
+    again = Journal(str(path), b"k")
+    assert list(again.calls()) == [("first", ())]
+    again.add("third", (2,))
+    assert list(Journal(str(path), b"k").calls()) == [("first", ()), ("third", (2,))]
+
+
+def test_a_call_cannot_be_taken_out_of_a_journal(tmp_path):
+    journal = Journal(str(tmp_path / "journal"), b"k")
+    ends = []
+    for i in range(3):
+        journal.add("call", (i,))
+        ends.append((tmp_path / "journal").stat().st_size)
+    content = (tmp_path / "journal").read_bytes()
+    (tmp_path / "journal").write_bytes(content[: ends[0]] + content[ends[1] :])
+    with pytest.raises(tf.errors.DataLossError):
+        list(Journal(str(tmp_path / "journal"), b"k").calls())
+
+
+def test_the_key_of_a_user_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv("PENSTOCK_CACHE", str(tmp_path / "cache"))
+    assert user_key() == user_key()
+    assert (tmp_path / "cache" / "journal.key").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_task_is_over_when_all_consumers_have_had_its_end():
