@@ -147,7 +147,7 @@ class MirroredStrategy(Strategy):
 
     def _mesh_devices(self) -> tuple | None:
         """The JAX devices, where there is one for each replica."""
-        from penstock.runtime.devices import jax_device
+        from penstock.runtime.placement import jax_device
 
         if self._local_replicas == 1:
             return None

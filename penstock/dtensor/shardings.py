@@ -19,7 +19,7 @@ def jax_mesh(mesh: Mesh) -> Any:
     Raises:
       ValueError: a device of the mesh does not exist.
     """
-    from penstock.runtime.devices import jax_device
+    from penstock.runtime.placement import jax_device
 
     found = process.registry.setdefault("jax_meshes", {}).get(mesh)
     if found is None:

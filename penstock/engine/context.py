@@ -11,6 +11,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+LARGE = 1 << 22  # elements: several threads and fused passes make up for an XLA call
+LARGE_FOR_ACCELERATORS = 1 << 14  # elements: NumPy is done with them before an accelerator has begun
+
 
 class _Process:
     """What is true for the whole process."""
@@ -26,6 +29,10 @@ class _Process:
         )
         self.numpy_prefers_float32 = False  # experimental_enable_numpy_behavior: Python floats are float32
         self.accelerator = False  # data lives on a GPU or TPU: eager ops on it run there
+        # Arrays of so many elements are worth an XLA call, and on an accelerator the way there. Smaller ones are NumPy's.
+        self.large = LARGE
+        # The JAX device that programs run on, where `tf.config.set_visible_devices` hides JAX's own default one.
+        self.home: Any = None
         # Set by penstock.runtime.devices: the JAX device that a `tf.device` name asks for, None for the default one.
         self.device_of: Any = None
         # JAX meshes over which tensors with layouts are spread -> their penstock.distribute.layout.Mesh.

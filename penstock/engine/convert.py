@@ -170,8 +170,11 @@ def _as_constant(array: np.ndarray, dtype: DType | None, name: str | None) -> Te
     if thread.graph is None:
         device = process.device_of(thread.device) if thread.device and array.dtype != object else None
         if device is not None:
-            with wide_types():
-                return EagerTensor.from_jax(jax.device_put(array, device), dtype)
+            with (
+                wide_types(),
+                jax.default_device(device),
+            ):  # not committed to it: ops on several devices are allowed
+                return EagerTensor.from_jax(jax.device_put(array), dtype)
         return EagerTensor(array, dtype)
     attrs = {"value": array, "dtype": dtype or dtypes.dtype_of_array(array)}
     if name is None:

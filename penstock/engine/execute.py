@@ -7,25 +7,22 @@ watching record the call. Tracing, taping, placement and error reporting hook in
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from penstock.engine import source_line
 from penstock.engine.compiler_options import compiler_options
-from penstock.engine.context import process, thread
+from penstock.engine.context import LARGE, process, thread
 from penstock.engine.definition import REGISTRY, OpDef
 from penstock.engine.shape_rules import infer_shapes
 from penstock.engine.sharding import is_spread, spread_over
 from penstock.engine.static_value import NotStaticError
-from penstock.engine.xla import is_loaded, jax, jit
+from penstock.engine.xla import is_loaded, jax, jit, on_device, wide_types
 from penstock.types import errors
 from penstock.types.dtypes import DType, dtype_of_array
 from penstock.types.tensors import EagerTensor
-
-# From this many elements on, arithmetic is worth an XLA compile: several threads, fused passes.
-LARGE = 1 << 22
 
 # Infinities and NaNs are values, as everywhere in TensorFlow. (numpy.errstate would cost each op 0.6 microseconds.)
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"penstock\.")
@@ -96,7 +93,9 @@ def _host_values(inputs: Sequence[Any]) -> list[Any] | None:
             if process.accelerator or is_spread(tensor._jax):
                 return None
             value = tensor.host()
-        if getattr(value, "size", LARGE) >= LARGE or tensor._dtype.is_quantized:  # a resource has no size
+        if (
+            getattr(value, "size", LARGE) >= process.large or tensor._dtype.is_quantized
+        ):  # a resource has no size
             return None
         values.append(value)
     return values
@@ -142,8 +141,8 @@ def run_kernel(definition: OpDef, inputs: Sequence[Any], flat: Sequence[EagerTen
                 else value.device_value()
                 for value in inputs
             ]
-            return body(*values, **attrs)
-        return body(*(tensor.device_value() for tensor in flat), **attrs)  # it follows where the state is
+            return call_on_state(body, values, attrs)
+        return call_on_state(body, [tensor.device_value() for tensor in flat], attrs)
     if thread.device and definition.xla_body is not None and definition.make_stream is None:
         device = process.device_of(thread.device)
         if device is not None:
@@ -164,6 +163,14 @@ def run_kernel(definition: OpDef, inputs: Sequence[Any], flat: Sequence[EagerTen
     return body(*values, **attrs)
 
 
+def call_on_state(body: Callable, values: Sequence[Any], attrs: dict) -> Any:
+    """A kernel's results where inputs are states, which it follows: on an accelerator JAX runs it, call by call."""
+    if not process.accelerator:
+        return body(*values, **attrs)
+    with wide_types():
+        return body(*values, **attrs)
+
+
 def _run_xla_in_range(definition: OpDef, flat: Sequence[EagerTensor], attrs: dict) -> Any:
     """`run_xla`, which passes over indices that are out of range: on the CPU they are refused before."""
     index_range = definition.index_range
@@ -178,9 +185,9 @@ def _prefers_xla(flat: Sequence[EagerTensor]) -> bool:
     for tensor in flat:
         value = tensor._np
         if value is None:
-            if process.accelerator or tensor._jax.size >= LARGE:
+            if process.accelerator or tensor._jax.size >= process.large:
                 return True
-        elif getattr(value, "size", 0) >= LARGE:
+        elif getattr(value, "size", 0) >= process.large:
             return True
     return False
 
@@ -200,7 +207,7 @@ def run_xla(definition: OpDef, flat: Sequence[EagerTensor], attrs: dict) -> Any:
         if program is None:
             program = definition.eager_jit[key] = _compile(definition, len(flat), known, dict(attrs))
         try:
-            return program([tensor.device_value() for i, tensor in enumerate(flat) if i not in known])
+            return program([on_device(tensor) for i, tensor in enumerate(flat) if i not in known])
         except NotStaticError as need:
             position = getattr(need, "position", None)
             if position is None or position in static:

@@ -34,10 +34,10 @@ def sharding_of(value: Any) -> Any:
 
 
 def copied(value: Any) -> Any:
-    """A copy of a spread array, on the same devices."""
-    found = process.registry.get("copy_spread")
+    """A copy of a JAX array, on the same devices."""
+    found = process.registry.get("copy")
     if found is None:
-        found = process.registry["copy_spread"] = jit(jnp.copy)
+        found = process.registry["copy"] = jit(jnp.copy)
     return found(value)
 
 

@@ -9,14 +9,17 @@ under `wide_types`: JAX has 64-bit types there, and the caller's own JAX code ke
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from penstock.engine import background_threads
-from penstock.engine.context import process
+from penstock.engine.context import LARGE, LARGE_FOR_ACCELERATORS, process, thread
 from penstock.engine.garbage import importing
 from penstock.engine.memory import keep_freed_memory
 
@@ -59,9 +62,15 @@ def configure() -> None:
         if backend_options["num_cpu_devices"]:
             module.config.update("jax_num_cpu_devices", backend_options["num_cpu_devices"])
         _configured = True
-        process.accelerator = module.default_backend() != "cpu"
-        if not process.accelerator:
-            keep_freed_memory()
+        use_accelerator(module.default_backend() != "cpu")
+
+
+def use_accelerator(used: bool) -> None:
+    """Says whether data lives on an accelerator."""
+    process.accelerator = used
+    process.large = LARGE_FOR_ACCELERATORS if used else LARGE
+    if not used:
+        keep_freed_memory()
 
 
 def is_loaded() -> bool:
@@ -81,19 +90,43 @@ def restart() -> None:
 
 def wide_types() -> Any:
     """The context in which JAX has int64, float64 and complex128, as TensorFlow has; for this thread alone."""
-    return jax.enable_x64(True)
+    if process.home is None or thread.device:
+        return jax.enable_x64(True)
+    return _at_home()
+
+
+@contextlib.contextmanager
+def _at_home() -> Iterator[None]:
+    with jax.enable_x64(True), jax.default_device(process.home):
+        yield
 
 
 def jit(function: Callable, **options: Any) -> Callable:
-    """`jax.jit` of a function that is traced and called with 64-bit types."""
+    """`jax.jit` of a function that is traced and called with 64-bit types, on the devices that `tf.config` leaves visible."""
     program, enable = jax.jit(function, **options), jax.enable_x64
 
     def call(*arguments: Any, **named: Any) -> Any:
-        with enable(True):
+        with enable(True) if process.home is None else wide_types():
             return program(*arguments, **named)
 
     call.program = program
     return call
+
+
+def on_device(tensor: Any) -> Any:
+    """The value of an eager tensor for a compiled program.
+
+    A large one goes to the accelerator once, and stays there for the next program: where nobody asked for another device.
+    """
+    if tensor._jax is not None:
+        return tensor._jax
+    value = tensor._np
+    if not process.accelerator or thread.device or type(value) is not np.ndarray:
+        return value
+    if value.size >= process.large and value.dtype.kind not in "OSU":
+        with wide_types():
+            tensor._jax = value = jax.device_put(value)
+    return value
 
 
 class _LazyModule:

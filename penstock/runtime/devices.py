@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import functools
+import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from penstock.engine.context import process
 from penstock.engine.export import export
-from penstock.engine.xla import backend_options, is_loaded, jax
-from penstock.types import errors
+from penstock.engine.xla import backend_options, configure, is_loaded, jax, restart, use_accelerator
 
-_PLATFORMS = {"cpu": "CPU", "gpu": "GPU", "cuda": "GPU", "rocm": "GPU", "tpu": "TPU"}
+KINDS = {"cpu": "CPU", "gpu": "GPU", "cuda": "GPU", "rocm": "GPU", "tpu": "TPU"}
+
+_PLUGINS = {
+    "GPU": ("jax_cuda13_plugin", "jax_cuda12_plugin", "jax_rocm60_plugin", "jax_rocm7_plugin"),
+    "TPU": ("libtpu",),
+}
 
 
 @export("config.PhysicalDevice")
@@ -55,11 +61,40 @@ class _Config:
 config = _Config()
 
 
-def _platform(device_type: str) -> list[Any]:
+def of_kind(device_type: str) -> list[Any]:
+    """JAX's devices of a type."""
     try:
-        return jax.local_devices(backend={"GPU": "gpu", "TPU": "tpu"}.get(device_type, "cpu"))
+        return jax.local_devices(backend=device_type.lower())
     except RuntimeError:
         return []
+
+
+def visible(device_type: str) -> list[Any]:
+    """For each logical device of a type the JAX device that it is on."""
+    found = of_kind(device_type)
+    if device_type == "CPU" or not found:
+        return found
+    chosen = []
+    for physical in get_visible_devices(device_type):
+        parts = len(config.logical.get(physical.name, [None]))
+        chosen += [found[_index(physical)]] * parts
+    return chosen
+
+
+def _index(device: PhysicalDevice) -> int:
+    return int(device.name.rsplit(":", 1)[1])
+
+
+def accelerator_kind() -> str | None:
+    """The type of accelerator that programs run on, "GPU" or "TPU"; None where it is the CPU."""
+    if not process.accelerator:
+        return None
+    return next((kind for kind in ("TPU", "GPU") if visible(kind)), None)
+
+
+def places_softly() -> bool:
+    """Whether what asks for a device that is not there runs elsewhere."""
+    return _settings["soft_device_placement"].value
 
 
 @export("config.list_physical_devices", "config.experimental.list_physical_devices")
@@ -76,21 +111,20 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
     """
     found = [PhysicalDevice("/physical_device:CPU:0", "CPU")]
     for kind in ("GPU", "TPU"):
-        if device_type in (None, kind) and _may_have(kind):
-            found += [
-                PhysicalDevice(f"/physical_device:{kind}:{i}", kind) for i in range(len(_platform(kind)))
-            ]
+        if device_type in (None, kind) and (is_loaded() or _has_plugin(kind)):
+            found += [PhysicalDevice(f"/physical_device:{kind}:{i}", kind) for i in range(len(of_kind(kind)))]
     return [each for each in found if device_type in (None, each.device_type)]
 
 
-def _may_have(kind: str) -> bool:
-    """Whether asking JAX for accelerators is worth loading it: its plugin for them is installed."""
-    if is_loaded():
-        return True
-    from importlib.util import find_spec
+@functools.cache
+def _has_plugin(kind: str) -> bool:
+    """Whether JAX's plugin for a kind of accelerator is installed: only then is it worth loading JAX to ask for them."""
+    return any(find_spec(name) for name in _PLUGINS[kind])
 
-    names = ("jax_cuda13_plugin", "jax_cuda12_plugin", "jax_rocm60_plugin", "jax_rocm7_plugin")
-    return any(find_spec(name) for name in (names if kind == "GPU" else ("libtpu",)))
+
+def may_have_accelerator() -> bool:
+    """Whether an accelerator may be found when JAX is loaded."""
+    return any(map(_has_plugin, _PLUGINS))
 
 
 @export("config.list_logical_devices", "config.experimental.list_logical_devices")
@@ -113,14 +147,23 @@ def list_logical_devices(device_type: str | None = None) -> list[LogicalDevice]:
 def set_logical_device_configuration(
     device: PhysicalDevice, logical_devices: Sequence[LogicalDeviceConfiguration]
 ) -> None:
-    """Splits a CPU into several logical devices, so that distributed programs run on one machine.
+    """Splits a device into logical ones, so that distributed programs run on one machine; limits the memory of a GPU.
+
+    The logical devices of a GPU share it, and the sum of their limits is what XLA takes of its memory.
 
     Raises:
+      ValueError: there is no such device, or a CPU's memory should be limited.
       RuntimeError: the backend has started; configure devices first.
     """
     logical_devices = list(logical_devices)
+    _check(device)
     if config.logical.get(device.name) == logical_devices:
         return
+    limits = [each.memory_limit for each in logical_devices]
+    if device.device_type == "CPU" and any(limits):
+        raise ValueError("Setting memory limit on CPU virtual devices is currently not supported")
+    if any(limits):
+        _limit_memory(device, sum(limit or 0 for limit in limits))
     if (
         is_loaded()
         and not config.may_change
@@ -135,16 +178,51 @@ def set_logical_device_configuration(
 
 @export("config.get_logical_device_configuration", "config.experimental.get_virtual_device_configuration")
 def get_logical_device_configuration(device: PhysicalDevice) -> list[LogicalDeviceConfiguration] | None:
-    """How a device is split; None where it is not."""
+    """How a device is split; None where it is not.
+
+    Raises:
+      ValueError: there is no such device.
+    """
+    _check(device)
     return config.logical.get(device.name)
 
 
 @export("config.set_visible_devices", "config.experimental.set_visible_devices")
 def set_visible_devices(devices: Any, device_type: str | None = None) -> None:
-    """Hides all devices (of a type) but the given ones from programs."""
-    chosen = list(devices) if isinstance(devices, list) else [devices] if devices else []
-    for kind in {device_type} if device_type else {"CPU", "GPU", "TPU"}:
+    """Hides all devices (of a type) but the given ones from programs.
+
+    Programs of JAX's own, in the same process, still see all of them.
+
+    Raises:
+      ValueError: there is no such device, or it has another type.
+    """
+    chosen = list(devices) if isinstance(devices, (list, tuple)) else [devices] if devices else []
+    for each in chosen:
+        _check(each)
+        if device_type is not None and each.device_type != device_type:
+            raise ValueError(f"Unrecognized device: {each!r}")
+    for kind in (device_type,) if device_type else ("CPU", "GPU", "TPU"):
         config.visible[kind] = [each for each in chosen if each.device_type == kind]
+    if is_loaded() or may_have_accelerator():
+        configure()
+        _choose_home()
+
+
+def _check(device: PhysicalDevice) -> None:
+    if device not in list_physical_devices():
+        raise ValueError(f"Unrecognized device: {device!r}")
+
+
+def _choose_home() -> None:
+    """Has programs run on the first device that is visible."""
+    kind = KINDS[jax.default_backend()]
+    if kind == "CPU":
+        return
+    left = visible(kind)
+    home = left[0] if left else of_kind("CPU")[0]
+    if home != (process.home or of_kind(kind)[0]):
+        process.home = None if home == of_kind(kind)[0] else home
+        use_accelerator(bool(left))
 
 
 @export("config.get_visible_devices", "config.experimental.get_visible_devices")
@@ -163,87 +241,70 @@ def set_memory_growth(device: PhysicalDevice, enable: bool) -> None:
 
     Raises:
       ValueError: the device is not a GPU.
+      RuntimeError: there are arrays on it already.
     """
-    import os
-
     if device.device_type == "CPU":
         raise ValueError("Cannot set memory growth on non-GPU and non-Pluggable devices")
+    _check(device)
     config.memory_growth[device.name] = enable
-    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false" if enable else "true"
+    _set_before_start("XLA_PYTHON_CLIENT_PREALLOCATE", "false" if enable else "true")
+
+
+def _limit_memory(device: PhysicalDevice, megabytes: int) -> None:
+    """Has XLA take so much memory of a GPU and no more."""
+    statistics = of_kind(device.device_type)[_index(device)].memory_stats()
+    if not statistics or "bytes_limit" not in statistics:
+        raise ValueError(f"The allocator of {device.name} has no limit.")
+    taken = float(os.environ.get("XLA_PYTHON_CLIENT_MEM_FRACTION", 0.75))
+    fraction = taken * (megabytes << 20) / statistics["bytes_limit"]
+    _set_before_start("XLA_PYTHON_CLIENT_MEM_FRACTION", f"{min(fraction, 1.0):.6f}")
+
+
+def _set_before_start(name: str, value: str) -> None:
+    """Sets a variable of the environment that XLA reads when it starts; it starts anew where it was only asked for devices.
+
+    Raises:
+      RuntimeError: there are arrays on its devices already.
+    """
+    if os.environ.get(name) == value:
+        return
+    if is_loaded():
+        if jax.live_arrays():
+            raise RuntimeError("Physical devices cannot be modified after being initialized")
+        restart()
+    os.environ[name] = value
+    if config.visible:
+        process.home = None
+        configure()
+        _choose_home()
 
 
 @export("config.experimental.get_memory_growth")
 def get_memory_growth(device: PhysicalDevice) -> bool | None:
-    """What `set_memory_growth` set."""
+    """What `set_memory_growth` set.
+
+    Raises:
+      ValueError: there is no such device.
+    """
+    _check(device)
     return config.memory_growth.get(device.name)
 
 
 @export("config.experimental.get_device_details")
 def get_device_details(device: PhysicalDevice) -> dict[str, Any]:
-    """What is known of a device: its name."""
+    """What is known of a device: its name, and the compute capability of an NVIDIA GPU.
+
+    Raises:
+      ValueError: there is no such device.
+    """
+    _check(device)
     if device.device_type == "CPU":
         return {}
-    index = int(device.name.rsplit(":", 1)[1])
-    return {"device_name": _platform(device.device_type)[index].device_kind}
-
-
-@export("config.experimental.get_memory_info")
-def get_memory_info(device: str) -> dict[str, int]:
-    """Bytes in use now and at most, on an accelerator.
-
-    Raises:
-      ValueError: the device does not tell.
-    """
-    statistics = jax_device(device).memory_stats()
-    if not statistics:
-        raise ValueError(f"The allocator of device {device!r} does not give statistics.")
-    return {"current": statistics["bytes_in_use"], "peak": statistics["peak_bytes_in_use"]}
-
-
-_DEVICE = re.compile(r"(?:.*/)?(?:device:)?(?P<type>[A-Za-z]+)(?::(?P<index>\d+|\*))?$")
-
-
-def parse_device(name: str) -> tuple[str, int]:
-    """`"/GPU:0"`, `"/device:CPU:1"`, `"gpu"` ... as (type, index).
-
-    Raises:
-      ValueError: it is not a device's name.
-    """
-    found = _DEVICE.match(name.strip())
-    kind = _PLATFORMS.get(found["type"].lower()) if found else None
-    if kind is None:
-        raise ValueError(f"Unknown device {name!r}: expected something like '/CPU:0' or '/device:GPU:1'.")
-    index = found["index"]
-    return kind, int(index) if index and index != "*" else 0
-
-
-def jax_device(name: str) -> Any:
-    """The JAX device that a TensorFlow device name means."""
-    kind, index = parse_device(name)
-    devices = _platform(kind)
-    if index >= len(devices):
-        raise ValueError(f"There is no device {name!r}: {kind} devices: {len(devices)}.")
-    return devices[index]
-
-
-def _placed(name: str) -> Any:
-    """The JAX device of a `tf.device` name; None where it is the default one.
-
-    Raises:
-      InvalidArgumentError: there is no such device, and soft placement is off.
-    """
-    kind, index = parse_device(name)
-    if index == 0 and kind == ("CPU" if not process.accelerator else "GPU"):
-        return None
-    try:
-        return jax_device(name)
-    except ValueError as error:
-        if _settings["soft_device_placement"].value:
-            return None
-        raise errors.InvalidArgumentError(None, None, str(error)) from None
-
-
-process.device_of = _placed
+    found = of_kind(device.device_type)[_index(device)]
+    details: dict[str, Any] = {"device_name": found.device_kind}
+    if capability := getattr(found, "compute_capability", None):
+        details["compute_capability"] = tuple(map(int, str(capability).split(".")))
+    return details
 
 
 class _Setting:
@@ -304,23 +365,23 @@ def tensor_float_32_execution_enabled() -> bool:
     return jax.config.jax_default_matmul_precision != "highest"
 
 
-@export("test.is_gpu_available", "test.is_built_with_gpu_support", "test.is_built_with_cuda")
+@export("test.is_gpu_available")
 def is_gpu_available(*args: Any, **kwargs: Any) -> bool:
     """Whether there is a GPU."""
-    return bool(list_physical_devices("GPU"))
+    return bool(list_logical_devices("GPU"))
 
 
-@export("test.gpu_device_name")
-def gpu_device_name() -> str:
-    """The name of the first GPU; empty where there is none."""
-    return "/device:GPU:0" if is_gpu_available() else ""
+@export("test.is_built_with_cuda", "test.is_built_with_gpu_support")
+def is_built_with_cuda() -> bool:
+    """Whether a GPU that there is would be used: JAX's plugin for GPUs is installed."""
+    return _has_plugin("GPU")
 
 
 @export("sysconfig.get_build_info")
 def get_build_info() -> dict[str, Any]:
     """How the backend was built."""
     return {
-        "is_cuda_build": bool(list_physical_devices("GPU")),
+        "is_cuda_build": _has_plugin("GPU"),
         "is_rocm_build": False,
         "is_tensorrt_build": False,
     }

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from penstock.engine.context import process
 from penstock.engine.export import export
-from penstock.runtime.devices import jax_device
+from penstock.runtime.placement import jax_device
 
 _POLICIES = ("silent", "explicit", "warn", "silent_for_int32")
 _EXECUTORS = ("", "DEFAULT", "SINGLE_THREADED_EXECUTOR")
@@ -122,6 +122,20 @@ def enable_mlir_bridge() -> None:
 def disable_mlir_bridge() -> None:
     """See `enable_mlir_bridge`."""
     _settings()["mlir_bridge"] = False
+
+
+@export("config.experimental.get_memory_info")
+def get_memory_info(device: str) -> dict[str, int]:
+    """Bytes in use now and at most on a device; 0 for a CPU, whose allocator does not count.
+
+    Raises:
+      ValueError: there is no such device.
+    """
+    statistics = jax_device(device).memory_stats() or {}
+    return {
+        "current": int(statistics.get("bytes_in_use", 0)),
+        "peak": int(statistics.get("peak_bytes_in_use", 0)),
+    }
 
 
 @export("config.experimental.get_memory_usage")

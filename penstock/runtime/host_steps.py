@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.context import process, thread
-from penstock.engine.execute import explain, run_kernel
+from penstock.engine.execute import call_on_state, explain, run_kernel
 from penstock.engine.resources import State
 from penstock.engine.sharding import ShardedState, is_spread
 from penstock.engine.static_value import is_static
@@ -133,7 +133,11 @@ class HostStep:
                     _on_host(value) if looks_at and not is_static(value) else value
                     for value, looks_at in zip(values, self._looks_at)
                 ]
-                results = body(*definition.group(values, self._operation.attrs), **self._attrs)
+                grouped = definition.group(values, self._operation.attrs)
+                if definition.signature.takes_resource:
+                    results = call_on_state(body, grouped, self._attrs)
+                else:
+                    results = body(*grouped, **self._attrs)
             else:
                 flat = [_eager(value, dtype) for value, dtype in zip(values, self._dtypes)]
                 results = run_kernel(

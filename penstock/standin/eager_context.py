@@ -11,6 +11,7 @@ from typing import Any
 
 from penstock.engine import context as engine_context
 from penstock.engine import xla
+from penstock.runtime.devices import list_logical_devices
 
 
 class Context:
@@ -25,7 +26,7 @@ class Context:
 
     def num_gpus(self) -> int:
         """How many GPUs this process has."""
-        return sum(device.platform in ("gpu", "cuda", "rocm") for device in xla.jax.local_devices())
+        return len(list_logical_devices("GPU"))
 
     def ensure_initialized(self) -> None:
         """Starts XLA."""

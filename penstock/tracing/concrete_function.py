@@ -11,6 +11,7 @@ from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import Call
 from penstock.engine.export import export
+from penstock.engine.xla import on_device
 from penstock.graph.copying import copy_operations
 from penstock.graph.func_graph import FuncGraph
 from penstock.runtime.executor import executor_of, to_raw, to_tensor
@@ -278,7 +279,7 @@ class ConcreteFunction(Trackable):
         return self._run(self.graph, tensors, self._output_dtypes)
 
     def _run(self, graph: FuncGraph, tensors: Sequence[Any], dtypes: Sequence[Any]) -> list[Tensor]:
-        values = [to_raw(each) for each in tensors]
+        values = [on_device(each) if process.accelerator else to_raw(each) for each in tensors]
         placed = process.run_placed  # where variables live on servers, a program that knows that runs instead
         results = None if placed is None else placed(graph, values)
         if results is None:

@@ -5,6 +5,7 @@ Operators and slicing are installed by `penstock.ops.operators`, since types kno
 
 from __future__ import annotations
 
+import math
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -184,12 +185,21 @@ class EagerTensor(Tensor):
     @property
     def device(self) -> str:
         """The device that holds the value, as TensorFlow writes it."""
-        kind, index = "CPU", 0
-        if self._jax is not None:
-            device = next(iter(self._jax.devices()))
-            kind, index = device.platform.upper(), device.id
-            kind = {"CUDA": "GPU", "ROCM": "GPU"}.get(kind, kind)
-        return f"/job:localhost/replica:0/task:0/device:{kind}:{index}"
+        return f"/job:localhost/replica:0/task:0/device:{upcalls.device_name(self)}"
+
+    def cpu(self) -> EagerTensor:
+        """The same value in the memory of the host."""
+        return upcalls.copied_to(self, "CPU:0")
+
+    def gpu(self, gpu_index: int = 0) -> EagerTensor:
+        """The same value on a GPU; RuntimeError where there is none."""
+        return upcalls.copied_to(self, f"GPU:{gpu_index}")
+
+    def _rank(self) -> int:
+        return len(self._shape_tuple)
+
+    def _num_elements(self) -> int:
+        return math.prod(self._shape_tuple)
 
     @property
     def backing_device(self) -> str:

@@ -29,6 +29,16 @@ def call_with_layout(fn: Any, layout: Any) -> Any:
     raise RuntimeError("types.upcalls.call_with_layout is set by penstock.dtensor, which is not imported.")
 
 
+def device_name(tensor: Any) -> str:
+    """Returns the device of an eager tensor, such as "GPU:0" (`penstock.runtime` sets it)."""
+    return "CPU:0"
+
+
+def copied_to(tensor: Any, name: str) -> Any:
+    """Returns an eager tensor with the same value on a device (`penstock.runtime` sets it)."""
+    raise RuntimeError("types.upcalls.copied_to is set by penstock.runtime, which is not imported.")
+
+
 def placement_text(tensor: Any) -> str:
     """Returns the value and layout of an eager tensor that is spread over a mesh; "" for others (`penstock.dtensor` sets it)."""
     return ""

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 import penstock as tf
-from penstock.runtime.devices import parse_device
+from penstock.runtime.placement import parse_device
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ def test_device_names(name, expected):
 
 
 def test_bad_device_names():
-    with pytest.raises(ValueError, match="Unknown device"):
+    with pytest.raises(ValueError, match="Unknown attribute"):
         parse_device("/toaster:0")
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from penstock.engine.execute import LARGE
+from penstock.engine.context import LARGE
 from penstock.engine.static_value import static, static_ints
 from penstock.engine.xla import jit, jnp
 from penstock.ops.random import distributions as random_distributions

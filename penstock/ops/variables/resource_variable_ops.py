@@ -64,7 +64,7 @@ def unshared(value: Any) -> Any:
     """
     if isinstance(value, (np.ndarray, np.generic)):
         return value
-    return jnp.copy(value) if process.accelerator else np.asarray(value)
+    return copied(value) if process.accelerator else np.asarray(value)
 
 
 def on_state(definition: OpDef) -> Callable[[Callable], OpDef]:

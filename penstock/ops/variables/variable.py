@@ -173,7 +173,11 @@ class Variable(Construction, SparseUpdates, Trackable, metaclass=VariableMetacla
     def device(self) -> str:
         """The device that holds the value."""
         if self._state is not None and self._state.value is not None:
-            return self.value().device
+            value = self._state.value
+            known = isinstance(value, (np.ndarray, np.generic))
+            return (
+                EagerTensor(value, self._dtype) if known else EagerTensor.from_jax(value, self._dtype)
+            ).device
         return self._handle.device
 
     @property
