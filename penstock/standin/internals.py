@@ -173,7 +173,7 @@ MODULES: dict[str, str] = {
     "python.ops.while_loop": "tf v1",
     # sessions, training, files
     "python.client.device_lib": "penstock.standin.device_lib",
-    "python.client.timeline": "penstock.standin.timeline",
+    "python.client.timeline": "penstock.profiler.timeline",
     "python.client.session": "v1 penstock.standin.framework",
     "python.checkpoint.checkpoint": "tf.train",
     "python.checkpoint.checkpoint_management": "v1.train",

@@ -9,9 +9,10 @@ from typing import Any
 import penstock as tf
 from penstock.engine.export import export
 from penstock.graph.graph import current_graph
+from penstock.ops import gfile
 from penstock.ops.graph_collections import GraphKeys
 from penstock.platform import tf_logging as logging
-from penstock.profiler import sessions as profiles
+from penstock.profiler.timeline import Timeline
 from penstock.summary.file_writer import FileWriterCache
 from penstock.train.basic_hooks import global_step_for
 from penstock.train.global_step import get_global_step
@@ -276,12 +277,12 @@ class SummarySaverHook(SessionRunHook):
 
 @export(v1=["train.ProfilerHook"])
 class ProfilerHook(SessionRunHook):
-    """Profiles a step every so often, for TensorBoard's profile page.
+    """Writes the times of a step every so often, as `timeline-STEP.json` for Chrome's trace viewer.
 
     Args:
       save_steps, save_secs: how often; one of them.
-      output_dir: where the profiles go.
-      show_dataflow, show_memory: accepted.
+      output_dir: where the files go; the times go to its event file too, as the run metadata `step_STEP`.
+      show_dataflow, show_memory: accepted; a trace holds times only.
     """
 
     def __init__(
@@ -298,20 +299,26 @@ class ProfilerHook(SessionRunHook):
     def begin(self) -> None:
         """Finds the global step."""
         self._next_step: int | None = None
-        self._profiling = False
+        self._writer = _writer(None, self._folder or None)
         self._step = global_step_for("ProfilerHook")
 
-    def before_run(self, run_context: SessionRunContext) -> None:
-        """Begins a profile, where it is time to."""
-        self._profiling = self._next_step is not None and self._timer.should_trigger_for_step(self._next_step)
-        if self._profiling:
-            profiles.start(self._folder)
+    def before_run(self, run_context: SessionRunContext) -> SessionRunArgs:
+        """Asks for the times of the step, where it is time to."""
+        self._due = self._next_step is not None and self._timer.should_trigger_for_step(self._next_step)
+        options = tf.compat.v1.RunOptions
+        return SessionRunArgs(
+            self._step, options=options(trace_level=options.FULL_TRACE) if self._due else None
+        )
 
     def after_run(self, run_context: SessionRunContext, run_values: SessionRunValues) -> None:
-        """Ends the profile."""
-        if self._profiling:
-            profiles.stop()
+        """Writes them."""
         step = run_context.session.run(self._step)
-        if self._profiling or self._next_step is None:
+        if self._next_step is None or self._due:
             self._timer.update_last_triggered_step(step)
+        if self._due:
+            metadata = run_values.run_metadata
+            with gfile.GFile(os.path.join(self._folder, f"timeline-{step}.json"), "w") as file:
+                file.write(Timeline(metadata.step_stats).generate_chrome_trace_format())
+            if self._writer is not None:
+                self._writer.add_run_metadata(metadata, f"step_{step}")
         self._next_step = step + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 
@@ -242,12 +243,13 @@ def test_a_saver_or_a_scaffold(tmp_path):
         train.CheckpointSaverHook(str(tmp_path), save_steps=1, saver=Saver(), scaffold=train.Scaffold())
 
 
-def test_a_step_is_profiled(graph, tmp_path):
+def test_the_times_of_a_step_are_written(graph, tmp_path):
     with session(train.ProfilerHook(save_steps=2, output_dir=str(tmp_path))) as running:
-        for _ in range(3):
+        for _ in range(4):
             running.run(graph.advance)
-    runs = [name for _, _, names in os.walk(tmp_path) for name in names if name.endswith(".xplane.pb")]
-    assert len(runs) == 1
+    traces = [each for each in os.listdir(tmp_path) if not each.startswith("events")]
+    assert traces == ["timeline-3.json"]
+    assert json.loads((tmp_path / traces[0]).read_text())["traceEvents"]
 
 
 def test_waiting_for_a_step(graph, monkeypatch):

@@ -97,10 +97,11 @@ def l1_regularizer(scale: float, scope: str | None = None) -> Callable:
         return lambda weights: None
 
     def l1(weights: Any, name: str | None = None) -> Any:
-        with name_scope_v1(scope, "l1_regularizer", [weights]):
+        with name_scope_v1(scope, "l1_regularizer", [weights]) as own_name:
             return tf.multiply(
                 tf.convert_to_tensor(scale, weights.dtype.base_dtype, name="scale"),
                 tf.reduce_sum(tf.abs(weights)),
+                name=own_name,
             )
 
     return l1
@@ -118,9 +119,11 @@ def l2_regularizer(scale: float, scope: str | None = None) -> Callable:
         return lambda weights: None
 
     def l2(weights: Any) -> Any:
-        with name_scope_v1(scope, "l2_regularizer", [weights]):
+        with name_scope_v1(scope, "l2_regularizer", [weights]) as own_name:
             return tf.multiply(
-                tf.convert_to_tensor(scale, weights.dtype.base_dtype, name="scale"), tf.nn.l2_loss(weights)
+                tf.convert_to_tensor(scale, weights.dtype.base_dtype, name="scale"),
+                tf.nn.l2_loss(weights),
+                name=own_name,
             )
 
     return l2
@@ -140,9 +143,9 @@ def sum_regularizer(regularizer_list: Sequence[Callable | None], scope: str | No
         return None
 
     def total(weights: Any) -> Any:
-        with name_scope_v1(scope, "sum_regularizer", [weights]):
+        with name_scope_v1(scope, "sum_regularizer", [weights]) as own_name:
             values = [value for value in (each(weights) for each in used) if value is not None]
-            return tf.add_n(values) if values else None
+            return tf.add_n(values, name=own_name) if values else None
 
     return total
 
