@@ -25,3 +25,7 @@ def __getattr__(name: str) -> Any:
         keras = _keras_package()
         return keras if name == "keras" else getattr(keras, name)
     return _namespaces.missing("", name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*_namespaces.directory(""), "keras", *_KERAS_SHORTCUTS, "install"])

@@ -62,6 +62,7 @@ _PACKAGES = (
 
 _modules: dict[str, ModuleType] = {}
 _on_demand: dict[tuple[str, str], Callable[[], Any]] = {}  # (namespace, name) -> what makes it
+_names: dict[str, list[str]] = {}  # of each namespace, without those of its module that are not public
 _PREFIX = {"v2": "", "v1": "compat.v1"}
 
 
@@ -83,6 +84,14 @@ def load() -> None:
     for name, namespace in _modules.items():
         if name:
             namespace.__getattr__ = functools.partial(missing, name)  # type: ignore[method-assign]
+            namespace.__dir__ = functools.partial(directory, name)  # type: ignore[method-assign]
+
+
+def directory(namespace: str) -> list[str]:
+    """What `dir` gives for a namespace, and editors offer: its public names, and none of our modules that it shares."""
+    return sorted(
+        {*_names.get(namespace, ()), *(name for name in vars(_modules[namespace]) if name.startswith("__"))}
+    )
 
 
 def _modules_in(package: ModuleType) -> list[str]:
@@ -147,6 +156,7 @@ def _is_in_the_text() -> bool:
 
 def _place(name: str, thing: object) -> None:
     parent, _, leaf = name.rpartition(".")
+    _names.setdefault(parent, []).append(leaf)
     if isinstance(thing, OnDemand):
         _module(parent)
         _on_demand[parent, leaf] = thing.make
@@ -168,6 +178,7 @@ def _module(name: str) -> ModuleType:
         _modules[name] = found
         if name:
             parent, _, leaf = name.rpartition(".")
+            _names.setdefault(parent, []).append(leaf)
             setattr(_module(parent), leaf, found)
     return found
 

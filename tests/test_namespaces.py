@@ -32,6 +32,14 @@ def test_what_is_keras_now_is_not_taken_for_what_it_was(name):
     assert getattr(v1, name, None) is not getattr(tf.keras, name)
 
 
+def test_dir_lists_what_is_public():
+    assert {"Variable", "keras", "losses", "nn", "__version__", "install"} <= set(dir(tf))
+    assert {"Any", "annotations", "engine", "standin", "ops"}.isdisjoint(dir(tf))
+    assert {"Dataset", "experimental", "AUTOTUNE"} <= set(dir(tf.data))
+    assert "planner" not in dir(tf.data)
+    assert {"Session", "layers", "nn"} <= set(dir(v1))
+
+
 @pytest.mark.parametrize("name", ["ops", "engine", "standin", "cli", "no_such_name"])
 def test_our_own_packages_are_no_public_names(name):
     with pytest.raises(AttributeError, match=f"'tensorflow.compat.v1' has no attribute '{name}'"):
