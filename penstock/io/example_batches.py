@@ -15,6 +15,7 @@ import numpy as np
 
 from penstock.io import example_wire as wire
 from penstock.io.example_columns import Column, FeatureError, ScannedColumn, kind_name, uniform_columns
+from penstock.io.native_examples import native_columns
 from penstock.types import dtypes
 from penstock.types.dtypes import DType
 
@@ -140,7 +141,9 @@ def parse_examples(serialized: Sequence[bytes], wanted: Wanted, names: Sequence[
     """
     blame = Blame(names)
     slots = wanted.slots
-    columns = uniform_columns(serialized, slots) if len(serialized) > 2 else None
+    columns: Sequence[Any] | None = native_columns(serialized, slots)
+    if columns is None and len(serialized) > 2:
+        columns = uniform_columns(serialized, slots)
     if columns is None:
         columns = [ScannedColumn(found) for found in _scan(serialized, slots, blame)]
     return columns_to_arrays(wanted, len(serialized), dict(zip(slots, columns)), blame)
@@ -197,9 +200,11 @@ def columns_to_arrays(wanted: Wanted, batch: int, columns: dict[bytes, Any], bla
 def _sparse_indices(counts: list[int], total: int) -> np.ndarray:
     """[index of the Example, index of the value in it], a row for each value."""
     indices = np.empty((total, 2), np.int64)
+    if len(counts) == 1:
+        indices[:, 0], indices[:, 1] = 0, np.arange(total)
+        return indices
     if total == len(counts) and (not total or min(counts) == 1):
-        indices[:, 0] = np.arange(total)
-        indices[:, 1] = 0
+        indices[:, 0], indices[:, 1] = np.arange(total), 0
         return indices
     sizes = np.asarray(counts, np.int64)
     starts = np.cumsum(sizes) - sizes

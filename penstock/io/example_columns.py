@@ -83,26 +83,28 @@ class ScannedColumn:
                 pieces.append(b"")
                 continue
             if values[0] != kind:
-                raise _other_type(index, kind, values[0])
+                raise other_type(index, kind, values[0])
             try:
                 pieces.append(take(values))
             except wire.MalformedError as error:
                 raise FeatureError(index, f"Could not parse example input: {error}") from None
         if kind == wire.BYTES:
             return Column(
-                _string_array(itertools.chain.from_iterable(pieces)), list(map(len, pieces)), missing
+                string_array(itertools.chain.from_iterable(pieces)), list(map(len, pieces)), missing
             )
         return Column(*_numbers(kind, pieces), missing)
 
 
-def _other_type(index: int, expected: int, actual: int) -> FeatureError:
+def other_type(index: int, expected: int, actual: int) -> FeatureError:
+    """The error for an Example whose values are of another type: both as fields of Feature."""
     return FeatureError(
         index,
         f"Data types don't match. Expected type: {_KIND_NAMES[expected]}, Actual type: {_KIND_NAMES[actual]}",
     )
 
 
-def _string_array(strings: Any) -> np.ndarray:
+def string_array(strings: Any) -> np.ndarray:
+    """Byte strings as an array."""
     strings = list(strings)
     array = np.empty(len(strings), object)
     array[:] = strings
@@ -156,10 +158,10 @@ class UniformColumn:
         """The decoded values; see `ScannedColumn.column`."""
         kind = KINDS[dtype]
         if kind != self._kind:
-            raise _other_type(0, kind, self._kind)
+            raise other_type(0, kind, self._kind)
         batch, start, stop = len(self._serialized), self._start, self._stop
         if kind == wire.BYTES:
-            return Column(_string_array(each[start:stop] for each in self._serialized), [1] * batch, [])
+            return Column(string_array(each[start:stop] for each in self._serialized), [1] * batch, [])
         block = np.ascontiguousarray(self._octets[:, start:stop])
         if kind == wire.FLOAT and not (stop - start) & 3:
             values = block.reshape(-1).view(_LITTLE_ENDIAN_FLOAT).astype(np.float32, copy=False)
