@@ -38,9 +38,11 @@ class TracingHistory:
         if len(self._traced) < _MANY or self._warnings >= _LARGEST_NUMBER_OF_WARNINGS:
             return
         self._warnings += 1
+        # Threads may all have called before the first of them has traced.
+        calls = max(self.calls - self._traced[0] + 1, len(self._traced))
         logging.getLogger("tensorflow").warning(
             "%d out of the last %d calls to %s triggered tf.function retracing. %s",
-            len(self._traced), self.calls - self._traced[0] + 1, function, _ADVICE,
+            len(self._traced), calls, function, _ADVICE,
         )  # fmt: skip
 
 
