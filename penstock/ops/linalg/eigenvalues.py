@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine.blas import on_one_thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
@@ -42,6 +43,7 @@ def _inverse_differences(values: Tensor) -> Tensor:
 # SelfAdjointEigV2, which reads the lower triangle only.
 
 
+@on_one_thread
 def _eigh(x: np.ndarray, *, compute_v: bool) -> list[np.ndarray]:
     check_square(x)
     if not compute_v:
@@ -126,6 +128,7 @@ def eigvalsh(tensor: Any, name: str | None = None) -> Tensor:
 # Eig, which runs on the host: no accelerator has it.
 
 
+@on_one_thread
 def _eig(x: np.ndarray, *, compute_v: bool, Tout: DType) -> list[np.ndarray]:
     check_square(x)
     kind = Tout.np_dtype
@@ -213,6 +216,7 @@ def eigvals(tensor: Any, name: str | None = None) -> Tensor:
 # Svd.
 
 
+@on_one_thread
 def _svd(x: np.ndarray, *, compute_uv: bool, full_matrices: bool) -> list[np.ndarray]:
     if x.ndim < 2:
         raise ValueError(f"Input tensor must have rank >= 2, got shape {list(x.shape)}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine.blas import on_one_thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
@@ -47,6 +48,7 @@ def _check_solve(a: Any, b: Any) -> None:
         )
 
 
+@on_one_thread
 def _solve(a: np.ndarray, b: np.ndarray, *, adjoint: bool) -> np.ndarray:
     _check_solve(a, b)
     if a.size == 0 or b.size == 0:
@@ -111,8 +113,30 @@ def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None)
 # MatrixTriangularSolve.
 
 
+_BLOCK = 32  # rows
+
+
 def _substitute(a: np.ndarray, b: np.ndarray, lower: bool) -> np.ndarray:
-    """Solves row by row; a zero on the diagonal gives infinities."""
+    """Solves by the inverses of blocks on the diagonal; row by row where a zero there gives infinities."""
+    rows = a.shape[-1]
+    if a.ndim != 2 or rows < 2 * _BLOCK or b.ndim != 2 or not np.diagonal(a).all():
+        return _substitute_rows(a, b, lower)
+    starts = range(0, rows, _BLOCK)
+    blocks = np.broadcast_to(np.eye(_BLOCK, dtype=a.dtype), (len(starts), _BLOCK, _BLOCK)).copy()
+    for block, start in zip(blocks, starts):
+        inside = a[start : start + _BLOCK, start : start + _BLOCK]
+        block[: len(inside), : len(inside)] = np.tril(inside) if lower else np.triu(inside)
+    inverses = np.linalg.inv(blocks)
+    x = np.empty_like(b)
+    for inverse, start in list(zip(inverses, starts))[:: 1 if lower else -1]:
+        own = slice(start, min(start + _BLOCK, rows))
+        known = slice(0, start) if lower else slice(own.stop, rows)
+        size = own.stop - start
+        x[own] = inverse[:size, :size] @ (b[own] - a[own, known] @ x[known])
+    return x
+
+
+def _substitute_rows(a: np.ndarray, b: np.ndarray, lower: bool) -> np.ndarray:
     rows = a.shape[-1]
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     x = np.zeros((*lead, *b.shape[-2:]), b.dtype)
@@ -123,6 +147,7 @@ def _substitute(a: np.ndarray, b: np.ndarray, lower: bool) -> np.ndarray:
     return x
 
 
+@on_one_thread
 def _triangular_solve(a: np.ndarray, b: np.ndarray, *, lower: bool, adjoint: bool) -> np.ndarray:
     check_square(a)
     if b.ndim < 2 or a.shape[-1] != b.shape[-2]:

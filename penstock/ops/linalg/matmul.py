@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine.blas import one_thread
 from penstock.engine.context import process
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
@@ -23,12 +24,24 @@ from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape, broadcast_shape, unknown_shape
 from penstock.types.tensors import EagerTensor, Tensor
 
+# Multiplications and additions. OpenBLAS takes one thread by itself for less than the first; a product that has the second
+# is worth several.
+_LEAST_SHARED, _WORTH_THREADS = 2e4, 2e8
+
 
 def product(xp: Any, a: Any, b: Any) -> Any:
     """`a @ b`; NumPy has fast products of float32 and wider only, so narrow floats are widened for it."""
-    if xp is np and a.dtype.itemsize == 2 and a.dtype.kind in "fV":
-        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
-    return xp.matmul(a, b)
+    if xp is not np:
+        return xp.matmul(a, b)
+    if a.dtype.itemsize == 2 and a.dtype.kind in "fV":
+        return product(np, a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
+    work = 2.0 * a.size * b.shape[-1] if b.ndim else 0.0
+    if work < _LEAST_SHARED or (
+        work > _WORTH_THREADS and a.ndim == b.ndim == 2 and min(a.shape) > 1 < b.shape[1]
+    ):
+        return np.matmul(a, b)
+    with one_thread():
+        return np.matmul(a, b)
 
 
 def _swap(xp: Any, x: Any) -> Any:
@@ -56,13 +69,16 @@ def _mat_mul(
     if a.ndim != 2 or b.ndim != 2:
         raise ValueError(f"In[{int(a.ndim == 2)}] ndims must be >= 2")
 
-    if xp is not np and a.shape[int(transpose_a)] == 1 and not transpose_b and _is_beyond_caches(b):
-        return _row_times_matrix(a.reshape(-1), b)
-
     def body(a: Any, b: Any) -> Any:
+        if xp is not np and a.shape[int(transpose_a)] == 1 and not transpose_b and _is_beyond_caches(b):
+            return _row_times_matrix(a.reshape(-1), b)
         return product(xp, a.T if transpose_a else a, b.T if transpose_b else b)
 
-    found = None if xp is np else native_products.matrix_product(a, b, transpose_a, transpose_b, body)
+    found = None
+    if xp is not np:
+        found = native_products.vector_product(a, b, transpose_a, transpose_b, body)
+        if found is None:
+            found = native_products.matrix_product(a, b, transpose_a, transpose_b, body)
     return body(a, b) if found is None else found
 
 

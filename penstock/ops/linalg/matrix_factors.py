@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine.blas import on_one_thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
@@ -29,6 +30,7 @@ _TYPES = {"T": MATRIX_TYPES}
 # Cholesky, which reads the lower triangle only.
 
 
+@on_one_thread
 def _cholesky(x: np.ndarray) -> np.ndarray:
     check_square(x)
     if x.size == 0:
@@ -95,6 +97,7 @@ def cholesky(input: Any, name: str | None = None) -> Tensor:
 # Qr.
 
 
+@on_one_thread
 def _qr(x: np.ndarray, *, full_matrices: bool) -> list[np.ndarray]:
     if x.ndim < 2:
         raise ValueError(f"Input tensor must have rank >= 2, got shape {list(x.shape)}")
@@ -190,6 +193,7 @@ def qr(input: Any, full_matrices: bool = False, name: str | None = None) -> Qr:
 # Lu.
 
 
+@on_one_thread
 def _lu(x: np.ndarray, *, output_idx_type: DType) -> list[np.ndarray]:
     check_square(x)
     factors = widened(x).copy()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine.blas import on_one_thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
@@ -49,6 +50,7 @@ def _scaled(xp: Any, a: Any) -> tuple[Any, Any]:
     return a / xp.exp2(count)[..., None, None].astype(real), count
 
 
+@on_one_thread
 def _exponential(x: np.ndarray) -> np.ndarray:
     check_square(x)
     a, count = _scaled(np, widened(x))
@@ -129,12 +131,14 @@ def _each_matrix(function: Any, x: np.ndarray) -> np.ndarray:
     return out
 
 
+@on_one_thread
 def _logarithm(x: np.ndarray) -> np.ndarray:
     from scipy.linalg import logm
 
     return _each_matrix(logm, x)
 
 
+@on_one_thread
 def _square_root(x: np.ndarray) -> np.ndarray:
     from scipy.linalg import sqrtm
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import collections
+import functools
 from typing import Any
 
 import numpy as np
 
+from penstock.engine.blas import on_one_thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
@@ -28,6 +30,7 @@ _TYPES = {"T": MATRIX_TYPES}
 # MatrixInverse.
 
 
+@on_one_thread
 def _inverse(x: np.ndarray, *, adjoint: bool) -> np.ndarray:
     check_square(x)
     try:
@@ -127,6 +130,7 @@ def _log_determinant_gradient(op: Any, dsign: Any, dlog: Any) -> Tensor:
 op(
     "MatrixDeterminant(input: T) -> output: T",
     _determinant,
+    numpy=on_one_thread(functools.partial(_determinant, np)),
     shape=_lead,
     gradient=_determinant_gradient,
     types=_TYPES,
@@ -134,6 +138,7 @@ op(
 op(
     "LogMatrixDeterminant(input: T) -> (sign: T, log_abs_determinant: T)",
     _log_determinant,
+    numpy=on_one_thread(functools.partial(_log_determinant, np)),
     shape=_lead,
     gradient=_log_determinant_gradient,
     types=_TYPES,

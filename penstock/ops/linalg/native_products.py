@@ -21,6 +21,10 @@ Labels = Sequence[Hashable]
 LEAST_WORK = 2e7
 
 
+# Numbers in a matrix that is worth a call of its own for its product with a vector.
+_LEAST_MATRIX = 1 << 17
+
+
 def product(a: Any, b: Any, a_labels: Labels, b_labels: Labels, labels: Labels, body: Callable) -> Any | None:
     """The product of two arrays in a program that is being traced.
 
@@ -35,17 +39,26 @@ def product(a: Any, b: Any, a_labels: Labels, b_labels: Labels, labels: Labels, 
     if 2.0 * math.prod(attributes["sizes"]) < LEAST_WORK:
         return None
 
-    @jax.custom_batching.custom_vmap
-    def call(a: Any, b: Any) -> Any:
+    def kernel(a: Any, b: Any) -> Any:
         operands = (b, a) if swapped else (a, b)
         return native.call("product", [shape], *operands, **attributes)[0]
+
+    return _vectorizable(kernel, body)(a, b)
+
+
+def _vectorizable(kernel: Callable, body: Callable) -> Callable:
+    """A kernel of two arrays, whose place `body` takes where it is vectorized."""
+
+    @jax.custom_batching.custom_vmap
+    def call(a: Any, b: Any) -> Any:
+        return kernel(a, b)
 
     @call.def_vmap
     def _(axis_size: int, batched: Sequence[bool], a: Any, b: Any) -> tuple[Any, bool]:
         axes = tuple(0 if each else None for each in batched)
         return jax.vmap(body, axes, axis_size=axis_size)(a, b), True
 
-    return call(a, b)
+    return call
 
 
 def matrix_product(a: Any, b: Any, transpose_a: bool, transpose_b: bool, body: Callable) -> Any | None:
@@ -58,6 +71,24 @@ def matrix_product(a: Any, b: Any, transpose_a: bool, transpose_b: bool, body: C
     if b.ndim > 2:  # otherwise the batch's dimensions are those of rows
         b_labels = (*batch, *b_labels)
     return product(a, b, a_labels, b_labels, (*batch, "m", "n"), body)
+
+
+def vector_product(a: Any, b: Any, transpose_a: bool, transpose_b: bool, body: Callable) -> Any | None:
+    """The product of two matrices of which one has a single row or column: what a network computes for one example."""
+    (k, m), (n, _) = a.shape[:: 1 if transpose_a else -1], b.shape[:: 1 if transpose_b else -1]
+    if (m == 1) == (n == 1) or m * n * k < _LEAST_MATRIX or not native.takes(a, b, bfloat16=False):
+        return None
+    # Whether each number of the result is a row of the matrix times the vector.
+    from_right = transpose_b if m == 1 else not transpose_a
+
+    def kernel(a: Any, b: Any) -> Any:
+        matrix, vector = (b, a) if m == 1 else (a, b)
+        result = native.call(
+            "vector_product", [(n if m == 1 else m,)], matrix, vector.reshape(-1), from_right=from_right
+        )
+        return result[0].reshape(m, n)
+
+    return _vectorizable(kernel, body)(a, b)
 
 
 def attention(q: Any, k: Any, v: Any, scale: Any) -> Any | None:

@@ -27,6 +27,7 @@ TOLERANCE = {np.dtype(np.float32): 1e-4, np.dtype(ml_dtypes.bfloat16): 0.05}
 def any_size(monkeypatch):
     """Small arrays go to the kernels too, and not to NumPy."""
     monkeypatch.setattr(native_products, "LEAST_WORK", 0)
+    monkeypatch.setattr(native_products, "_LEAST_MATRIX", 0)
     monkeypatch.setattr("penstock.runtime.executor._NUMPY_CALL", 1e6)
 
 
@@ -141,3 +142,24 @@ def test_attention_whose_weights_are_a_result_is_left_alone():
     arguments = [tf.constant(random_array((2, 5, 3, 4), seed=seed)) for seed in range(3)]
     graph = tf.function(weights_too).get_concrete_function(*arguments).graph
     assert not fusion.find(graph.get_operations(), graph.outputs)
+
+
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+@pytest.mark.parametrize(
+    ("m", "k", "n"), [(1, 7, 5), (1, 100, 33), (5, 7, 1), (33, 100, 1), (1, 3000, 1000), (3000, 1000, 1)]
+)
+def test_products_with_one_row_or_column(m, k, n, transpose_a, transpose_b):
+    a = random_array((k, m) if transpose_a else (m, k))
+    b = random_array((n, k) if transpose_b else (k, n), seed=1)
+    ours, theirs, called = both(
+        lambda a, b: [_mat_mul(jnp, a, b, transpose_a=transpose_a, transpose_b=transpose_b)], a, b
+    )
+    assert called == ["vector_product"]
+    assert_same(ours, theirs)
+
+
+def test_vectorized_products_with_one_row_are_by_xla():
+    a, b = random_array((4, 1, 9)), random_array((9, 6), seed=1)
+    found = jax.vmap(lambda a: _mat_mul(jnp, a, b, transpose_a=False, transpose_b=False))(a)
+    np.testing.assert_allclose(found, a @ b, rtol=1e-5, atol=1e-5)

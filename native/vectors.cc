@@ -1,0 +1,65 @@
+// Products of a matrix and a vector, as a network computes for one example: they take the time of reading the matrix once,
+// by every thread a part of it.
+#include <algorithm>
+
+#include "onednn.h"
+#include "rows.h"
+
+namespace penstock {
+namespace {
+
+constexpr long kTogether = 4;        // rows, for each time that a sum is read and written
+constexpr long kNumbers = 1 << 20;  // of the matrix, that are worth a thread: fewer lie in the cache of one core
+
+// y += x of the rows, times the rows of w.
+PENSTOCK_VECTORIZED void add_weighted(const float* w, const float* x, float* y, long rows, long columns) {
+  long r = 0;
+  for (; r + kTogether <= rows; r += kTogether) {
+    const float *a = w + r * columns, *b = a + columns, *c = b + columns, *d = c + columns;
+    float p = x[r], q = x[r + 1], s = x[r + 2], t = x[r + 3];
+    for (long i = 0; i < columns; ++i) y[i] += (p * a[i] + q * b[i]) + (s * c[i] + t * d[i]);
+  }
+  for (; r < rows; ++r)
+    for (long i = 0; i < columns; ++i) y[i] += x[r] * w[r * columns + i];
+}
+
+PENSTOCK_VECTORIZED void dot_rows(const float* w, const float* x, float* y, long rows, long columns) {
+  for (long r = 0; r < rows; ++r) {
+    const float* row = w + r * columns;
+    y[r] = reduced(columns, 0.0f, [&](long i) PENSTOCK_INLINE { return row[i] * x[i]; }, plus);
+  }
+}
+
+// The matrix [rows, columns]; x times it, or with `from_right` it times x.
+ffi::Error vector_product(ffi::AnyBuffer matrix, ffi::AnyBuffer vector, ffi::Result<ffi::AnyBuffer> y, bool from_right) {
+  return guarded("vector_product", [&] {
+    long rows = matrix.dimensions()[0], columns = matrix.dimensions()[1];
+    const float *w = static_cast<const float*>(matrix.untyped_data()),
+                *x = static_cast<const float*>(vector.untyped_data());
+    float* to = static_cast<float*>(y->untyped_data());
+    Turn turn;
+    long grain = std::max(kTogether, kNumbers / columns);
+    if (from_right) {
+      parallel_for(rows, grain, [&](long first, long last) {
+        dot_rows(w + first * columns, x, to + first, last - first, columns);
+      });
+      return;
+    }
+    ColumnSums sums(columns);
+    parallel_for(rows, grain, [&](long first, long last) {
+      add_weighted(w + first * columns, x + first, sums.mine(), last - first, columns);
+    });
+    sums.write(to);
+  });
+}
+
+}  // namespace
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_vector_product, vector_product,
+                              ffi::Ffi::Bind()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<bool>("from_right"));
+
+}  // namespace penstock
