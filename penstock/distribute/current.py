@@ -111,3 +111,10 @@ def maybe_merge_call(fn: Callable, strategy: Strategy, *args: Any, **kwargs: Any
 def strategy_supports_no_merge_call() -> bool:
     """Whether updates need no merge call: with one replica they do not."""
     return not thread.strategies or thread.strategies[-1][0].num_replicas_in_sync == 1
+
+
+@export("__internal__.distribute.variable_sync_on_read_context")
+@contextlib.contextmanager
+def variable_sync_on_read_context() -> Iterator[None]:
+    """Variables that are synchronized on reading are so inside: outside of replicas, and in the only one, they are."""
+    yield

@@ -60,6 +60,11 @@ class StrategyExtended:
         return True
 
     @property
+    def _global_batch_size(self) -> bool:
+        """Whether a dataset's batches are those of all replicas together; Keras 2 asks."""
+        return True
+
+    @property
     def experimental_require_static_shapes(self) -> bool:
         """Whether all batches must have the same shape."""
         return False

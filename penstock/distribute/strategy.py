@@ -42,6 +42,8 @@ class Strategy(StrategyV1Methods):
       device: its name.
     """
 
+    _should_use_with_coordinator = False  # whether steps are given to a coordinator; Keras asks
+
     def __init__(self, device: str = "/device:CPU:0"):
         self.extended: StrategyExtended = StrategyExtended(self, (device,))
 

@@ -32,7 +32,7 @@ _EXPERIMENTAL_DTYPES = (
 _NEST = "assert_same_structure flatten is_nested map_structure pack_sequence_as".split()
 _NEST_INTERNAL = (
     "flatten_up_to list_to_tuple map_structure_up_to assert_shallow_structure flatten_with_joined_string_paths "
-    "get_traverse_shallow_structure yield_flat_paths flatten_with_tuple_paths"
+    "get_traverse_shallow_structure yield_flat_paths flatten_with_tuple_paths is_attrs is_mapping sequence_like"
 ).split()
 
 # (object, its v2 names, its v1 names or None where they are the same)

@@ -7,16 +7,16 @@ in the namespaces by one that looks for such arguments first. With plain tensors
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from penstock.engine.context import thread
 from penstock.engine.export import EXPORTS, export
+from penstock.engine.wrappers import make_decorator
 from penstock.types.tensors import EagerTensor, SymbolicTensor
 
 _PLAIN = frozenset(
@@ -137,20 +137,24 @@ def dispatchable(function: Callable, kind: str | None = None) -> Callable:
         return known.replacement
     api = Api(function, kind)
 
-    @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if needs_dispatch(args) or (kwargs and needs_dispatch(kwargs.values())):
             return api.call(args, kwargs)
         return function(*args, **kwargs)
 
-    api.replacement = call
-    _apis[function] = _apis[call] = api
-    return call
+    api.replacement = make_decorator(function, call)
+    _apis[function] = _apis[api.replacement] = api
+    return api.replacement
 
 
 def place_replacements() -> None:
     """Puts the dispatching functions into the namespaces, under all names of those that they stand for."""
-    stands_for = {id(api.function): api.replacement for api in _apis.values()}
+    place({api.function: api.replacement for api in _apis.values()})
+
+
+def place(replacements: Mapping[Callable, Callable]) -> None:
+    """Puts functions into the namespaces, under all names of those that they stand for."""
+    stands_for = {id(function): replacement for function, replacement in replacements.items()}
     for version, prefix in (("v2", ""), ("v1", "compat.v1")):
         for name, thing in EXPORTS[version].items():
             replacement = stands_for.get(id(thing))

@@ -179,7 +179,7 @@ def _equality(op_type: str, answer_for_none: bool) -> Callable:
     def compare(self: Any, other: Any) -> Any:
         if other is None:
             return answer_for_none
-        if not (Tensor._use_equality and self.graph_is_eager_like):
+        if not (Tensor._use_equality and getattr(self, "graph_is_eager_like", True)):
             return (self is other) != answer_for_none
         if type(self) is not EagerTensor or type(other) is not EagerTensor:
             if _is_composite(other):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -37,19 +38,27 @@ class _ObjectCheckpoint(AutoTrackable):
     """What the checkpoints of TF 1 and TF 2 share."""
 
     def __init__(self, root: Any = None, **kwargs: Any):
-        self._no_tracking("_root", root)
+        # A weak reference, as a model has it that holds its own checkpoint, stays one.
+        weakly = isinstance(root, weakref.ref)
+        self._no_tracking("_root_reference", root if weakly else lambda: root)
         self._no_tracking("_save_counter", None)
         self._no_tracking("_attached", {})
         self._no_tracking("_background", None)
         self._no_tracking("_graph_reads", {})
+        root = self._root
         if root is not None:
             _check_trackable(root, "root")
-            kwargs["root"] = root
+            if not weakly:
+                kwargs["root"] = root
             root._maybe_initialize_trackable()
             self._no_tracking("_save_counter", root._lookup_dependency("save_counter"))
         for name, value in sorted(kwargs.items()):
             setattr(self, name, value)
             self._attach(name, getattr(self, name))
+
+    @property
+    def _root(self) -> Any:
+        return self._root_reference()
 
     def _no_tracking(self, name: str, value: Any) -> None:
         self.__dict__[name] = value

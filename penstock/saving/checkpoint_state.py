@@ -105,6 +105,7 @@ def update_checkpoint_state(
     )  # fmt: skip
 
 
+@export("__internal__.train.update_checkpoint_state", v1=[])
 def write_checkpoint_state(
     save_dir: Any,
     model_checkpoint_path: Any,

@@ -69,3 +69,10 @@ def eager_mode() -> AbstractContextManager[Any]:
 def graph_mode() -> AbstractContextManager[Any]:
     """Ops called inside become nodes of the default graph."""
     return engine_context.building(engine_context.default_graph())
+
+
+def get_config() -> Any:
+    """The configuration of this process as a ConfigProto: the default one."""
+    import penstock
+
+    return penstock.compat.v1.ConfigProto()

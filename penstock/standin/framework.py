@@ -6,6 +6,8 @@ Names of graphs (`ops.strip_name_scope`), conversions of lists (`ops.convert_n_t
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import inspect
 import itertools
 import re
@@ -98,6 +100,13 @@ def prepend_name_scope(name: str, import_scope: str | None) -> str:
 def name_from_scope_name(name: str) -> str:
     """The name of a scope without the slash at its end."""
     return name.removesuffix("/")
+
+
+class NullContextmanager(contextlib.nullcontext):
+    """A context that does nothing, whatever it is made of."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__()
 
 
 class _Unused:
@@ -216,3 +225,29 @@ def IsMklEnabled() -> bool:
 def GpuSupportsHalfMatMulAndConv() -> bool:
     """Whether the GPU multiplies float16: all that XLA knows do."""
     return True
+
+
+def disable_cudnn_autotune(function: Callable) -> Callable:
+    """A decorator for tests that need cuDNN to choose the same way twice; XLA's choices are in `tf.config` here."""
+    return function
+
+
+enable_control_flow_v2 = with_eager_op_as_function = disable_cudnn_autotune
+
+
+def run_without_tensor_float_32(description: str) -> Callable:
+    """A decorator for tests whose numbers need all digits of float32."""
+
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            before = tf.config.experimental.tensor_float_32_execution_enabled()
+            tf.config.experimental.enable_tensor_float_32_execution(False)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                tf.config.experimental.enable_tensor_float_32_execution(before)
+
+        return call
+
+    return decorate

@@ -134,6 +134,8 @@ class ConcreteFunction(Trackable):
     def add_to_graph(self, g: Any = None) -> None:
         """Calls are inlined, so there is nothing to add; kept for programs that call it."""
 
+    add_gradient_functions_to_graph = add_to_graph
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the graph with tensors for its arguments, by position or by name."""
         function, flat = self._bound(args, kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from penstock.engine.export import export
 from penstock.v1.api import tf
 
 _MESSAGE = "weights can not be broadcast to values."
@@ -34,6 +35,7 @@ def check_broadcastable(weights: Any, values: Any) -> Any:
     return tf.Assert(fits, [_MESSAGE, sizes, limits])
 
 
+@export("__internal__.ops.broadcast_weights", v1=[])
 def broadcast_weights(weights: Any, values: Any) -> Any:
     """Weights of the shape and dtype of values."""
     weights = tf.cast(weights, values.dtype)

@@ -3,6 +3,7 @@
 import gc
 import os
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -386,3 +387,17 @@ def test_functions_are_objects_too(prefix):
     path = _saved(prefix, module=module)
     assert list(tf.train.CheckpointView(path).children(1)) == ["f", "v", "concrete"]
     tf.train.Checkpoint(module=module).restore(path).assert_consumed()
+
+
+def test_a_weakly_referenced_root_is_saved_and_not_kept_alive(tmp_path):
+    root = tf.Module()
+    root.v = tf.Variable(1.0)
+    checkpoint = tf.train.Checkpoint(root=weakref.ref(root))
+    path = checkpoint.write(str(tmp_path / "w"))
+    root.v.assign(5.0)
+    checkpoint.read(path).assert_consumed()
+    assert root.v.numpy() == 1.0
+    held = weakref.ref(root)
+    del root
+    gc.collect()
+    assert held() is None
