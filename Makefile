@@ -27,7 +27,7 @@ export MPLBACKEND := Agg
 test oracle bench keras keras-applications keras-agreement: export PENSTOCK_CACHE := $(CURDIR)/.cache/compiled
 test oracle bench keras keras-applications keras-agreement: export JAX_PLATFORMS ?= cpu
 
-.PHONY: run test lint types format oracle keras keras-applications keras-baseline keras-agreement coverage kills scaling bench wheel asan fuzz clean help
+.PHONY: run test lint types format oracle keras keras-applications keras-baseline keras-agreement coverage kills scaling bench wheel asan gpu fuzz clean help
 .DEFAULT_GOAL := help
 
 help:  ## say what each target does
@@ -95,6 +95,10 @@ asan: $(READY)  ## the tests of native kernels, under AddressSanitizer
 	PENSTOCK_NATIVE=$(CURDIR)/.cache/asan/libpenstock.so ASAN_OPTIONS=detect_leaks=0 PENSTOCK_CACHE=0 JAX_PLATFORMS=cpu \
 	    LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
 	    $(BIN)/python -m pytest -n0 $(ASAN_TESTS) $(ARGS)
+
+gpu: $(READY)  ## on a machine with a GPU: programs and ops give there what they give on the CPU
+	$(BIN)/python -m pip install --quiet --editable '.[cuda]'
+	$(BIN)/python -m accelerator --ops $(ARGS)
 
 fuzz: $(READY)  ## the property tests, with other examples each time
 	PENSTOCK_EXAMPLES=fuzz $(BIN)/python -m pytest -n $(JOBS) -m hypothesis tests $(ARGS)

@@ -62,6 +62,8 @@ class _Thread(threading.local):
         # While a copied operation's own gradient runs: id(tensor of the original graph) -> its copy.
         self.translations: list[dict[int, Any]] = []
         self.device: str = ""
+        # JAX's name of the platform that is lowered for, where that is another one than JAX's own.
+        self.platform: str | None = None
         self.device_functions: tuple = ()  # of tf.compat.v1.device, innermost last
         self.mesh: Any = None  # the sharding that results of eager ops get (dtensor.run_on); None: none
         self.default_mesh: Any = None  # dtensor.default_mesh
@@ -108,6 +110,17 @@ def building(graph: Any) -> Iterator[Any]:
         yield graph
     finally:
         thread.graph = outer
+
+
+@contextlib.contextmanager
+def lowering_for(platform: str) -> Iterator[None]:
+    """Programs that are lowered inside are for a platform, which this machine need not have."""
+    outer = thread.platform
+    thread.platform = platform
+    try:
+        yield
+    finally:
+        thread.platform = outer
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine.context import process
+from penstock.engine.context import process, thread
 from penstock.engine.xla import configure, jax
 
 LIBRARY = Path(__file__).parent / "kernels" / "libpenstock.so"
@@ -147,7 +147,7 @@ def _has_bfloat16() -> bool:
 def available() -> bool:
     """Whether programs may call native kernels here."""
     configure()
-    if process.accelerator or library() is None:
+    if process.accelerator or thread.platform not in (None, "cpu") or library() is None:
         return False
     return all(mesh.size == 1 for mesh in process.meshes)  # XLA could not split a kernel over a mesh
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine.xla import is_loaded, jax
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 
@@ -40,9 +41,14 @@ def static(value: Any) -> np.ndarray:
     Raises:
       NotStaticError: the value is being traced.
     """
-    if is_static(value):
+    if is_static(value) or _is_computed(value):
         return np.asarray(value)
     raise NotStaticError(value)
+
+
+def _is_computed(value: Any) -> bool:
+    """Whether a value is an array of JAX's that is there: what eager kernels get beside an accelerator."""
+    return is_loaded() and isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
 
 
 def static_ints(value: Any) -> tuple[int, ...]:

@@ -13,10 +13,10 @@ import numpy as np
 from penstock.engine import context
 from penstock.engine.aligned import in_own_memory
 from penstock.engine.compiler_options import compiler_options
-from penstock.engine.context import process, thread
+from penstock.engine.context import lowering_for, process, thread
 from penstock.engine.resources import State
 from penstock.engine.sharding import ShardedState, constrained
-from penstock.engine.xla import jit, jnp, wide_types
+from penstock.engine.xla import jax, jit, jnp, wide_types
 from penstock.ops.tensor_list_kernels import register_pytree
 from penstock.runtime import fusion
 from penstock.runtime.compile_notice import announced
@@ -171,12 +171,23 @@ class CompiledPiece:
                 binding.repetition.note(arguments)
         return results
 
-    def lower(self, env: list) -> Any:
-        """The program for the values in `env`, traced but not compiled (a `jax.stages.Lowered`)."""
+    def lower(self, env: list, platform: str | None = None) -> Any:
+        """The program for the values in `env`, traced but not compiled (a `jax.stages.Lowered`).
+
+        Args:
+          env: the values.
+          platform: JAX's name of the platform that it is for; None for that of this process.
+        """
         binding = self._bind([env[slot] for slot in self._resource_slots])
         written, read = ([state.value for state in states] for states in (binding.written, binding.read))
-        with wide_types():
-            return binding.program.program.lower(written, read, [env[slot] for slot in self._entering_slots])
+        arguments = [env[slot] for slot in self._entering_slots]
+        if platform is None:
+            with wide_types():
+                return binding.program.program.lower(written, read, arguments)
+        step = self._step(binding.objects, binding.written, binding.read)  # traced anew
+        with wide_types(), lowering_for(platform):
+            traced = jax.jit(step, donate_argnums=(0,)).trace(written, read, arguments)
+            return traced.lower(lowering_platforms=(platform,))
 
     def _bind(self, objects: list) -> _Binding:
         """The program for the states that the resource inputs hold (equal ones are one state), compiled on its call."""

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine.xla import jax
 from penstock.runtime.compiled_piece import CompiledPiece
 from penstock.runtime.executor import executor_of, to_raw
+from penstock.runtime.placement import parse_device
 
 # `stage` of `experimental_get_compiler_ir` -> text of a `jax.stages.Lowered`.
 _STAGES = {
@@ -19,16 +21,24 @@ _STAGES = {
 }
 
 
-def compiler_ir(concrete: Any, tensors: Sequence[Any], stage: str) -> str:
+# Platforms and kinds of devices -> what JAX calls the platform.
+_PLATFORMS = {"CPU": "cpu", "HOST": "cpu", "CUDA": "cuda", "GPU": "cuda", "ROCM": "rocm", "TPU": "tpu"}
+
+
+def compiler_ir(
+    concrete: Any, tensors: Sequence[Any], stage: str = "hlo", platform: str | None = None
+) -> str:
     """The program of a concrete function for argument tensors.
 
     Args:
       concrete: a concrete function all of whose operations can be compiled.
       tensors: one eager tensor for each argument.
       stage: `"hlo"`, `"stablehlo"` or `"optimized_hlo"`.
+      platform: the name of a platform or a device, which need not be there unless XLA shall optimize; by default that of
+        this process.
 
     Raises:
-      ValueError: the stage is unknown, or some operations run on the host, so that there is no single program.
+      ValueError: the stage or the platform is unknown, or some operations run on the host, so that there is no single program.
     """
     if stage not in _STAGES:
         raise ValueError(f"Unknown stage {stage!r}: expected one of {sorted(_STAGES)}.")
@@ -42,7 +52,22 @@ def compiler_ir(concrete: Any, tensors: Sequence[Any], stage: str) -> str:
     (step,) = steps
     piece = step if isinstance(step, CompiledPiece) else step.compiled()
     values = [to_raw(each) for each in (*tensors, *concrete.captured_inputs)]
-    return _STAGES[stage](piece.lower(executor.environment(values)))
+    target = platform and _platform(platform)
+    own = _PLATFORMS[jax.default_backend().upper()]
+    if stage == "optimized_hlo" and target not in (None, own):
+        raise ValueError(
+            f"XLA optimizes for {own!r} here, not for {platform!r}: ask for another stage than {stage!r}."
+        )
+    return _STAGES[stage](piece.lower(executor.environment(values), None if target == own else target))
+
+
+def _platform(name: str) -> str:
+    found = _PLATFORMS.get(name.upper())
+    if found is None:
+        found = _PLATFORMS.get(parse_device(name)[0])
+    if found is None:
+        raise ValueError(f"Unknown platform {name!r}: expected a device, or one of {sorted(_PLATFORMS)}.")
+    return found
 
 
 def compiled_summary(graph: Any) -> str | None:

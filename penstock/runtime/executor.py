@@ -208,6 +208,8 @@ class Executor:
         Returns:
           The same for each output.
         """
+        if self._prefer_host and process.accelerator and not thread.device:
+            return self._run_on_host(values)
         env = self.environment(values)
         steps, done = self._steps, 0
         device = process.device_of(thread.device) if thread.device else None
@@ -222,6 +224,14 @@ class Executor:
         except NotCompilableError as problem:
             self._recover(env, steps[done:], problem)
         return [env[slot] for slot in self._output_slots]
+
+    def _run_on_host(self, values: Sequence[Any]) -> list[Any]:
+        """Runs where the elements of datasets are made: an accelerator is for what is made of them."""
+        thread.device = "/CPU:0"
+        try:
+            return self.run(values)
+        finally:
+            thread.device = ""
 
     def environment(self, values: Sequence[Any]) -> list[Any]:
         """What a run starts from: a slot for each tensor, those of known values and of the inputs filled."""

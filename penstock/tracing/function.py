@@ -376,13 +376,16 @@ class Function(Trackable):
         return self._tracing_count
 
     def experimental_get_compiler_ir(self, *args: Any, **kwargs: Any) -> Callable[..., str]:
-        """A function `ir(stage="hlo")` that gives the XLA program for arguments, as text."""
+        """A function `ir(stage="hlo", device_name=None, platform_name=None)` that gives the XLA program for arguments, as text.
+
+        `platform_name` ("CPU", "CUDA", "ROCM" or "TPU") may name a platform that this machine does not have.
+        """
         concrete, flat = self._lookup(args, kwargs)
 
-        def ir(stage: str = "hlo", **options: Any) -> str:
+        def ir(stage: str = "hlo", device_name: str | None = None, platform_name: str | None = None) -> str:
             from penstock.runtime.compiler_ir import compiler_ir
 
-            return compiler_ir(concrete, flat, stage)
+            return compiler_ir(concrete, flat, stage, platform_name or device_name)
 
         return ir
 

@@ -1,0 +1,1 @@
+"""Checks of programs on an accelerator; see `__main__`."""
