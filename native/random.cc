@@ -2,6 +2,7 @@
 // loop that uses a number, and computes the numbers of a dropout twice, in the forward and in the backward pass.
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "onednn.h"
 #include "team.h"
@@ -107,4 +108,9 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_random_state, random_state,
 // The same for the host.
 extern "C" void penstock_fill_uniform(uint64_t low, uint64_t high, uint64_t key, long size, float* numbers) {
   penstock::uniform({low, high, key}, numbers, size);
+}
+
+// Swaps order[i] with order[partners[i]] for i = 0, 1, ...
+extern "C" void penstock_swap_in_order(const int32_t* partners, long count, int32_t* order) {
+  for (long i = 0; i < count; ++i) std::swap(order[i], order[partners[i]]);
 }

@@ -140,13 +140,17 @@ class Check(NamedTuple):
     error: Callable
 
 
+NEVER_LARGE = 1 << 62  # elements
+_MOST_SHAPES = 256  # that an op remembers to have been called with
+
+
 class OpDef:
     """All that is known about one op. Made by `op`, which see."""
 
     __slots__ = (
         "type", "signature", "defaults", "kernel_body", "numpy_body", "xla_body", "shape_rule", "gradient_rule",
         "stateful", "writes", "view", "lowering", "on_host", "eager_jit", "nested", "allowed", "make_stream", "check",
-        "is_plain", "index_range", "calls",
+        "is_plain", "index_range", "calls", "large", "_shapes_seen",
     )  # fmt: skip
 
     def __init__(self, signature: str):
@@ -183,6 +187,9 @@ class OpDef:
         # Set by runtime too, (operation, values, prefer_host) -> results.
         self.on_host: Callable | None = None
         self.eager_jit: dict = {}  # (attrs, ...) -> compiled single-op program
+        # Elements of an input from which an eager call on the CPU is worth an XLA program; None: as of most ops.
+        self.large: int | None = None
+        self._shapes_seen: set[tuple] = set()
 
     def __repr__(self) -> str:
         return f"<OpDef {self.type}>"
@@ -196,6 +203,15 @@ class OpDef:
         self.xla_body = functools.partial(body, jnp)
         self._note_plain()
         return self
+
+    def comes_again(self, shapes: tuple) -> bool:
+        """Whether a large eager call had arguments of these shapes before: compiling for one call would not pay."""
+        if shapes in self._shapes_seen:
+            return True
+        if len(self._shapes_seen) >= _MOST_SHAPES:
+            self._shapes_seen.clear()
+        self._shapes_seen.add(shapes)
+        return False
 
     def _note_plain(self) -> None:
         signature = self.signature
@@ -371,6 +387,7 @@ def op(
     index_range: IndexRange | None = None,
     types: dict[str, frozenset[DType]] | None = None,
     stream: Callable[[dict], Any] | None = None,
+    large: int | None = None,
 ) -> OpDef:
     """Defines an op and puts it into `REGISTRY`.
 
@@ -390,6 +407,8 @@ def op(
       check: what a compiled call looks for in its inputs; the XLA body then only passes them on.
       index_range: what the indices among the inputs may be; a compiled call raises where they are something else.
       types: the dtypes that a type letter may stand for, as in TensorFlow's registry; any where it is left out.
+      large: elements of an input from which an eager call on the CPU goes to XLA, where shapes come again: fewer than
+        usual where the NumPy body is slow, `NEVER_LARGE` where it is as fast as XLA.
       stream: `stream(attrs)` makes the state that each operation of a graph has to itself (random ops). Kernels get it
         as `_stream`; an eager call gives none.
     """
@@ -402,7 +421,7 @@ def op(
     definition.shape_rule, definition.gradient_rule = shape, gradient
     definition.stateful, definition.writes, definition.view = stateful or writes, writes, view
     definition.nested, definition.make_stream, definition.check = nested, stream, check
-    definition.index_range = index_range
+    definition.index_range, definition.large = index_range, large
     if types:
         definition.allow(types)
     if definition.numpy_body is not None:

@@ -49,7 +49,7 @@ def execute(op_type: str, inputs: Sequence[Any], attrs: dict | None = None, name
         return graph.add_call(definition, inputs, attrs, name)
     attrs = definition.complete(attrs)
     if definition.is_plain:
-        values = _host_values(inputs)
+        values = _host_values(inputs, _large(definition))
         if values is not None:
             return _execute_plain(definition, inputs, values, attrs)
     if definition.signature.has_list_inputs:
@@ -79,7 +79,12 @@ def execute(op_type: str, inputs: Sequence[Any], attrs: dict | None = None, name
     return outputs if definition.signature.outputs else None
 
 
-def _host_values(inputs: Sequence[Any]) -> list[Any] | None:
+def _large(definition: OpDef) -> int:
+    """The elements of an input from which a call may go to XLA."""
+    return process.large if definition.large is None or process.accelerator else definition.large
+
+
+def _host_values(inputs: Sequence[Any], large: int) -> list[Any] | None:
     """The NumPy values of eager tensors; None where one is symbolic, large, or lives on an accelerator or a mesh."""
     meshes = process.meshes
     if thread.device or (meshes and thread.mesh is not None):
@@ -93,9 +98,7 @@ def _host_values(inputs: Sequence[Any]) -> list[Any] | None:
             if process.accelerator or is_spread(tensor._jax):
                 return None
             value = tensor.host()
-        if (
-            getattr(value, "size", LARGE) >= process.large or tensor._dtype.is_quantized
-        ):  # a resource has no size
+        if getattr(value, "size", LARGE) >= large or tensor._dtype.is_quantized:  # a resource has no size
             return None
         values.append(value)
     return values
@@ -151,7 +154,7 @@ def run_kernel(definition: OpDef, inputs: Sequence[Any], flat: Sequence[EagerTen
     if process.meshes and definition.xla_body is not None and any(is_spread(each._jax) for each in flat):
         return _run_xla_in_range(definition, flat, attrs)
     portable = not definition.view and definition.xla_body is not None and definition.make_stream is None
-    if body is None or (portable and _prefers_xla(flat)):
+    if body is None or (portable and _prefers_xla(definition, flat)):
         return _run_xla_in_range(definition, flat, attrs)
     if definition.signature.has_list_inputs:
         values = [
@@ -181,15 +184,16 @@ def _run_xla_in_range(definition: OpDef, flat: Sequence[EagerTensor], attrs: dic
     return run_xla(definition, flat, attrs)
 
 
-def _prefers_xla(flat: Sequence[EagerTensor]) -> bool:
+def _prefers_xla(definition: OpDef, flat: Sequence[EagerTensor]) -> bool:
+    if process.accelerator:
+        return any(each._np is None or getattr(each._np, "size", 0) >= process.large for each in flat)
+    largest = 0
     for tensor in flat:
-        value = tensor._np
-        if value is None:
-            if process.accelerator or tensor._jax.size >= process.large:
-                return True
-        elif getattr(value, "size", 0) >= process.large:
-            return True
-    return False
+        value = tensor._jax if tensor._np is None else tensor._np
+        largest = max(largest, getattr(value, "size", 0))
+    if largest < _large(definition):
+        return False
+    return largest >= process.large or definition.comes_again(tuple(each.shape for each in flat))
 
 
 # Op type -> positions of the inputs that a body needs as known values. Learnt from the first call that says so.

@@ -43,6 +43,9 @@ def _count(xp: Any, rows: Any, values: Any, weights: Any, shape: tuple[int, int]
         places = rows[inside], values[inside]
         if binary:
             out[places] = 1
+        elif dtype.kind in "iu" and not np.size(weights):
+            flat = np.ravel_multi_index(tuple(map(np.ravel, places)), shape)
+            out += np.bincount(flat, minlength=out.size).reshape(shape).astype(dtype)
         else:
             np.add.at(out, places, added[inside])
         return out

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.convert import convert_to_tensor
-from penstock.engine.definition import op, stops
+from penstock.engine.definition import NEVER_LARGE, op, stops
 from penstock.engine.execute import execute
 from penstock.engine.shape_rules import ShapeCall, like_input, normalize_axis, unchanged
 from penstock.engine.static_value import static
@@ -61,6 +61,7 @@ for _type, _largest in (("ArgMax", True), ("ArgMin", False)):
         shape=_arg_shape,
         gradient=stops,
         types={"T": REAL | BOOL, "Tidx": INDICES | {dtypes.int16}},
+        large=NEVER_LARGE,
     )
 
 # The k largest elements of each row. Equal ones come in the order of their indices.
@@ -163,6 +164,7 @@ op(
     shape=_top_k_shape,
     gradient=_top_k_gradient,
     types={"T": REAL, "Tk": INDICES | {dtypes.int16}},
+    large=1 << 14,
 )
 op(
     "TopK(input: T; k, sorted=True) -> (values: T, indices: int32)",
@@ -292,6 +294,7 @@ for _type, _side in (("LowerBound", "left"), ("UpperBound", "right")):
         f"{_type}(sorted_inputs: T, values: T; out_type=int32) -> output: out_type",
         numpy=_bound_numpy(_side),
         xla=_bound_xla(_side),
+        large=1 << 17,
         shape=like_input(1),
         gradient=stops,
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.convert import convert_to_tensor
-from penstock.engine.definition import op, stops
+from penstock.engine.definition import NEVER_LARGE, op, stops
 from penstock.engine.execute import execute
 from penstock.engine.shape_rules import reduction
 from penstock.engine.static_value import constant_value, static
@@ -231,4 +231,5 @@ for _type, _kernel, _gradient, _dtypes in _REDUCTIONS:
         shape=reduction,
         gradient=_gradient,
         types={"Tidx": INDICES} | ({"T": _dtypes} if _dtypes else {}),
+        large=NEVER_LARGE,
     )

@@ -142,6 +142,7 @@ op(
     "ScatterNd(indices: Tindices, updates: T, shape: Tindices; bad_indices_policy='') -> output: T",
     numpy=_scatter_nd,
     xla=_scatter_nd_xla,
+    large=1 << 17,
     shape=_scatter_nd_shape,
     gradient=lambda op, dy: [None, _picked(op, dy, op.inputs[0]), None],
     index_range=index_range.into_shape(2),

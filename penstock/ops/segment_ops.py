@@ -265,6 +265,7 @@ for _kind, _gradient in _GRADIENTS.items():
         f"UnsortedSegment{_kind}(data: T, segment_ids: Tindices, num_segments: Tnumsegments) -> output: T",
         numpy=_unsorted(reduce_numpy, _kind),
         xla=_unsorted(reduce_xla, _kind),
+        large=1 << 16,
         shape=_unsorted_shape,
         gradient=_gradient,
         types={"T": _dtypes, "Tindices": INDICES | {dtypes.int16}, "Tnumsegments": INDICES},

@@ -46,7 +46,13 @@ def _zero(like: Tensor) -> Tensor:
     return convert_to_tensor(np.zeros((), like.dtype.np_dtype), like.dtype)
 
 
-op("SelectV2(condition: bool, t: T, e: T) -> output: T", _select, shape=broadcast, gradient=_select_gradient)
+op(
+    "SelectV2(condition: bool, t: T, e: T) -> output: T",
+    _select,
+    shape=broadcast,
+    gradient=_select_gradient,
+    large=1 << 19,
+)
 
 
 # Select, TF 1's form: one condition for each element, for each row, or for all.

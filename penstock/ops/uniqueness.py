@@ -27,6 +27,8 @@ def _distinct(x: np.ndarray, axis: int | None) -> tuple[np.ndarray, np.ndarray, 
         first = np.zeros(1 if size else 0, np.int64)
         return x.take(first, axis), np.zeros(size, np.int64), np.array([size] if size else [], np.int64)
     kind = x.dtype
+    if axis is None and kind.kind in "iu" and (found := _distinct_in_range(x)) is not None:
+        return found
     if kind.kind == "V":  # bfloat16 and the like: float32 holds them exactly
         x = x.astype(np.float32)
     _, first, inverse, counts = np.unique(
@@ -37,6 +39,26 @@ def _distinct(x: np.ndarray, axis: int | None) -> tuple[np.ndarray, np.ndarray, 
     rank[order] = np.arange(len(order))
     values = x.take(first[order], 0 if axis is None else axis)
     return values.astype(kind), rank[inverse.reshape(-1)], counts[order]
+
+
+def _distinct_in_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """`_distinct` of integers that lie close together, without sorting them; None where they do not."""
+    if len(x) < 2:
+        return None
+    lowest, highest = int(x.min()), int(x.max())
+    if highest - lowest >= 4 * len(x):
+        return None
+    # What is subtracted first, or later, is what has no overflow.
+    places = (x - x.dtype.type(lowest)).astype(np.intp) if x.dtype.kind == "u" else x.astype(np.intp) - lowest
+    first = np.empty(highest - lowest + 1, np.intp)
+    first[places[::-1]] = np.arange(len(x) - 1, -1, -1)  # the assignment that counts is the last one
+    appears = np.zeros(len(x), bool)
+    appears[first[places]] = True
+    order = np.flatnonzero(appears)
+    rank = np.empty_like(first)
+    rank[places[order]] = np.arange(len(order))
+    positions = rank[places]
+    return x[order], positions, np.bincount(positions, minlength=len(order))
 
 
 def _unique(x: np.ndarray, out_idx: DType, axis: Any = None) -> list[np.ndarray]:

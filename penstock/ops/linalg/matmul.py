@@ -153,6 +153,7 @@ op(
     shape=_mat_mul_shape,
     gradient=_mat_mul_gradient,
     types={"T": _MATMUL_TYPES},
+    large=1 << 19,
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.xla import jax, jnp, lax
-from penstock.ops.random import philox
+from penstock.ops.random import native_random, philox
 from penstock.ops.random.distributions import to_unit_float64
 from penstock.ops.random.philox import Stream
 
@@ -54,6 +54,8 @@ def permutation(xp: Any, stream: Stream, size: int) -> Any:
     partner = (index + philox.words(xp, stream, size - 1) % (np.uint32(size) - index)).astype(xp.int32)
     if xp is not np:
         return _swap_in_rounds(partner)
+    if (swapped := native_random.swapped_in_order(partner)) is not None:
+        return swapped
     order = list(range(size))
     for i, j in enumerate(partner.tolist()):
         order[i], order[j] = order[j], order[i]

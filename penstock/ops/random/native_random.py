@@ -44,6 +44,24 @@ def _on_host(stream: Philox, size: int) -> np.ndarray | None:
     return numbers
 
 
+def swapped_in_order(partner: np.ndarray) -> np.ndarray | None:
+    """What becomes of 0, 1, ... where i is swapped with partner[i] for each i in turn; None without a native function."""
+    swap = _swap()
+    if swap is None:
+        return None
+    partner, order = np.ascontiguousarray(partner, np.int32), np.arange(len(partner) + 1, dtype=np.int32)
+    swap(partner.ctypes.data, len(partner), order.ctypes.data)
+    return order
+
+
+@functools.cache
+def _swap() -> Any:
+    function = getattr(native.host_library(), "penstock_swap_in_order", None)
+    if function is not None:
+        function.restype, function.argtypes = None, [ctypes.c_void_p, ctypes.c_long, ctypes.c_void_p]
+    return function
+
+
 @functools.cache
 def _fill() -> Any:
     function = getattr(native.host_library(), "penstock_fill_uniform", None)

@@ -276,6 +276,7 @@ op(
     _matmul,
     shape=_matmul_shape,
     gradient=_matmul_gradient,
+    large=1 << 14,
 )
 
 
