@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +15,13 @@ from penstock.data.dataset import INFINITE, UNKNOWN, Dataset
 from penstock.data.element import to_structure
 from penstock.data.iteration import Iteration
 from penstock.data.per_element import Map
+from penstock.data.random_numbers import RandomWords
 from penstock.data.sources import Random
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
+from penstock.ops.random import philox
+from penstock.ops.random.choice import running_weights
+from penstock.ops.random.distributions import to_unit_float64
 from penstock.types import dtypes, errors
 from penstock.types.specs import TensorSpec
 from penstock.types.tensors import SymbolicTensor, Tensor
@@ -66,6 +72,41 @@ class Chosen(Dataset):
         return UNKNOWN
 
 
+class Draws(Random):
+    """Numbers below `n`, without end, drawn with weights that stay the same: many at a time.
+
+    Each is the draw of `StatelessMultinomial` whose seeds are the next two numbers of `Random`, as in TensorFlow.
+
+    Args:
+      logits: the logarithms of the weights, `[1, n]`.
+    """
+
+    _AT_ONCE = 256
+
+    def __init__(self, logits: np.ndarray, seed: Any, rerandomize: bool):
+        super().__init__(seed, rerandomize)
+        self._running = running_weights(np, logits)[0]
+
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        words, drawn = self._words(at), iter(())
+
+        def position() -> dict:
+            *seeds, count = words.position
+            return {"words": (*seeds, count - 2 * operator.length_hint(drawn))}
+
+        at.keep(position)
+        while True:
+            drawn = iter(self._drawn(words))
+            for number in drawn:
+                yield [number]
+
+    def _drawn(self, words: RandomWords) -> list[int]:
+        pairs = np.fromiter(itertools.islice(words, 2 * self._AT_ONCE), np.uint64).reshape(-1, 2)
+        unit = to_unit_float64(np, *philox.first_blocks(pairs[:, 0], pairs[:, 1])[:2])
+        target = unit * self._running[-1]
+        return list(np.searchsorted(self._running, target, side="right"))
+
+
 def sample_from_datasets(
     datasets: list[Dataset], weights: Any, seed: Any, stop_on_empty: bool, rerandomize: bool
 ) -> Dataset:
@@ -86,7 +127,10 @@ def sample_from_datasets(
         datasets, logits = _weighted(datasets, weights)
     if len(datasets) == 1:
         return datasets[0]
-    choices = Map(_seeds(seed, rerandomize), lambda pair: _draw(convert_to_tensor(logits), pair))
+    if isinstance(logits, Tensor):
+        choices = Map(_seeds(seed, rerandomize), lambda pair: _draw(logits, pair))
+    else:
+        choices = Draws(logits, seed, rerandomize)
     return Chosen(datasets, choices, stop_on_empty)
 
 

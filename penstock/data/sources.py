@@ -235,13 +235,16 @@ class Random(Dataset):
         self._seeds, self._rerandomize = dataset_seeds(seed), bool(rerandomize_each_iteration)
         self._iterations = RandomWords(*self._seeds)
 
-    def _elements(self, at: Iteration) -> Iterator[list]:
+    def _words(self, at: Iteration) -> RandomWords:
+        """The words of an iteration, from its position on."""
         if "words" in at.kept:
-            words = RandomWords(*at.kept["words"])
-        elif self._rerandomize:
-            words = RandomWords(next(self._iterations), next(self._iterations))
-        else:
-            words = RandomWords(*self._seeds)
+            return RandomWords(*at.kept["words"])
+        if self._rerandomize:
+            return RandomWords(next(self._iterations), next(self._iterations))
+        return RandomWords(*self._seeds)
+
+    def _elements(self, at: Iteration) -> Iterator[list]:
+        words = self._words(at)
         at.keep(lambda: {"words": words.position})
         return ([np.int64(word)] for word in words)
 

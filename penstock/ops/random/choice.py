@@ -26,12 +26,7 @@ def categorical(xp: Any, stream: Stream, logits: Any, samples: int, dtype: Any) 
     infinite or not a number have no weight; in a row without any weight the draw is `classes`, as in TensorFlow.
     """
     batch, classes = logits.shape
-    logits = logits.astype(xp.float64)
-    finite = xp.isfinite(logits)
-    highest = xp.max(xp.where(finite, logits, np.finfo(np.float64).min), axis=1, keepdims=True)
-    with np.errstate(all="ignore"):
-        weight = xp.exp(logits - highest)
-    running = xp.cumsum(xp.where(finite, weight, 0.0), axis=1)
+    running = running_weights(xp, logits)
     unit = to_unit_float64(xp, *philox.word_pairs(xp, stream, batch * samples)).reshape(batch, samples)
     target = unit * running[:, -1:]
     if batch * samples * classes <= _COUNT_AT_MOST:
@@ -44,6 +39,16 @@ def categorical(xp: Any, stream: Stream, logits: Any, samples: int, dtype: Any) 
     return jax.vmap(lambda row, wanted: jnp.searchsorted(row, wanted, side="right"))(running, target).astype(
         dtype
     )
+
+
+def running_weights(xp: Any, logits: Any) -> Any:
+    """The running sums of `exp(logits)` in each row, up to a factor: float64 `[batch, classes]`."""
+    logits = logits.astype(xp.float64)
+    finite = xp.isfinite(logits)
+    highest = xp.max(xp.where(finite, logits, np.finfo(np.float64).min), axis=1, keepdims=True)
+    with np.errstate(all="ignore"):
+        weight = xp.exp(logits - highest)
+    return xp.cumsum(xp.where(finite, weight, 0.0), axis=1)
 
 
 def permutation(xp: Any, stream: Stream, size: int) -> Any:

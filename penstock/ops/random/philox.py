@@ -150,6 +150,20 @@ def from_seed_pair(xp: Any, seed: Any) -> Philox:
     return Philox(join(xp, *words[:2]), xp.zeros((), xp.uint64), join(xp, *words[2:]))
 
 
+def first_blocks(first: np.ndarray, second: np.ndarray) -> tuple:
+    """The first block of the stateless stream of every pair of seeds, as `from_seed_pair` makes them, in NumPy.
+
+    Args:
+      first, second: uint64 `[n]`, the seeds.
+
+    Returns:
+      Four uint32 arrays `[n]`: the words 0 to 3 of each block.
+    """
+    key0, key1, high0, high1 = _rounds_numpy(_SCRAMBLE_KEY, first, second)
+    zero = np.zeros(first.shape, np.uint32)
+    return _rounds(np, (key0, key1), zero, zero, high0, high1)
+
+
 # Reading words in order.
 
 
