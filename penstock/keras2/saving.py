@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from penstock.keras2 import saved_model
+from penstock.keras2.operation_names import operation_classes
 
 KERAS_FORMATS = (".keras", ".h5", ".hdf5")
 HDF5 = (".h5", ".hdf5")
@@ -41,7 +42,7 @@ def save_as_keras_2_did(keras: ModuleType, own_layout: ModuleType) -> None:
     model.save_weights = _saves_weights(model.save_weights)
     model.load_weights = _loads_weights(model.load_weights)
     losses = {name: getattr(keras.losses, name) for name in LOSS_NAMES}
-    save_model, load_model = _saves(keras.models.save_model), _loads(keras.models.load_model, losses)
+    save_model, load_model = _saves(keras.models.save_model), _loads(keras.models.load_model, keras, losses)
     for layout in (keras, own_layout):
         for module in (layout.models, layout.saving):
             module.save_model, module.load_model = save_model, load_model
@@ -65,7 +66,7 @@ def _saves(save: Callable) -> Callable:
     return call
 
 
-def _loads(load: Callable, losses: dict[str, Any]) -> Callable:
+def _loads(load: Callable, keras: ModuleType, losses: dict[str, Any]) -> Callable:
     @functools.wraps(load)
     def call(filepath: Any, custom_objects: Any = None, *args: Any, **kwargs: Any) -> Any:
         kwargs = _without(kwargs, "options")
@@ -90,7 +91,8 @@ def _loads(load: Callable, losses: dict[str, Any]) -> Callable:
                 return saved_model.load(os.fspath(filepath), metadata, custom_objects, compiles, losses)
         if not os.fspath(filepath).endswith(HDF5):
             return load(filepath, custom_objects, *args, **kwargs)
-        model = load(filepath, {**losses, **(custom_objects or {})}, *args, **kwargs)
+        known = {**operation_classes(keras), **losses, **(custom_objects or {})}
+        model = load(filepath, known, *args, **kwargs)
         _restore_optimizer(model, os.fspath(filepath))
         return model
 

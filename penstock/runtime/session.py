@@ -171,7 +171,7 @@ class BaseSession:
                 return list(feed(key, value))
         if hasattr(key, "_type_spec") and not isinstance(key, Tensor) and not hasattr(key, "handle"):
             parts = nest.flatten(key, expand_composites=True)
-            if type(value) in (tuple, list):
+            if isinstance(value, (tuple, list)):  # its parts, as in a `SparseTensorValue`
                 given = list(value)
             else:  # a composite, or its NumPy form
                 given = nest.flatten(key._type_spec._to_components(value), expand_composites=True)

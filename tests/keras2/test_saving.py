@@ -126,3 +126,14 @@ def test_a_directory_with_an_unknown_class_predicts(tmp_path):
     with pytest.warns(UserWarning, match="cannot be trained"):
         again = keras.models.load_model(str(tmp_path / "model"))
     np.testing.assert_array_equal(again.predict(x, verbose=0), x * 2)
+
+
+def test_operations_between_layers_load_from_hdf5(tmp_path):
+    words, others = keras.Input((4,)), keras.Input((3,))
+    masked = keras.layers.Embedding(10, 4, mask_zero=True)(words)
+    hidden = keras.layers.add([keras.layers.LSTM(3)(masked), others])
+    model = keras.Model([words, others], keras.ops.concatenate([hidden + others, hidden], axis=-1))
+    model.save(tmp_path / "model.h5")
+    inputs = [np.array([[1, 2, 0, 0]]), np.ones((1, 3))]
+    loaded = keras.models.load_model(tmp_path / "model.h5")
+    np.testing.assert_allclose(loaded(inputs), model(inputs), rtol=1e-5)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.context import thread
-from penstock.engine.convert import convert_to_tensor
+from penstock.engine.convert import constant, convert_to_tensor
 from penstock.engine.definition import Check, op, stops
 from penstock.engine.execute import execute
 from penstock.engine.execute import where as at_line
@@ -26,6 +26,7 @@ from penstock.ops.comparison import not_equal
 from penstock.ops.concatenation import concat, stack
 from penstock.ops.creation import ones, zeros
 from penstock.ops.gathering import gather, gather_nd
+from penstock.ops.placeholders import placeholder_with_default
 from penstock.ops.ranges import range_
 from penstock.ops.reduce_functions import reduce_max
 from penstock.ops.reshaping import reshape as dense_reshape
@@ -79,19 +80,28 @@ def sparse_placeholder(dtype: Any, shape: Any = None, name: str | None = None) -
     """A sparse tensor of a graph that `Session.run` is fed, as a `SparseTensorValue` or a triple of arrays."""
     from penstock.graph.graph import current_graph
 
-    graph = current_graph()
+    def named(part: str, otherwise: str = "Placeholder") -> str:
+        return f"{name}/{part}" if name else otherwise
 
     def node(kind: Any, dims: Any, part: str) -> Tensor:
         attrs = {"dtype": dtypes.as_dtype(kind), "shape": TensorShape(dims)}
-        return execute("Placeholder", (), attrs, f"{name}/{part}" if name else "Placeholder")
+        return execute("Placeholder", (), attrs, named(part))
 
-    with graph.as_default():
-        known = TensorShape(None if shape is None or isinstance(shape, Tensor) else shape)
-        rank = known.rank if not isinstance(shape, Tensor) else shape.shape[0]
-        dense_shape = shape if isinstance(shape, Tensor) else node(dtypes.int64, [rank], "shape")
+    with current_graph().as_default():
+        if isinstance(shape, Tensor):
+            known, rank, dense_shape = TensorShape(None), shape.shape[0], shape
+        elif shape is None or getattr(shape, "rank", 0) is None:
+            known, rank, dense_shape = TensorShape(None), None, node(dtypes.int64, [None], "shape")
+        else:
+            known = TensorShape([None if dim == -1 else dim for dim in shape])
+            rank = known.rank
+            # What counts where no shape is fed: the given one, with -1 for sizes that are not known.
+            sizes = [-1 if dim is None else dim for dim in known.as_list()]
+            default = constant(sizes, dtypes.int64, name=named("shape_default", "Const"))
+            dense_shape = placeholder_with_default(default, [rank], named("shape", "PlaceholderWithDefault"))
         result = SparseTensor(
-            indices=node(dtypes.int64, [None, rank], "indices"),
             values=node(dtype, [None], "values"),
+            indices=node(dtypes.int64, [None, rank], "indices"),
             dense_shape=dense_shape,
         )
     result.set_shape(known)

@@ -228,5 +228,21 @@ def test_sessions_feed_and_fetch_sparse_tensors():
     assert result.values.tolist() == [2.0, 4.0, 6.0]
 
 
+@pytest.mark.parametrize("kind", [v1.SparseTensorValue, lambda *parts: parts], ids=["value", "triple"])
+def test_a_shape_that_is_fed_may_be_a_list(kind):
+    with tf.Graph().as_default(), v1.Session() as session:
+        fed = v1.sparse_placeholder(tf.float32, [-1, 3])
+        assert fed.shape.as_list() == [None, 3]
+        value = kind(np.array(INDICES), np.array(VALUES, np.float32), list(SHAPE))
+        assert session.run(tf.sparse.to_dense(fed), {fed: value}).tolist() == DENSE.tolist()
+
+
+def test_a_placeholder_of_a_known_shape_needs_no_shape():
+    with tf.Graph().as_default(), v1.Session() as session:
+        fed = v1.sparse_placeholder(tf.float32, SHAPE)
+        feed = {fed.indices: INDICES, fed.values: VALUES}
+        assert session.run(tf.sparse.to_dense(fed), feed).tolist() == DENSE.tolist()
+
+
 def test_map_fn_goes_over_the_rows(s):
     assert tf.map_fn(tf.sparse.reduce_sum, s, fn_output_signature=tf.float32).numpy().tolist() == [1.0, 5.0]
