@@ -1,7 +1,7 @@
 """The operations of Keras 3 in models of HDF5 files, which name a class without its module.
 
-A mask that an embedding hands on is an operation of the model (`NotEqual`), as is `a + b` of two symbolic tensors (`Add`). Keras 3
-writes such a model as HDF5, but looks for the name among layers alone when it reads it.
+A mask that an embedding hands on is an operation of the model (`NotEqual`), as is `a + b` of two symbolic tensors
+(`Add`). Keras 3 writes such a model as HDF5, but looks for the name among layers alone when it reads it.
 """
 
 from __future__ import annotations
