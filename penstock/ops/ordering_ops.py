@@ -73,10 +73,28 @@ def _top_k_numpy(x: np.ndarray, k: Any, *, sorted: bool, index_type: DType) -> t
         indices = np.argmax(x, -1, keepdims=True)
     else:
         key = x if x.dtype.kind in "iub" else np.where(np.isnan(x), x.dtype.type(-np.inf), x)
-        # A stable descending order is the reverse of a stable ascending order of the reversed row.
-        ascending = np.argsort(np.flip(key, -1), -1, kind="stable")
-        indices = length - 1 - np.flip(ascending, -1)[..., :k]
+        indices = _few_largest(key, k) if 0 < k < length // 8 else _descending(key)[..., :k]
     return np.take_along_axis(x, indices, -1), indices.astype(index_type.np_dtype)
+
+
+def _descending(key: np.ndarray) -> np.ndarray:
+    """The stable descending order of each row: the reverse of a stable ascending order of the reversed row."""
+    ascending = np.argsort(np.flip(key, -1), -1, kind="stable")
+    return key.shape[-1] - 1 - np.flip(ascending, -1)
+
+
+def _few_largest(key: np.ndarray, k: int) -> np.ndarray:
+    """The first `k` of `_descending`, without sorting the rest."""
+    wide = key.astype(np.float32) if key.dtype.kind == "V" else key
+    place = wide.shape[-1] - k
+    least = np.partition(wide, place, -1)[..., place, None]
+    taken, equal = wide > least, wide == least
+    missing = k - taken.sum(-1, keepdims=True)
+    if (equal.sum(-1, keepdims=True) > missing).any():
+        equal &= equal.cumsum(-1) <= missing  # the first ones
+    taken |= equal
+    found = np.nonzero(taken)[-1].reshape(*wide.shape[:-1], k)
+    return np.take_along_axis(found, _descending(np.take_along_axis(wide, found, -1)), -1)
 
 
 def _top_k_xla(x: Any, k: Any, *, sorted: bool, index_type: DType) -> tuple[Any, Any]:
@@ -164,7 +182,6 @@ op(
     shape=_top_k_shape,
     gradient=_top_k_gradient,
     types={"T": REAL, "Tk": INDICES | {dtypes.int16}},
-    large=1 << 14,
 )
 op(
     "TopK(input: T; k, sorted=True) -> (values: T, indices: int32)",

@@ -25,6 +25,7 @@ from penstock.runtime.lowering import (
     streams,
     written_tensors,
 )  # fmt: skip
+from penstock.runtime.many_shapes import PieceOfManyShapes
 from penstock.runtime.worker_programs import UnequalWorkers
 from penstock.types import dtypes, errors
 from penstock.types.tensors import EagerTensor
@@ -161,7 +162,7 @@ class Executor:
                     for tensor in operation.outputs
                     if id(tensor) in wanted or users.get(id(tensor), set()) - inside
                 ]
-                kind = HostPiece if _is_tiny(pieces[level], leaving) else CompiledPiece
+                kind = _kind_of(pieces[level], leaving)
                 steps.append(kind(self._slots, self._template, pieces[level], leaving))
             steps.extend(self._host_step(operation, needing_host) for operation in host.get(level, ()))
         return steps
@@ -318,25 +319,37 @@ def _is_state_op(op_type: str) -> bool:
     return op_type in _STATE_OPS or op_type.startswith("ResourceApply")
 
 
+def _kind_of(piece: list[Any], leaving: list[Any]) -> type[CompiledPiece] | type[HostPiece]:
+    """How a piece runs."""
+    takes_numpy = all(_takes_numpy(operation) for operation in piece)
+    if takes_numpy and _is_tiny(piece, leaving):
+        return HostPiece
+    return PieceOfManyShapes if PieceOfManyShapes.fits(piece, takes_numpy) else CompiledPiece
+
+
+def _takes_numpy(operation: Any) -> bool:
+    """Whether NumPy gives what XLA would for an operation in a piece."""
+    if operation.device or not (operation.definition.is_plain or _is_state_op(operation.type)):
+        return False
+    if "_XlaMustCompile" in operation.attrs:  # NumPy would refuse indices that XLA passes over
+        return False
+    tensors = (*operation.inputs, *operation.outputs)
+    if any(each.dtype is dtypes.resource and each.handle_data is None for each in tensors):
+        return False
+    return operation.definition.numpy_body is not None and all(
+        each.dtype is not dtypes.variant for each in tensors
+    )
+
+
 def _is_tiny(piece: list[Any], leaving: list[Any]) -> bool:
     """Whether a piece is so little work that NumPy does it before XLA's call would have begun."""
     numpy_cost = 0.0
     arrays: set[int] = {id(each) for each in leaving}
     inside = {id(each) for operation in piece for each in operation.outputs}
     for operation in piece:
-        if operation.device or not (operation.definition.is_plain or _is_state_op(operation.type)):
-            return False
-        if "_XlaMustCompile" in operation.attrs:  # NumPy would refuse indices that XLA passes over
-            return False
         numpy_cost += _NUMPY_CALL
         for each in (*operation.inputs, *operation.outputs):
-            shape = each.shape
-            if each.dtype is dtypes.variant:
-                return False
-            if each.dtype is dtypes.resource:
-                if each.handle_data is None:
-                    return False
-                shape = each.handle_data.shape
+            shape = each.handle_data.shape if each.dtype is dtypes.resource else each.shape
             size = shape.num_elements()
             if size is None or size > _TINY_TENSOR:
                 return False
