@@ -46,10 +46,21 @@ def _on_images(op_type: str, convert: Callable) -> Callable:
     return kernel
 
 
+def _planes(xp: Any, x: Any) -> list:
+    """The three channels as arrays of their own; NumPy is several times faster where their numbers are neighbours."""
+    _check_channels(x)
+    planes = [x[..., channel] for channel in range(3)]
+    return [each.copy() for each in planes] if xp is np else planes
+
+
 def rgb_to_hsv_array(xp: Any, x: Any) -> Any:
     """Hue, saturation and value of an array whose last dimension is red, green, blue."""
-    _check_channels(x)
-    red, green, blue = x[..., 0], x[..., 1], x[..., 2]
+    return xp.stack(hsv_planes(xp, x), axis=-1)
+
+
+def hsv_planes(xp: Any, x: Any) -> tuple:
+    """As `rgb_to_hsv_array`, in three arrays."""
+    red, green, blue = _planes(xp, x)
     number = x.dtype.type
     value = xp.maximum(xp.maximum(red, green), blue)
     spread = value - xp.minimum(xp.minimum(red, green), blue)
@@ -63,14 +74,18 @@ def rgb_to_hsv_array(xp: Any, x: Any) -> Any:
     )
     hue = xp.where(spread > 0, hue, zero)
     hue = xp.where(hue < 0, hue + one, hue)
-    return xp.stack([hue, saturation, value], axis=-1)
+    return hue, saturation, value
 
 
 def hsv_to_rgb_array(xp: Any, x: Any) -> Any:
     """Red, green and blue of an array whose last dimension is hue, saturation, value."""
-    _check_channels(x)
-    hue, saturation, value = x[..., 0], x[..., 1], x[..., 2]
-    number, zero, one = x.dtype.type, xp.zeros((), x.dtype), xp.ones((), x.dtype)
+    return rgb_of_planes(xp, *_planes(xp, x))
+
+
+def rgb_of_planes(xp: Any, hue: Any, saturation: Any, value: Any) -> Any:
+    """As `hsv_to_rgb_array`, from three arrays."""
+    kind = hue.dtype
+    number, zero, one = kind.type, xp.zeros((), kind), xp.ones((), kind)
     angle = hue * number(6)
 
     def clipped(ramp: Any) -> Any:

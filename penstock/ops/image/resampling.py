@@ -7,12 +7,14 @@ rows with many (area, antialiased downscaling) become a matrix product. The grad
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 _MOST_GATHERS = 8
+_SHORT_ROW = 16  # numbers
 _SINGLE = np.float32
 
 
@@ -30,6 +32,19 @@ def _positions(size: int, out: int, align_corners: bool, half_pixel_centers: boo
     if half_pixel_centers:
         return (places + _SINGLE(0.5)) * scale - _SINGLE(0.5)
     return places * scale
+
+
+def _kept(matrix: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """The function of a matrix, which keeps what it made: images of a pipeline have few sizes."""
+
+    @functools.lru_cache(64)
+    @functools.wraps(matrix)
+    def made(*args: Any, **attrs: Any) -> np.ndarray:
+        found = matrix(*args, **attrs)
+        found.flags.writeable = False
+        return found
+
+    return made
 
 
 def _matrix(rows: np.ndarray, columns: np.ndarray, weights: np.ndarray, out: int, size: int) -> np.ndarray:
@@ -50,6 +65,7 @@ def nearest_indices(size: int, out: int, align_corners: bool, half_pixel_centers
     return np.clip(chosen, 0, size - 1).astype(np.int32)
 
 
+@_kept
 def nearest_matrix(size: int, out: int, align_corners: bool, half_pixel_centers: bool) -> np.ndarray:
     """`nearest_indices` as a matrix of zeros and ones."""
     chosen = nearest_indices(size, out, align_corners, half_pixel_centers)
@@ -68,6 +84,7 @@ def bilinear_places(
     return lower, upper, places - floor
 
 
+@_kept
 def bilinear_matrix(size: int, out: int, align_corners: bool, half_pixel_centers: bool) -> np.ndarray:
     """`bilinear_places` as a matrix of weights."""
     lower, upper, share = bilinear_places(size, out, align_corners, half_pixel_centers)
@@ -84,6 +101,7 @@ def bilinear_matrix(size: int, out: int, align_corners: bool, half_pixel_centers
 _TABLE_SIZE = 1 << 10  # TensorFlow rounds the position between two pixels to this
 
 
+@_kept
 def bicubic_matrix(size: int, out: int, align_corners: bool, half_pixel_centers: bool) -> np.ndarray:
     """Four input pixels with weights of the cubic convolution kernel: Keys' with half-pixel centers, else a = -0.75."""
     a = -0.5 if half_pixel_centers else -0.75
@@ -102,6 +120,7 @@ def bicubic_matrix(size: int, out: int, align_corners: bool, half_pixel_centers:
     return _matrix(rows, taken.reshape(-1), weights.reshape(-1), out, size)
 
 
+@_kept
 def area_matrix(size: int, out: int, align_corners: bool) -> np.ndarray:
     """Each output pixel is the mean over the part of the input that it covers."""
     scale = axis_scale(size, out, align_corners)
@@ -149,6 +168,7 @@ _KERNELS: dict[str, tuple[float, Callable]] = {
 }
 
 
+@_kept
 def kernel_matrix(
     size: int, out: int, scale: np.float32, translation: np.float32, kernel: str, antialias: bool
 ) -> np.ndarray:
@@ -181,39 +201,73 @@ def kernel_matrix(
 # Applying a map.
 
 
-def _few_weights(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """The places and values of the nonzero weights of each row [out, k]; None where k would be large."""
+class _Itself:
+    """A matrix as a key: equal to nothing but itself."""
+
+    __slots__ = ("matrix",)
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        self.matrix = matrix
+
+    def __hash__(self) -> int:
+        return id(self.matrix)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self.matrix is other.matrix
+
+
+class _FewWeights(NamedTuple):
+    """The places and values of the nonzero weights of each row, `[out, k]`.
+
+    Attributes:
+      blends: whether each row is a point between two pixels.
+    """
+
+    places: np.ndarray
+    weights: np.ndarray
+    blends: bool
+
+
+@functools.lru_cache(128)
+def _few_weights(of: _Itself) -> _FewWeights | None:
+    """The weights of a matrix; None where rows have many."""
+    matrix = of.matrix
     counts = (matrix != 0).sum(1)
     most = max(int(counts.max(initial=0)), 1)
     if most > _MOST_GATHERS:
         return None
     places = np.argsort(matrix == 0, axis=1, kind="stable")[:, :most]
-    return places, np.take_along_axis(matrix, places, 1)
+    weights = np.take_along_axis(matrix, places, 1)
+    return _FewWeights(places, weights, most == 2 and np.allclose(weights.sum(1), 1, atol=1e-6))
 
 
 def apply_along(xp: Any, x: Any, axis: int, matrix: np.ndarray) -> Any:
     """`x` with `axis` mapped by `matrix` [out, in]."""
-    few = _few_weights(matrix)
-    matrix = matrix.astype(x.dtype)
+    few = _few_weights(_Itself(matrix))
     if few is None:
         moved = xp.moveaxis(x, axis, -1)
         # Accelerators would otherwise multiply float32 with fewer digits.
         options = {} if xp is np else {"precision": "highest"}
-        return xp.moveaxis(xp.matmul(moved, matrix.T, **options), -1, axis)
-    places, weights = few
-    column = [-1 if i == axis else 1 for i in range(x.ndim)]
+        return xp.moveaxis(xp.matmul(moved, matrix.astype(x.dtype).T, **options), -1, axis)
+    # NumPy's loops over three channels would cost more than what is in them: few numbers behind the axis lie in one row
+    # with it, and each has a weight of its own.
+    before, out, behind = x.shape[:axis], len(matrix), x.shape[axis + 1 :]
+    inner = math.prod(behind)
+    rows = (out * inner,) if inner < _SHORT_ROW else (out, inner)
 
     def gathered(k: int) -> Any:
-        return xp.take(x, places[:, k], axis=axis)
+        return xp.take(x, few.places[:, k], axis=axis).reshape(*before, *rows)
 
     def weight(k: int) -> np.ndarray:
-        return weights[:, k].astype(x.dtype).reshape(column)
+        weights = few.weights[:, k].astype(x.dtype)
+        return np.repeat(weights, inner) if len(rows) == 1 else weights[:, None]
 
-    if weights.shape[1] == 2 and np.allclose(weights.sum(1), 1, atol=1e-6):
+    total = gathered(0)
+    if few.blends:
         # Between two equal pixels this form gives exactly their value, which matters where it is cast to integers.
-        first = gathered(0)
-        return first + (gathered(1) - first) * weight(1)
-    total = gathered(0) * weight(0)
-    for k in range(1, weights.shape[1]):
-        total = total + gathered(k) * weight(k)
-    return total
+        total = total + (gathered(1) - total) * weight(1)
+    else:
+        total = total * weight(0)
+        for k in range(1, few.weights.shape[1]):
+            total = total + gathered(k) * weight(k)
+    return total.reshape(*before, out, *behind)
