@@ -35,6 +35,24 @@ for _name in ("NoOp", "ControlTrigger"):  # the second runs in dead branches of 
     op(f"{_name}() -> ()", numpy=lambda: (), xla=lambda: (), shape=lambda call: [], stateful=True)
 
 
+class XLAContext:
+    """What libraries take for TF 1's control flow context of code that XLA compiles."""
+
+    outer_context = None
+
+    def IsXLAContext(self) -> bool:
+        """Yes."""
+        return True
+
+    def IsWhileContext(self) -> bool:
+        """No: a loop's body is a graph of its own."""
+        return False
+
+    def IsCondContext(self) -> bool:
+        """No: a branch is a graph of its own."""
+        return False
+
+
 @export("Graph")
 class Graph(Naming):
     """A dataflow graph.
@@ -399,6 +417,13 @@ class Graph(Naming):
 
     def _unsafe_unfinalize(self) -> None:
         self._finalized = False
+
+    def _get_control_flow_context(self) -> XLAContext | None:
+        """TF 1's context around the code that runs; libraries ask it whether XLA compiles the graph.
+
+        Loops and branches are graphs of their own, and functions are compiled: the outermost one says so.
+        """
+        return XLAContext() if self.building_function and self.outer_graph is None else None
 
     @contextlib.contextmanager
     def as_default(self) -> Iterator[Graph]:

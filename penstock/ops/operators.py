@@ -259,3 +259,11 @@ def install_operators(cls: type) -> type:
 
 
 install_operators(Tensor)
+
+
+def _bool(self: Any) -> bool:
+    """Whether the one element of what converts to a tensor is true; both kinds of tensors have their own."""
+    return bool(convert_to_tensor(self))
+
+
+Tensor.__bool__ = Tensor.__nonzero__ = _bool  # type: ignore[attr-defined]

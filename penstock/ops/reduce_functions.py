@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -82,6 +83,14 @@ def _of_old_names(
     return axis, bool(renamed(keepdims or None, keep_dims, "'keepdims' and 'keep_dims'"))
 
 
+def _shown_as_now(function: Callable) -> Callable:
+    """Leaves TF 1's words out of the signature that a function shows: libraries compare it with TensorFlow's."""
+    shown = inspect.signature(function)
+    now = [each for each in shown.parameters.values() if each.kind is not each.KEYWORD_ONLY]
+    function.__signature__ = shown.replace(parameters=now)  # type: ignore[attr-defined]
+    return function
+
+
 def _v1(function: Callable, name: str, names: list[str]) -> Callable:
     """Exports the TF 1 signature of a reduction."""
 
@@ -127,7 +136,7 @@ def _declare(
     function.__name__ = function.__qualname__ = name
     if in_v1:
         _v1(function, name, public)
-    return export(*public, v1=[] if in_v1 else None)(function)
+    return export(*public, v1=[] if in_v1 else None)(_shown_as_now(function))
 
 
 _X = "[[1, 2], [3, 4]]"
@@ -159,6 +168,7 @@ reduce_euclidean_norm = __test__["reduce_euclidean_norm"] = _declare(
 
 
 @export("math.reduce_logsumexp", "reduce_logsumexp", v1=[])
+@_shown_as_now
 def reduce_logsumexp(
     input_tensor: Any,
     axis: Any = None,

@@ -226,7 +226,7 @@ def get_static_value(tensor: Any, partial: bool = False) -> Any:
     """The value of a tensor as a NumPy array, if it can be known without running a graph; else None.
 
     Args:
-      tensor: a tensor.
+      tensor: a tensor; anything else is given back.
       partial: accept a vector of which only some entries are known; the others are None in an object array.
 
     Example:
@@ -236,6 +236,8 @@ def get_static_value(tensor: Any, partial: bool = False) -> Any:
     """
     if isinstance(tensor, EagerTensor):
         return tensor.numpy()
+    if not is_tensor(tensor):
+        return tensor
     value = constant_value(tensor) if _is_static(tensor) else None
     if value is None and partial and isinstance(tensor, SymbolicTensor) and tensor.op.type == "Pack":
         return np.array([get_static_value(each) for each in tensor.op.inputs], object)

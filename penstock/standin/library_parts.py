@@ -12,6 +12,7 @@ from typing import Any
 
 import penstock as tf
 from penstock.ops.variables.variable import Variable
+from penstock.types.nest_kinds import kind_of
 
 # ragged_util
 
@@ -102,6 +103,37 @@ class KerasModeKeys:
     """What Keras 2 is doing with a model."""
 
     TRAIN, TEST, PREDICT = "train", "test", "predict"
+
+
+# linear_operator, linear_operator_addition
+
+
+def make_composite_tensor(cls: type, module_name: str = "tf.linalg") -> type:
+    """A class of linear operators as it is: all of them are composite tensors."""
+    return cls
+
+
+def add_operators(operators: Sequence[Any], operator_name: str | None = None, **kwargs: Any) -> list[Any]:
+    """Linear operators of fewer terms with the same sum: one, of the sum of their matrices."""
+    total = tf.add_n([each.to_dense() for each in operators])
+    return [tf.linalg.LinearOperatorFullMatrix(total, name=operator_name or "LinearOperatorFullMatrix")]
+
+
+# nest
+
+
+def _yield_value(structure: Any) -> Iterator[Any]:
+    """What a container holds, in the order in which `nest` walks it."""
+    kind = kind_of(structure, True)
+    yield from kind.children(structure) if kind is not None else structure
+
+
+def _yield_sorted_items(structure: Any) -> Iterator[tuple[Any, Any]]:
+    """The keys and values of a container, in the order in which `nest` walks it."""
+    kind = kind_of(structure, True)
+    if kind is None:
+        raise TypeError(f"nest: {structure!r} is no container")
+    yield from zip(kind.keys(structure), kind.children(structure))
 
 
 # evaluation

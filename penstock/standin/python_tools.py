@@ -27,7 +27,11 @@ def getfullargspec(function: Callable) -> inspect.FullArgSpec:
     """The arguments of a function, under its decorators; those that a `partial` sets by position are left out."""
     if isinstance(function, functools.partial):
         return inspect.getfullargspec(function)
-    return inspect.getfullargspec(inspect.unwrap(unwrap(function)[1]))
+    target = inspect.unwrap(unwrap(function)[1])
+    spec = inspect.getfullargspec(target)
+    if getattr(target, "__module__", None) and target.__module__.startswith("penstock."):
+        spec = spec._replace(annotations={})  # TensorFlow's functions have none, and libraries compare
+    return spec
 
 
 def getargspec(function: Callable) -> ArgSpec:

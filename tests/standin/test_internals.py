@@ -9,7 +9,7 @@ import pytest
 
 import penstock
 from penstock.cli.names import resolves
-from penstock.standin import internals
+from penstock.standin import internals, python_tools
 
 ROOTS = {"tf": penstock, "v1": penstock.compat.v1}
 
@@ -81,3 +81,14 @@ def test_an_unknown_path_is_no_module():
 def test_the_home_of_a_class_leads_back_to_it():
     for public, (name, home) in internals.CLASS_HOMES.items():
         assert getattr(internals.module(home), name) is attrgetter(public)(penstock), public
+
+
+def test_functions_show_tensorflows_arguments():
+    found = python_tools.getfullargspec(penstock.reduce_prod)
+    assert found.args == ["input_tensor", "axis", "keepdims", "name"]
+    assert not found.kwonlyargs and not found.annotations
+
+
+@pytest.mark.parametrize("value", [3, "x", penstock.int32, None])
+def test_the_static_value_of_what_is_no_tensor_is_itself(value):
+    assert penstock.get_static_value(value) is value
