@@ -164,7 +164,7 @@ class CheckStep:
 
     def __call__(self, env: list) -> None:
         definition = self._operation.definition
-        values = [value_of(env[slot]) for slot in self._input_slots]
+        values = [_on_host(value_of(env[slot])) for slot in self._input_slots]
         inputs = definition.group(values, self._operation.attrs)
         if definition.check.fails(np, *inputs, **self._attrs):
             raise at_line(self._operation, definition.check.error(*inputs, **self._attrs))

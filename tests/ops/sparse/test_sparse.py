@@ -246,3 +246,14 @@ def test_a_placeholder_of_a_known_shape_needs_no_shape():
 
 def test_map_fn_goes_over_the_rows(s):
     assert tf.map_fn(tf.sparse.reduce_sum, s, fn_output_signature=tf.float32).numpy().tolist() == [1.0, 5.0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_computed_shape_may_be_wider_than_an_int32():
+    @tf.function
+    def f(x):
+        size = tf.cast(tf.reduce_sum(x), tf.int64)
+        wide = tf.SparseTensor([[1, 0]], [1.0], tf.stack([size, tf.constant(1 << 20, tf.int64)]))
+        return tf.sparse.reshape(wide, tf.stack([-1, size // 1024])).dense_shape
+
+    assert f(tf.ones([1 << 16])).numpy().tolist() == [1 << 30, 64]
