@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from penstock.autodiff.backprop import backpropagate, is_differentiable, zeros_like
+from penstock.autodiff.backprop import backpropagate, dense, is_differentiable, zeros_like
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.types import nest
+from penstock.types.composite import CompositeTensor
 from penstock.types.tensors import Tensor
 
 
@@ -205,7 +206,7 @@ class GradientTape:
             zeros_like(tensor) if gradient is None and unconnected is UnconnectedGradients.ZERO else gradient
             for tensor, gradient in zip(tensors, gradients)
         ]
-        return nest.pack_sequence_as(sources, found, expand_composites=True)
+        return _packed(sources, found)
 
     def jacobian(
         self,
@@ -376,6 +377,23 @@ def _source_tensor(source: Any) -> Any:
     raise ValueError(
         f"Passed in object {source!r} of type {type(source).__name__!r}, not tf.Tensor or tf.Variable"
     )
+
+
+def _packed(sources: Any, gradients: Sequence[Any]) -> Any:
+    """Gradients in the structure of the sources. What of a composite has none, as row splits, is that of the source."""
+    rest = iter(gradients)
+
+    def one(source: Any) -> Any:
+        parts = nest.flatten(source, expand_composites=True)
+        found = [next(rest) for _ in parts]
+        if not isinstance(source, CompositeTensor):
+            return found[0]
+        if all(each is None for each in found):
+            return None
+        whole = [part if each is None else dense(each) for part, each in zip(parts, found)]
+        return nest.pack_sequence_as(source, whole, expand_composites=True)
+
+    return nest.map_structure(one, sources)
 
 
 def _slice_from(begin: int) -> tuple:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from penstock.engine.context import thread
 from penstock.graph.func_graph import FuncGraph
 from penstock.graph.graph import Graph, record_operation
+from penstock.types.tensors import SymbolicTensor
 
 
 def copy_operations(
@@ -15,7 +17,8 @@ def copy_operations(
     """Adds copies of the operations of `source` to `target`.
 
     Args:
-      values: id(tensor of source) -> tensor of target, for the source's inputs; filled in for all others.
+      values: id(tensor of source) -> tensor of target, for the source's inputs, and for results that need no operation;
+        filled in for all others.
       nested: whether FuncGraphs held by operations are cloned too (they are shared otherwise).
 
     Returns:
@@ -24,7 +27,7 @@ def copy_operations(
     copies: dict[int, Any] = {}
     inputs = {id(each.op) for each in source.inputs}
     for operation in source.get_operations():
-        if id(operation) in inputs:
+        if id(operation) in inputs or operation.outputs and id(operation.outputs[0]) in values:
             continue
         attrs = {
             key: value for key, value in operation.attrs.items() if key != "_stream"
@@ -70,11 +73,16 @@ class _TranslatedRule:
             thread.translations.pop()
 
 
-def clone(source: FuncGraph) -> FuncGraph:
-    """A copy of a FuncGraph with the same captures, which may be changed without changing the original."""
+def clone(source: FuncGraph, constants: Sequence[SymbolicTensor] = ()) -> FuncGraph:
+    """A copy of a FuncGraph with the same captures, which may be changed without changing the original.
+
+    Args:
+      source: the graph.
+      constants: results of its Consts, for which the copy has inputs instead, after all others.
+    """
     target = FuncGraph(source.name, source.outer_graph)
     values: dict[int, Any] = {}
-    for tensor in source.inputs:
+    for tensor in (*source.inputs, *constants):
         values[id(tensor)] = new = target.add_input(tensor.dtype, tensor.shape, tensor.op.name)
         new.handle_data = tensor.handle_data
     for key, (outside, placeholder) in source._captures.items():

@@ -92,7 +92,7 @@ class FuncGraph(Graph):
                 small = small and "is_asset_path" not in vars(
                     tensor
                 )  # it differs where a saved model is loaded
-                if by_value or (by_value is None and small):
+                if by_value or (by_value is None and small and not self._may_be_watched(tensor)):
                     return super().capture(tensor, name)
         elif not isinstance(tensor, SymbolicTensor):
             raise TypeError(f"cannot capture {tensor!r}")
@@ -109,6 +109,19 @@ class FuncGraph(Graph):
         self._captures[id(tensor)] = (tensor, placeholder)
         record_capture(tensor, placeholder)
         return placeholder
+
+    def _may_be_watched(self, tensor: EagerTensor) -> bool:
+        """Whether a gradient may be asked for that flows through the operation whose body this graph is.
+
+        The function around it can be run with its constants as inputs (`eager_constants`), its bodies cannot.
+        """
+        outer = self.outer_graph
+        return outer is not None and outer.building_function and _is_real_or_complex(tensor.dtype)
+
+    @property
+    def eager_constants(self) -> list[tuple[EagerTensor, SymbolicTensor]]:
+        """The small eager tensors that are constants here, each with its Const: tapes may watch them."""
+        return [each for each in self._outside.values() if _is_real_or_complex(each[0].dtype)]
 
     def _capture_placeholder(self, tensor: Any, name: str | None) -> SymbolicTensor:
         outer_scope, self._name_stack = self._name_stack, ""
@@ -174,6 +187,10 @@ class FuncGraph(Graph):
 
     def __repr__(self) -> str:
         return f"<FuncGraph {self.name!r} of {len(self._operations)} operations>"
+
+
+def _is_real_or_complex(dtype: dtypes.DType) -> bool:
+    return dtype.is_floating or dtype.is_complex
 
 
 def translated(tensor: SymbolicTensor) -> SymbolicTensor | None:

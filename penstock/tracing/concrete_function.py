@@ -12,14 +12,14 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import Call
 from penstock.engine.export import export
 from penstock.engine.xla import on_device
-from penstock.graph.copying import copy_operations
+from penstock.graph.copying import clone, copy_operations
 from penstock.graph.func_graph import FuncGraph
 from penstock.runtime.executor import executor_of, to_raw, to_tensor
 from penstock.tracing.differentiation import DIFFERENTIABLE_CALL, Differentiable
 from penstock.tracing.function_type import Callable as FunctionCallable
 from penstock.tracing.function_type import FunctionType, function_type_of
 from penstock.tracing.signatures import is_replaceable
-from penstock.types import nest
+from penstock.types import errors, nest
 from penstock.types.composite import CompositeTensor
 from penstock.types.shapes import TensorShape
 from penstock.types.specs import TensorSpec
@@ -52,7 +52,7 @@ class ConcreteFunction(Trackable):
             not python_arguments[1] and all(isinstance(each, TensorSpec) for each in python_arguments[0])
         )
         self._prefer_host = prefer_host
-        self._differentiable: dict[int, Differentiable] = {}
+        self._differentiable: dict[tuple[int, ...], Differentiable] = {}
         self._captured: list[Any] | None = None
         # id of a variable, or its handle, that was traced -> what stands for it
         self._others: dict[int, Any] = {}
@@ -71,7 +71,11 @@ class ConcreteFunction(Trackable):
 
     @property
     def structured_outputs(self) -> Any:
-        """What the function returns, with a TensorSpec for each tensor."""
+        """What the function returned when it was traced, with tensors of its graph; specs where it was loaded."""
+        return self.graph.structured_outputs if self.graph.is_traced else self._output_specs
+
+    @property
+    def _output_specs(self) -> Any:
         return nest.map_structure(
             lambda each: (
                 None
@@ -93,7 +97,7 @@ class ConcreteFunction(Trackable):
     def function_type(self) -> FunctionType:
         """The parameters and results with their types."""
         signature = None if self._binder is None else self._binder.signature
-        return function_type_of(signature, self.structured_input_signature, self.structured_outputs)
+        return function_type_of(signature, self.structured_input_signature, self._output_specs)
 
     @property
     def captured_inputs(self) -> list[Any]:
@@ -225,10 +229,13 @@ class ConcreteFunction(Trackable):
             if not of_size and expected.rank is not None:
                 expected = TensorShape([None] * expected.rank)
             if value.dtype != placeholder.dtype or not expected.is_compatible_with(value.shape):
-                raise TypeError(
+                message = (
                     f"{self.name}: argument {placeholder.op.name!r} expects {placeholder.dtype.name}{placeholder.shape}, "
                     f"got {value.dtype.name}{value.shape}."
                 )
+                if value.dtype == placeholder.dtype:
+                    raise TypeError(message)
+                raise errors.InvalidArgumentError(None, None, message)
 
     # Calling.
 
@@ -275,9 +282,13 @@ class ConcreteFunction(Trackable):
         if thread.graph is not None or not all(type(each) is EagerTensor for each in tensors):
             return self._inline(tensors)
         if thread.tapes:
-            watching = [tape for tape in thread.tapes if any(tape.watches(each) for each in tensors)]
-            if watching:
-                return self._run_differentiable(tensors)
+            constants = [
+                each
+                for each in self.graph.eager_constants
+                if any(tape.watches(each[0]) for tape in thread.tapes)
+            ]
+            if constants or any(tape.watches(each) for tape in thread.tapes for each in tensors):
+                return self._run_differentiable(tensors, constants)
         return self._run(self.graph, tensors, self._output_dtypes)
 
     def _run(self, graph: FuncGraph, tensors: Sequence[Any], dtypes: Sequence[Any]) -> list[Tensor]:
@@ -297,19 +308,32 @@ class ConcreteFunction(Trackable):
             for variable in self.variables:
                 target.watch_variable(variable)
         values = {id(old): target.as_input(new) for old, new in zip(self.graph.inputs, tensors, strict=True)}
+        values.update(
+            (id(inside), target.as_input(outside)) for outside, inside in self.graph.eager_constants
+        )
         with target.name_scope(_scope_name(self.name)):
             copy_operations(self.graph, target, values)
         return [values[id(each)] for each in self.graph.outputs]
 
-    def _run_differentiable(self, tensors: Sequence[Any]) -> list[Tensor]:
-        """Runs the graph so that the tapes can go back through it: with what the backward pass needs as outputs."""
+    def _run_differentiable(
+        self, tensors: Sequence[Any], constants: Sequence[tuple[EagerTensor, SymbolicTensor]]
+    ) -> list[Tensor]:
+        """Runs the graph so that the tapes can go back through it: with what the backward pass needs as outputs.
+
+        Args:
+          tensors: one for each input.
+          constants: eager tensors that a tape watches, and the graph's constants for them, which become inputs too.
+        """
         orders = (
             sum(2 if tape._persistent else 1 for tape in thread.tapes if hasattr(tape, "_persistent")) or 1
         )
         orders = max(orders, len(thread.tapes))
-        ready = self._differentiable.get(orders)
+        key = (orders, *(id(inside) for _, inside in constants))
+        ready = self._differentiable.get(key)
         if ready is None:
-            ready = self._differentiable[orders] = Differentiable(self.graph, orders)
+            graph = clone(self.graph, [inside for _, inside in constants]) if constants else self.graph
+            ready = self._differentiable[key] = Differentiable(graph, orders)
+        tensors = [*tensors, *(outside for outside, _ in constants)]
         outputs = self._run(ready.graph, tensors, ready.output_dtypes)
         call = Call(DIFFERENTIABLE_CALL, tensors, {"function": ready, "_gradient": ready.gradient}, outputs)
         for tape in thread.tapes:

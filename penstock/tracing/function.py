@@ -55,6 +55,22 @@ class _Trace:
         self.variables = variables  # those among the arguments it was traced with
 
 
+# What a copy of a function does not take over.
+_OF_TRACES = frozenset(
+    (
+        "_binder",
+        "_lock",
+        "_traces",
+        "_relaxed",
+        "_tracing_count",
+        "_history",
+        "_created_variables",
+        "_methods",
+        "_fast",
+    )
+)
+
+
 @export("types.experimental.PolymorphicFunction", "types.experimental.GenericFunction")
 class Function(Trackable):
     """What `tf.function` returns: calls look up, or trace, the concrete function for their arguments."""
@@ -77,6 +93,7 @@ class Function(Trackable):
         self._python_function = python_function
         self._name = name
         self._input_signature = _signature(input_signature)
+        _check_signature(python_function, self._input_signature)
         self._autograph = autograph
         self._autograph_options = experimental_autograph_options
         self._jit_compile = jit_compile
@@ -84,15 +101,26 @@ class Function(Trackable):
         self._implements = experimental_implements
         self._attributes = experimental_attributes
         self._prefer_host = prefer_host
-        self._binder = Binder(python_function)
+        self._forget_traces()
+        functools.update_wrapper(self, python_function, updated=())
+
+    def _forget_traces(self) -> None:
+        self._binder = Binder(self._python_function)
         self._lock = threading.RLock()
         self._traces: dict[Any, _Trace] = {}
         self._relaxed: dict[Any, list[_Trace]] = {}
         self._tracing_count = 0
-        self._history = history_of(python_function)
+        self._history = history_of(self._python_function)
         self._created_variables: list[Any] | None = None  # None until the first trace
         self._methods: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-        functools.update_wrapper(self, python_function, updated=())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles are of the Python function and how it is to be traced; they begin without traces."""
+        return {name: value for name, value in vars(self).items() if name not in _OF_TRACES}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._forget_traces()
 
     # Calling.
 
@@ -441,6 +469,23 @@ class Function(Trackable):
 
     def __repr__(self) -> str:
         return f"<tf.function {self._name!r}>"
+
+
+def _check_signature(python_function: Callable, signature: tuple | None) -> None:
+    """Whether a signature has a spec for each parameter that has no default.
+
+    Raises:
+      TypeError: it has not.
+    """
+    if signature is None:
+        return
+    parameters = list(Binder(python_function).signature.parameters.values())
+    if parameters and parameters[0].name == "self":  # it is bound when the method is called
+        parameters = parameters[1:]
+    for parameter in parameters[len(signature) :]:
+        required = parameter.default is parameter.empty
+        if required and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            raise TypeError(f"input_signature missing type constraint for {parameter.name}")
 
 
 def _signature(signature: Any) -> tuple | None:

@@ -44,6 +44,34 @@ class ByIdentity:
         return self._ref() is not None
 
 
+class ByEquality:
+    """A key for an object that says by `==` which others it equals, as the values of a configuration do; not kept alive."""
+
+    __slots__ = ("_hash", "_ref")
+
+    def __init__(self, thing: Any):
+        self._hash, self._ref = hash(thing), weakref.ref(thing)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ByEquality):
+            return False
+        mine, others = self._ref(), other._ref()
+        return mine is not None and (mine is others or others is not None and mine == others)
+
+
+def _by_equality_or_identity(value: Any) -> ByEquality | ByIdentity:
+    kind = type(value)
+    if kind.__eq__ is object.__eq__ or hasattr(value, "handle"):
+        return ByIdentity(value)
+    try:
+        return ByEquality(value)
+    except TypeError:  # it has no hash, or cannot be referred to weakly
+        return ByIdentity(value)
+
+
 class TensorKey:
     """The place of a tensor in a key: its dtype and shape, which `relaxed` makes less specific."""
 
@@ -122,7 +150,7 @@ def encode(value: Any, leaves: list[Tensor], variables: list[Any]) -> Any:
         if place == len(variables):
             variables.append(value)
         return (kind, value.dtype, value.shape, value.trainable, place)
-    return (kind, ByIdentity(value))
+    return (kind, _by_equality_or_identity(value))
 
 
 def is_replaceable(value: Any) -> bool:

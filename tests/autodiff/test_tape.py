@@ -192,3 +192,56 @@ def test_a_source_may_be_where_gradients_stop():
         return tf.gradients(y * x, [x, y], stop_gradients=[y])
 
     np.testing.assert_array_equal(f(tf.constant(3.0)), [9, 3])
+
+
+_X = tf.constant([1.0, 2.0, 3.0])  # so small that functions hold it as a constant
+
+_CLOSURES = {
+    "directly": (lambda: _X * _X, [2.0, 4.0, 6.0]),
+    "in a branch": (lambda: tf.cond(_X[0] > 0, lambda: _X * _X, lambda: _X), [2.0, 4.0, 6.0]),
+    "in a loop": (
+        lambda: tf.while_loop(lambda i, y: i < 2, lambda i, y: (i + 1, y * _X), (0, _X))[1],
+        [3.0, 12.0, 27.0],
+    ),
+    "in a map": (lambda: tf.map_fn(lambda x: x * _X[0], _X), [7.0, 1.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("name", _CLOSURES)
+def test_a_small_tensor_that_a_function_closes_over(name):
+    function, expected = _CLOSURES[name]
+
+    def gradient(call):
+        with tf.GradientTape() as tape:
+            tape.watch(_X)
+            y = call()
+        return tape.gradient(y, _X)
+
+    traced = tf.function(function)
+    traced()  # before any tape watches
+    outer = tf.function(lambda: traced() * 1.0)
+    for found in (
+        gradient(traced),
+        gradient(outer),
+        tf.function(gradient)(traced),
+        tf.function(gradient)(function),
+    ):
+        np.testing.assert_allclose(found, expected)
+
+
+def test_a_tensor_that_was_computed_under_the_tape_and_is_closed_over():
+    with tf.GradientTape() as tape, tf.autodiff.ForwardAccumulator(_X, tf.ones(3)) as forward:
+        tape.watch(_X)
+        y = _X * 2.0
+        z = tf.function(lambda: y * y)()
+    np.testing.assert_allclose(tape.gradient(z, _X), [8.0, 16.0, 24.0])
+    np.testing.assert_allclose(forward.jvp(z), [8.0, 16.0, 24.0])
+
+
+def test_a_ragged_source_has_a_ragged_gradient():
+    source = tf.RaggedTensor.from_row_splits(_X, [0, 1, 3])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(source)
+        y = source * source
+    assert tape.gradient(y, source).to_list() == [[2.0], [4.0, 6.0]]
+    assert tape.gradient(tf.constant(1.0), source) is None

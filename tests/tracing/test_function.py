@@ -1,3 +1,5 @@
+import copy
+import dataclasses
 import gc
 import threading
 import weakref
@@ -328,10 +330,12 @@ def test_concrete_functions():
     f = tf.function(lambda x, scale: x * scale)
     concrete = f.get_concrete_function(tf.TensorSpec([None], tf.float32), 2.0)
     assert concrete(tf.constant([1.0, 2.0])).numpy().tolist() == [2.0, 4.0]
-    assert concrete.structured_outputs == tf.TensorSpec([None], tf.float32)
+    assert concrete.structured_outputs is concrete.outputs[0] and concrete.outputs[0].shape.as_list() == [
+        None
+    ]
     assert concrete.structured_input_signature[0][1] == 2.0
     assert concrete.graph.get_operations()[0].type == "Placeholder"
-    with pytest.raises(TypeError):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expects float32"):
         concrete(tf.constant([1]))
 
 
@@ -446,3 +450,28 @@ def test_compiler_ir_of_a_function_on_the_host():
         f.experimental_get_compiler_ir(tf.constant([1, 1]))()
     with pytest.raises(ValueError, match="Unknown stage"):
         f.experimental_get_compiler_ir(tf.constant([1, 1]))(stage="x")
+
+
+def test_copies_are_traced_by_themselves():
+    double = tf.function(lambda x: x * 2)
+    assert double(2).numpy() == 4
+    for copied in (copy.copy(double), copy.deepcopy(double)):
+        assert copied.experimental_get_tracing_count() == 0
+        assert copied(3).numpy() == 6
+
+
+@dataclasses.dataclass(frozen=True)
+class _Settings:
+    factor: int
+
+
+def test_equal_objects_share_a_trace():
+    function = tf.function(lambda x, settings: x * settings.factor)
+    assert [function(3, _Settings(each)).numpy() for each in (2, 2, 4)] == [6, 6, 12]
+    assert function.experimental_get_tracing_count() == 2
+
+
+def test_a_signature_has_all_required_parameters():
+    with pytest.raises(TypeError, match="input_signature missing type constraint for y"):
+        tf.function(lambda x, y: x, input_signature=[tf.TensorSpec([])])
+    assert tf.function(lambda x, y=3.0: x * y, input_signature=[tf.TensorSpec([])])(2.0).numpy() == 6.0
