@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from penstock.data.random_numbers import RandomWords, dataset_seeds
 from penstock.engine.export import export
 from penstock.engine.static_value import constant_value
 from penstock.ops.gfile import matching
+from penstock.ops.ragged.tensor import RaggedTensor
 from penstock.runtime.executor import to_raw
 from penstock.types import dtypes, errors, nest
 from penstock.types.dtypes import as_dtype
@@ -105,12 +106,8 @@ class Slices(Dataset):
         specs = leaves(self._element_spec)
         values = leaves(self._batched.pack(columns))
         sizes = [_rows(spec, each) for spec, each in zip(specs, values) if each is not None]
-
-        def row(index: int) -> list:
-            parts = [_row(each, spec, index) for each, spec in zip(values, specs)]
-            return self._layout.flatten(self._layout.fill(parts))
-
-        return _Rows(sizes[0], row)
+        parts = [_row_of(each, spec) for each, spec in zip(values, specs)]
+        return _Rows(sizes[0], lambda index: [array for part in parts for array in part(index)])
 
     def _size(self) -> int:
         return self._count
@@ -144,23 +141,46 @@ def _number(value: Any) -> int | None:
     return None if known is None else int(known)
 
 
-def _row(column: Any, spec: Any, index: int) -> Any:
-    """Row `index` of a component; of a composite that cannot be indexed, that of each of its tensors."""
+def _row_of(column: Any, spec: Any) -> Callable[[int], list]:
+    """A function that gives the arrays of one row of a component.
+
+    Args:
+      column: the component, of eager tensors.
+      spec: of a row.
+    """
     if column is None:
-        return None
+        return lambda index: []
+    if isinstance(column, Tensor):
+        array = as_eager(to_raw(column))
+        return lambda index: [array[index]]
     if isinstance(column, SparseTensor):
-        return _sparse_row(column, index)
+        return _row_of_sparse(
+            *(as_eager(to_raw(each)) for each in (column.indices, column.values, column.dense_shape))
+        )
+    if isinstance(column, RaggedTensor) and column.ragged_rank == 1:
+        values, splits = as_eager(to_raw(column.values)), as_eager(to_raw(column.row_splits)).tolist()
+        return lambda index: [values[splits[index] : splits[index + 1]]]
+    layout = Layout(spec)
+    return lambda index: layout.flatten(_row(column, spec, index))
+
+
+def _row_of_sparse(indices: np.ndarray, values: np.ndarray, shape: np.ndarray) -> Callable[[int], list]:
+    """The same of a sparse tensor whose indices are in order, as TensorFlow wants them."""
+    rows, rest, size = indices[:, 0].copy(), indices[:, 1:], shape[1:]
+
+    def row(index: int) -> list:
+        first, last = rows.searchsorted((index, index + 1)).tolist()
+        return [rest[first:last], values[first:last], size]
+
+    return row
+
+
+def _row(column: Any, spec: Any, index: int) -> Any:
+    """Row `index` of a composite; of one that cannot be indexed, that of each of its tensors."""
     if hasattr(column, "__getitem__"):
         return column[index]
     parts = [each[index] for each in nest.flatten(column, expand_composites=True)]
     return nest.pack_sequence_as(spec, parts, expand_composites=True)
-
-
-def _sparse_row(column: SparseTensor, index: int) -> SparseTensor:
-    """A row of a sparse tensor whose indices are in order, as TensorFlow wants them."""
-    indices, values = column.indices.numpy(), column.values.numpy()
-    first, last = np.searchsorted(indices[:, 0], [index, index + 1])
-    return SparseTensor(indices[first:last, 1:], values[first:last], column.dense_shape.numpy()[1:])
 
 
 def _row_spec(spec: Any) -> Any:
