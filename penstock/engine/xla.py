@@ -58,7 +58,7 @@ def configure() -> None:
         folder = cache_folder()
         if folder is not None and not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
             module.config.update("jax_compilation_cache_dir", folder)
-            module.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+            module.config.update("jax_persistent_cache_min_compile_time_secs", 0.03)
         if backend_options["num_cpu_devices"]:
             module.config.update("jax_num_cpu_devices", backend_options["num_cpu_devices"])
         _configured = True
