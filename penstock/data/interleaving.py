@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ from penstock.data.iteration import Iteration
 from penstock.types import errors
 
 _AHEAD_OF_EACH = 8  # elements that a parallel interleave reads ahead of each dataset
+_WORTH_A_THREAD = 100e-6  # seconds for an element
+_IN_A_ROW = 5  # elements after which it is believed that they take so long
 
 
 def dataset_function(function: Callable, source: Dataset) -> ElementFunction:
@@ -64,10 +67,17 @@ class _Slot:
 
     __slots__ = ("element", "iteration", "ahead", "elements")
 
-    def __init__(self, element: list, iteration: Iteration, parallel: bool, ready: list | None = None):
+    def __init__(self, element: list, iteration: Iteration, ready: list | None = None):
         self.element, self.iteration = element, iteration
-        self.ahead = Ahead(iteration._elements, _AHEAD_OF_EACH, ready, iteration.close) if parallel else None
-        self.elements: Iterator[list] = self.ahead or _after(ready, iteration._elements)
+        self.ahead: Ahead | None = None
+        self.elements = iteration._elements
+        if ready:
+            self.read_ahead(ready)
+
+    def read_ahead(self, ready: list | None = None) -> None:
+        """Lets a thread read the elements from here on, if none does; `ready` are there already."""
+        if self.ahead is None:
+            self.elements = self.ahead = Ahead(self.elements, _AHEAD_OF_EACH, ready, self.iteration.close)
 
     def save(self) -> dict:
         if self.ahead is None:
@@ -80,14 +90,12 @@ class _Slot:
             self.ahead.close()
 
 
-def _after(ready: list | None, elements: Iterator[list]) -> Iterator[list]:
-    if not ready:
-        return elements
-    return iter([*ready, *elements])
-
-
 class Interleave(Dataset):
-    """Blocks of elements, in turn, of the datasets that a function makes of the elements."""
+    """Blocks of elements, in turn, of the datasets that a function makes of the elements.
+
+    In parallel, each dataset has a thread from when reading turns out to be slow: handing an element over takes longer
+    than reading a line of a file.
+    """
 
     def __init__(
         self,
@@ -118,8 +126,7 @@ class Interleave(Dataset):
         def slot(saved: dict | None) -> _Slot | None:
             if saved is None:
                 return None
-            inner = at.open(call(saved["element"])[0], saved["inner"])
-            return _Slot(saved["element"], inner, self._parallel, saved["ready"])
+            return _Slot(saved["element"], at.open(call(saved["element"])[0], saved["inner"]), saved["ready"])
 
         slots: list[_Slot | None] = [slot(each) for each in at.kept.get("slots", [None] * cycle)]
         position, taken = at.kept.get("position", 0), at.kept.get("taken", 0)
@@ -128,19 +135,30 @@ class Interleave(Dataset):
                 "slots": [each and each.save() for each in slots], "position": position, "taken": taken
             }
         )  # fmt: skip
-        exhausted = False
+        exhausted, ahead, slow, now = False, False, 0, time.perf_counter
         try:
             while True:
                 current = slots[position]
-                if current is None and not exhausted:
+                first = current is None  # it may take long to open a file, and reading it none
+                if first and not exhausted:
                     element = next(elements, None)
                     exhausted = element is None
                     if element is not None:
-                        current = _Slot(element, at.open(call(element)[0]), self._parallel)
+                        current = _Slot(element, at.open(call(element)[0]))
+                        if ahead:
+                            current.read_ahead()
                         slots[position] = current
                 if current is not None:
                     while taken < block:
+                        started = now()
                         element = next(current.elements, None)
+                        if self._parallel and not ahead and not first:
+                            slow = slow + 1 if now() - started > _WORTH_A_THREAD else 0
+                            if slow == _IN_A_ROW:
+                                ahead = True
+                                for each in filter(None, slots):
+                                    each.read_ahead()
+                        first = False
                         if element is None:
                             slots[position] = None  # filled again when the cycle comes back to it
                             break
