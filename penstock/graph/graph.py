@@ -347,6 +347,8 @@ class Graph(Naming):
             handle = self._by_name.get(name.removesuffix("/read"))
             if handle is not None and handle.type == "VarHandleOp":
                 return self._value_of(handle.outputs[0]).op
+        if found is None and ":" in name:
+            raise ValueError(f"Name {name!r} appears to refer to a Tensor, not a Operation.")
         if found is None:
             raise KeyError(f"The name {name!r} refers to an Operation not in the graph.")
         return found

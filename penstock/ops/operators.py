@@ -41,7 +41,11 @@ def _operands(self: Any, other: Any, reflected: str) -> Any:
     try:
         return matching(self, other)
     except (TypeError, ValueError):
-        if type(other).__module__ in _FOREIGN_TO or not hasattr(type(other), reflected):
+        if (
+            isinstance(other, Tensor)
+            or type(other).__module__ in _FOREIGN_TO
+            or not hasattr(type(other), reflected)
+        ):
             raise
         return None
 

@@ -176,7 +176,18 @@ class BaseSession:
             else:  # a composite, or its NumPy form
                 given = nest.flatten(key._type_spec._to_components(value), expand_composites=True)
             return list(zip(parts, given, strict=True))
+        if hasattr(key, "handle") and not isinstance(key, Tensor) and key.graph is self._graph:
+            return [(each, value) for each in self._reads_of(key)]
         return [(key, value)]
+
+    def _reads_of(self, variable: Any) -> list[SymbolicTensor]:
+        """What stands for a variable's value in the graph: who feeds the variable means all of it, as in TF 1."""
+        handle = variable.handle
+        return [
+            each.outputs[0]
+            for each in self._graph.get_operations()
+            if each.type == "ReadVariableOp" and each.inputs[0] is handle
+        ]
 
     def _feedable(self, key: Any) -> Any:
         if type(key) is SymbolicTensor and key.op.graph is self._graph:

@@ -188,3 +188,21 @@ def test_an_eager_variable_has_its_value_inside_a_session():
     with v1.Session() as session:
         session.run(assigned, {x: 3.0})
         assert w.numpy() == 6.0
+
+
+def test_who_feeds_a_variable_means_every_read_of_it():
+    with tf.Graph().as_default(), v1.Session() as session:
+        weight = v1.get_variable("w", initializer=3.0)
+        doubled = weight * 2.0
+        session.run(v1.global_variables_initializer())
+        assert session.run([weight, doubled], {weight: 10.0}) == [10.0, 20.0]
+        assert session.run(weight) == 3.0
+
+
+def test_tensors_of_two_graphs_do_not_meet():
+    with tf.Graph().as_default():
+        x = v1.placeholder(tf.float32)
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="same graph"):
+        tf.constant(1.0) + x
+    with pytest.raises(ValueError, match="appears to refer to a Tensor"):
+        x.graph.get_operation_by_name("Placeholder:0")
