@@ -85,6 +85,8 @@ class Prefetch(Dataset):
         try:
             for element in ahead:
                 at.waited = ahead.waited
+                if size == AUTOTUNE:
+                    at.tuned["buffer_size"] = ahead.size
                 yield element
         finally:
             ahead.close()

@@ -30,6 +30,7 @@ def _add(node: Any, at: Iteration | None, depth: int, rows: list) -> None:
         count, seconds = f"{at.count:,}", _time(max(at.seconds - inside - at.waited, 0.0))
         if at.waited > 1e-4:
             seconds += f", waited {_time(at.waited)} for its threads"
+        seconds += "".join(f", {name} {value} by AUTOTUNE" for name, value in at.tuned.items())
     elif at is not None:
         seconds = "(measured with its consumer)"
     rows.append((text, count, seconds))

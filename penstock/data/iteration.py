@@ -40,16 +40,18 @@ class Iteration:
       node: the dataset. run: what it shares with the other nodes. kept: what the node kept when it was saved, or {}.
       count: elements given so far. seconds: the time they took, inputs included.
       waited: of these, seconds spent waiting for other threads.
+      tuned: what AUTOTUNE has chosen: name -> number.
     """
 
     __slots__ = (
-        "node", "run", "kept", "count", "seconds", "waited", "inputs", "_saved_inputs", "_describe",
+        "node", "run", "kept", "count", "seconds", "waited", "tuned", "inputs", "_saved_inputs", "_describe",
         "_still", "_elements", "_broken",
     )  # fmt: skip
 
     def __init__(self, node: Any, run: Run, saved: dict | None = None):
         self.node, self.run = node, run
         self.count, self.seconds, self.waited = 0, 0.0, 0.0
+        self.tuned: dict[str, int] = {}
         self.inputs: dict[int, Iteration] = {}
         self.kept: dict = {}
         self._saved_inputs: dict[int, dict] = {}

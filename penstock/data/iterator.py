@@ -59,6 +59,17 @@ class IteratorState:
     def _go_on_at(self, iteration: Iteration) -> None:
         self._iteration, self._elements = iteration, iteration.timed()
 
+    @property
+    def iteration(self) -> Iteration:
+        """The position in the pipeline, with what it measured.
+
+        Raises:
+          FailedPreconditionError: the iterator was not initialized.
+        """
+        if self._iteration is None:
+            raise errors.FailedPreconditionError(None, None, "the iterator has not been initialized")
+        return self._iteration
+
     def get_next(self) -> list:
         """The arrays of the next element.
 

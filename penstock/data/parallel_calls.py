@@ -232,6 +232,7 @@ class Calls:
         if tuner is not None:
             for _ in outcomes:
                 tuner.gave(waits)
+            self._at.tuned["parallelism"] = tuner.calls
 
     def _take(self) -> list:
         outcome = self._done.popleft()
