@@ -14,6 +14,7 @@ from penstock.engine.export import EXPORTS, export
 from penstock.ops import dispatch
 from penstock.ops.casting import cast
 from penstock.ops.ragged import joining as ragged_joining
+from penstock.ops.ragged import products as ragged_products
 from penstock.ops.ragged import reductions as ragged_reductions
 from penstock.ops.ragged import selection as ragged_selection
 from penstock.ops.ragged.broadcast import broadcast_flat, elementwise
@@ -155,15 +156,16 @@ def _add_n(bound: dict) -> Any:
 
 
 def _matmul(bound: dict) -> Any:
-    """Batches of matrices of which the first has rows of different numbers: padded, multiplied, cut again."""
-    a, b = _ragged(bound["a"]), _ragged(bound["b"])
     options = {name: value for name, value in bound.items() if name not in ("a", "b", "name") and value}
-    transposed = options.get("transpose_a") or options.get("adjoint_a")
-    padded = [each.to_tensor() if isinstance(each, RaggedTensor) else each for each in (a, b)]
-    product = EXPORTS["v2"]["linalg.matmul"](*padded, **options)
-    if isinstance(a, RaggedTensor) and not transposed and a.ragged_rank == 1:
-        return RaggedTensor.from_tensor(product, lengths=a.row_lengths(), row_splits_dtype=a.row_splits.dtype)
-    return product
+    return ragged_products.matmul(_ragged(bound["a"]), _ragged(bound["b"]), **options)
+
+
+def _reshape(bound: dict) -> Any:
+    return ragged_products.reshape(_ragged(bound["tensor"]), bound["shape"])
+
+
+def _any_ragged_shape(bound: dict) -> bool:
+    return isinstance(bound.get("shape"), DynamicRaggedShape) or _any_ragged(bound)
 
 
 def _unsorted_segment(kind: str) -> Callable:
@@ -282,4 +284,5 @@ def install() -> None:
         dispatch.handle(name, _any_sparse, _sparse_unary, "unary")
     for name, function in _RAGGED.items():
         dispatch.handle(name, _any_ragged, _with_bound(function))
+    dispatch.handle("reshape", _any_ragged_shape, _with_bound(_reshape))
     dispatch.place_replacements()

@@ -389,6 +389,27 @@ def test_matmul_of_batches_of_different_sizes():
     assert tf.matmul(matrices, tf.ones([2, 2, 1])).to_list() == [[[3.0]], [[7.0], [11.0]]]
 
 
+def test_matmul_refuses_matrices_that_do_not_fit():
+    rows = tf.ragged.constant([[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0]]], ragged_rank=1)
+    others = tf.ragged.constant([[[1.0, 3.0]], [[5.0, 6.0], [7.0, 8.0]]], ragged_rank=1)
+    assert tf.matmul(rows, others, transpose_b=True).to_list() == [[[7.0], [15.0]], [[61.0, 83.0]]]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="inner sizes"):
+        tf.matmul(rows, others[..., :1], transpose_a=True)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="innermost dimension"):
+        tf.matmul(tf.ragged.constant([[1.0], [2.0, 3.0]]), tf.ones([2, 2]))
+
+
+def test_reshape():
+    ragged = tf.ragged.constant([[1, 2], [], [3, 4, 5, 6]])
+    assert tf.reshape(ragged, [3, -1]).numpy().tolist() == [[1, 2], [3, 4], [5, 6]]
+    shape = tf.shape(tf.ragged.constant([[0], [0] * 5]))
+    assert (
+        tf.reshape(ragged, shape).to_list()
+        == tf.reshape(tf.range(1, 7), shape).to_list()
+        == [[1], [2, 3, 4, 5, 6]]
+    )
+
+
 def test_the_shape_is_indexed_by_uniform_dimensions(r, pairs):
     assert int(tf.shape(r)[0]) == 4
     assert int(tf.shape(pairs)[2]) == 2
