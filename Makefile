@@ -27,7 +27,7 @@ export MPLBACKEND := Agg
 test oracle bench keras keras-applications keras-agreement: export PENSTOCK_CACHE := $(CURDIR)/.cache/compiled
 test oracle bench keras keras-applications keras-agreement: export JAX_PLATFORMS ?= cpu
 
-.PHONY: run test lint types format oracle keras keras-applications keras-baseline keras-agreement coverage kills scaling bench wheel asan gpu fuzz clean help
+.PHONY: run test lint types format oracle keras keras-applications keras-baseline keras-agreement libraries coverage kills scaling bench wheel asan gpu fuzz clean help
 .DEFAULT_GOAL := help
 
 help:  ## say what each target does
@@ -69,6 +69,9 @@ keras-baseline: $(KERAS_READY) $(ORACLE_READY)  ## what TensorFlow gets for Kera
 
 keras-agreement: $(KERAS_READY) $(ORACLE_READY)  ## models train alike on TensorFlow and Penstock, and read each other's files
 	$(BIN)/python -m conformance.keras.agreement --tensorflow-python $(CURDIR)/$(ORACLE_VENV)/bin/python
+
+libraries: $(READY)  ## libraries written for TensorFlow, each in a venv of its own; writes docs/libraries.md
+	$(BIN)/python -m conformance.libraries $(ARGS)
 
 kills: $(READY)  ## kill workers and servers of clusters, 20 times each: nothing hangs or is lost; writes docs/kills.md
 	$(BIN)/python -m resilience --record $(ARGS)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution, DistributionFinder
 
 KERAS = "keras._tf_keras.keras"  # where Keras keeps the layout that `tf.keras` has
+LEGACY_KERAS = {"v2": "tf_keras.api._v2.keras", "v1": "tf_keras.api._v1.keras"}
 
 # `tf.losses` and three more are short for `tf.keras.losses`; in TensorFlow 1 these names were namespaces of their own.
 KERAS_SHORTCUTS = ("initializers", "losses", "metrics", "optimizers")
@@ -71,12 +72,25 @@ def install(api: str = "v2") -> None:
 def keras_package() -> ModuleType:
     """The Keras package, running on Penstock: what `tf.keras` is.
 
+    That is Keras 3; with `TF_USE_LEGACY_KERAS=1` in the environment it is the package tf_keras, as in TensorFlow.
+
     Raises:
+      ImportError: the package is not installed.
       RuntimeError: the real TensorFlow is loaded in this process.
     """
     if _installed() is None:
         install()
-    return importlib.import_module(KERAS)
+    keras = _keras_module("", "v2")
+    if keras is None:
+        raise ImportError(f"tf.keras is the package {_keras_packages('v2')[1]} here, which is not installed")
+    return keras
+
+
+def _keras_packages(version: str) -> tuple[str, str]:
+    """Where `keras` is in the layout of `tf.keras`, and the package where the rest of it is."""
+    if os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True"):
+        return LEGACY_KERAS[version], "tf_keras"
+    return KERAS, "keras"
 
 
 class TensorFlowFinder:
@@ -112,9 +126,9 @@ class TensorFlowFinder:
             parts = parts[1:]
         rest = ".".join(parts)
         if parts and parts[0] == "keras":
-            return _keras_module(".".join(parts[1:]))
+            return _keras_module(".".join(parts[1:]), version)
         if parts and parts[0] in KERAS_SHORTCUTS and version == "v2":
-            return _keras_module(rest)
+            return _keras_module(rest, version)
         if parts and parts[0] in internals.ROOTS:
             return internals.module(rest)
         namespaces = importlib.import_module("penstock.namespaces")
@@ -162,12 +176,15 @@ def _installed() -> TensorFlowFinder | None:
     return next((finder for finder in sys.meta_path if isinstance(finder, TensorFlowFinder)), None)
 
 
-def _keras_module(name: str) -> ModuleType | None:
+def _keras_module(name: str, version: str) -> ModuleType | None:
     """`keras.X` in the layout of `tf.keras`; what that layout lacks (`keras.src`, ...) is taken from `keras` itself."""
-    for package in (KERAS, "keras"):
+    for package in _keras_packages(version):
         fullname = f"{package}.{name}" if name else package
         try:
-            return importlib.import_module(fullname)
+            module = importlib.import_module(fullname)
+            if not name and not hasattr(module, "__version__"):  # the layout of tf_keras has none
+                module.__version__ = importlib.import_module("tf_keras").__version__  # type: ignore[attr-defined]
+            return module
         except ModuleNotFoundError as error:
             if error.name is None or not fullname.startswith(error.name):
                 raise  # Keras is there and lacks something of its own

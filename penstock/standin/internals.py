@@ -198,6 +198,7 @@ MODULES: dict[str, str] = {
     "python.layers.layers": "v1.layers",
     "python.layers.normalization": "v1.layers",
     "python.layers.pooling": "v1.layers",
+    "python.layers.utils": "penstock.ops.grouping",
     "python.lib.io.file_io": "penstock.standin.file_io",
     "python.lib.io.python_io": "v1.python_io",
     "python.lib.io.tf_record": "tf.io v1.io",
@@ -222,6 +223,7 @@ MODULES: dict[str, str] = {
     "python.saved_model.builder_impl": "v1.saved_model.builder v1.saved_model",
     "python.saved_model.load_context": "penstock.saving.legacy_keras",
     "python.saved_model.model_utils.mode_keys": "penstock.standin.library_parts",
+    "python.saved_model.nested_structure_coder": "penstock.saving.structured_values",
     "python.saved_model.save_options": "tf.saved_model",
     "python.saved_model.load_options": "tf.saved_model",
     "python.saved_model.saved_model": "v1.saved_model",
@@ -393,6 +395,21 @@ NAMES: dict[str, str] = {
     "python.ops.resource_variable_ops.VariableSpec": "tf.__internal__.VariableSpec",
     "python.ops.variable_scope._get_default_variable_store": "penstock.ops.variables.scope.default_variable_store",
     "python.ops.variables.PartitionedVariable": "penstock.ops.variables.partitioned_variables.PartitionedVariable",
+    "python.layers.convolutional.Convolution1D": "v1.layers.Conv1D",
+    "python.layers.convolutional.Convolution2D": "v1.layers.Conv2D",
+    "python.layers.convolutional.Convolution2DTranspose": "v1.layers.Conv2DTranspose",
+    "python.layers.convolutional.Convolution3D": "v1.layers.Conv3D",
+    "python.layers.convolutional.Convolution3DTranspose": "v1.layers.Conv3DTranspose",
+    "python.layers.convolutional.SeparableConvolution2D": "v1.layers.SeparableConv2D",
+    "python.saved_model.nested_structure_coder.encode_structure": "penstock.saving.structured_values.encode",
+    "python.saved_model.nested_structure_coder.decode_proto": "penstock.saving.structured_values.decode",
+    "python.saved_model.nested_structure_coder.can_encode": "penstock.saving.structured_values.can_encode",
+    "python.ops.rnn_cell_impl._like_rnncell": "penstock.standin.library_parts._like_rnncell",
+    "python.ops.rnn_cell_impl._concat": "penstock.standin.library_parts._concat",
+    "python.ops.linalg.sparse.sparse.CSRSparseMatrix": "penstock.standin.sparse_csr.SparseMatrix",
+    "python.layers.utils.smart_cond": "tf.__internal__.smart_cond.smart_cond",
+    "python.layers.utils.constant_value": "tf.get_static_value",
+    "python.layers.utils.smart_constant_value": "penstock.ops.grouping.smart_constant_value",
     "python.ops.init_ops.Constant": "v1.constant_initializer",
     "python.ops.init_ops.Ones": "v1.ones_initializer",
     "python.ops.init_ops.RandomNormal": "v1.random_normal_initializer",
@@ -479,7 +496,7 @@ class PrivateModule(ModuleType):
         self._sources = MODULES.get(path, "").split()
 
     def __getattr__(self, name: str) -> Any:
-        found = self._find(name)
+        found = self._public_names() if name == "__all__" else self._find(name)
         if found is None:
             raise AttributeError(
                 f"tensorflow.{self._path} is private to TensorFlow; Penstock has no {name!r} there "
@@ -487,6 +504,18 @@ class PrivateModule(ModuleType):
             )
         self.__dict__[name] = found
         return found
+
+    def _public_names(self) -> list[str]:
+        """What `from module import *` takes."""
+        sources = [vars(module) for each in self._sources if (module := _source(each)) is not None]
+        return sorted(
+            {
+                name
+                for source in sources
+                for name, thing in source.items()
+                if not name.startswith("_") and not isinstance(thing, ModuleType)
+            }
+        )
 
     def _find(self, name: str) -> Any:
         public = NAMES.get(f"{self._path}.{name}")

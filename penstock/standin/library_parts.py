@@ -119,6 +119,25 @@ def add_operators(operators: Sequence[Any], operator_name: str | None = None, **
     return [tf.linalg.LinearOperatorFullMatrix(total, name=operator_name or "LinearOperatorFullMatrix")]
 
 
+# rnn_cell_impl
+
+
+def _like_rnncell(cell: Any) -> bool:
+    """Whether something has what a recurrent cell of TF 1 has."""
+    return callable(cell) and all(hasattr(cell, each) for each in ("output_size", "state_size", "zero_state"))
+
+
+def _concat(prefix: Any, suffix: Any, static: bool = False) -> Any:
+    """Two shapes, numbers or vectors, behind each other: a list where `static`, else a tensor."""
+    shapes = [tf.TensorShape([each] if isinstance(each, int) else each) if not tf.is_tensor(each) else each
+              for each in (prefix, suffix)]  # fmt: skip
+    if static:
+        known = [tf.TensorShape(tf.get_static_value(each)) if tf.is_tensor(each) else each for each in shapes]
+        return known[0].concatenate(known[1]).as_list()
+    vectors = [each if tf.is_tensor(each) else tf.constant(each.as_list(), tf.int32) for each in shapes]
+    return tf.concat([tf.reshape(each, [-1]) for each in vectors], 0)
+
+
 # nest
 
 

@@ -82,3 +82,72 @@ def sparse_matrix_sparse_mat_mul(
         entries.insert(0, places // columns // rows)
     shape = tf.concat([a_shape[:-1], b_shape[-1:]], 0)
     return CSRSparseMatrix(tf.stack(entries, 1), sums, shape)
+
+
+class SparseMatrix:
+    """`tensorflow.python.ops.linalg.sparse.sparse.CSRSparseMatrix`: a matrix, or a batch of them, as an object.
+
+    Args:
+      value: a SparseTensor, or a dense tensor, whose zeros are left out.
+      indices: the places in a dense tensor that are kept, instead of those that are not zero.
+    """
+
+    def __init__(self, value: Any, indices: Any = None, name: str | None = None):
+        if not isinstance(value, tf.SparseTensor):
+            value = tf.convert_to_tensor(value)
+            if indices is None:
+                value = tf.sparse.from_dense(value)
+            else:
+                value = tf.SparseTensor(indices, tf.gather_nd(value, indices), tf.shape(value, tf.int64))
+        self._value = value
+        self.dtype, self.shape = value.dtype, value.shape
+
+    def to_sparse_tensor(self) -> Any:
+        """The matrix as a SparseTensor."""
+        return self._value
+
+    def to_dense(self) -> Any:
+        """The matrix with its zeros."""
+        return tf.sparse.to_dense(self._value)
+
+
+def _adjusted(matrix: Any, transpose: bool, adjoint: bool) -> Any:
+    """A SparseTensor or tensor, transposed over its last two dimensions where that is asked for."""
+    value = matrix.to_sparse_tensor() if isinstance(matrix, SparseMatrix) else tf.convert_to_tensor(matrix)
+    if not transpose and not adjoint:
+        return value
+    if not isinstance(value, tf.SparseTensor):
+        return tf.linalg.matrix_transpose(value, conjugate=adjoint)
+    rank = value.shape.rank
+    value = tf.sparse.transpose(value, [*range(rank - 2), rank - 1, rank - 2])
+    return value.with_values(tf.math.conj(value.values)) if adjoint else value
+
+
+def matmul(
+    a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, adjoint_a: bool = False, adjoint_b: bool = False,
+    name: str | None = None,
+) -> Any:  # fmt: skip
+    """The product of two matrices, each a `SparseMatrix` or a dense tensor; sparse where both are.
+
+    Example:
+      >>> a = SparseMatrix([[0.0, 2.0], [3.0, 0.0]])
+      >>> matmul(a, a).to_dense().numpy().tolist(), matmul(a, [[1.0], [2.0]]).numpy().tolist()
+      ([[6.0, 0.0], [0.0, 6.0]], [[4.0], [3.0]])
+    """
+    left, right = _adjusted(a, transpose_a, adjoint_a), _adjusted(b, transpose_b, adjoint_b)
+    if not isinstance(left, tf.SparseTensor) and not isinstance(right, tf.SparseTensor):
+        return tf.matmul(left, right)
+    if isinstance(left, tf.SparseTensor) and isinstance(right, tf.SparseTensor):
+        entries = [
+            sparse_tensor_to_csr_sparse_matrix(each.indices, each.values, each.dense_shape)
+            for each in (left, right)
+        ]
+        return SparseMatrix(tf.SparseTensor(*sparse_matrix_sparse_mat_mul(*entries, left.dtype)))
+    if left.shape.rank == 2:
+        if isinstance(left, tf.SparseTensor):
+            return tf.sparse.sparse_dense_matmul(left, right)
+        product = tf.sparse.sparse_dense_matmul(tf.sparse.transpose(right), tf.transpose(left))
+        return tf.transpose(product)
+    return tf.matmul(
+        *(tf.sparse.to_dense(each) if isinstance(each, tf.SparseTensor) else each for each in (left, right))
+    )

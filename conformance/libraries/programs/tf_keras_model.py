@@ -16,7 +16,11 @@ hidden = keras.layers.Dense(16, activation="relu")(inputs)
 hidden = tf.concat([hidden, tf.nn.tanh(inputs) * 0.5], axis=-1)[:, 1:]
 outputs = keras.layers.Dense(2)(keras.layers.BatchNormalization()(hidden))
 model = keras.Model(inputs, outputs)
-model.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+model.compile(
+    keras.optimizers.Adam(0.01),
+    keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    metrics=["accuracy"],
+)
 history = model.fit(x, y, epochs=8, verbose=0).history
 assert history["accuracy"][-1] > 0.8, history
 with tempfile.TemporaryDirectory() as folder:

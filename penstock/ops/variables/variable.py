@@ -532,6 +532,18 @@ class _UnreadVariable(Variable):
         return super()._assigned(operation, read_value)
 
 
+class UpdatedVariable(Variable):
+    """What TF 1's functions that update rows return where they run at once: the variable, whose `op` is None."""
+
+    def __init__(self, variable: Variable):
+        self.__dict__.update(variable.__dict__)
+
+    @property
+    def op(self) -> None:
+        """The update has run, and is no operation."""
+        return None
+
+
 def _in_place_error(symbol: str, instead: str) -> RuntimeError:
     return RuntimeError(
         f"`variable {symbol}= value` with `tf.Variable`s is not supported. Use `{instead}` to modify the variable, or "

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from penstock.engine.context import thread
 from penstock.engine.export import export
 from penstock.ops.variables.creation import VariableAggregation, VariableMetaclass, VariableSynchronization
-from penstock.ops.variables.variable import Variable
+from penstock.ops.variables.variable import UpdatedVariable, Variable
 from penstock.types.indexed_slices import IndexedSlices
 
 
@@ -96,7 +97,8 @@ def _rows(method: str, summary: str, use_locking: bool = False) -> Callable:
     def function(
         ref: Any, indices: Any, updates: Any, use_locking: bool = use_locking, name: str | None = None
     ) -> Any:
-        return getattr(ref, method)(IndexedSlices(updates, indices), use_locking=use_locking, name=name)
+        updated = getattr(ref, method)(IndexedSlices(updates, indices), use_locking=use_locking, name=name)
+        return UpdatedVariable(ref) if updated is ref and thread.graph is None else updated
 
     function.__name__ = function.__qualname__ = method
     function.__doc__ = f"{summary} of a variable at `indices`, and returns the variable as it is afterwards."

@@ -1,0 +1,1 @@
+"""Libraries written for TensorFlow, unmodified, on Penstock: see `__main__`."""
