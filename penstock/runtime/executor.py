@@ -321,24 +321,29 @@ def _is_state_op(op_type: str) -> bool:
 
 def _kind_of(piece: list[Any], leaving: list[Any]) -> type[CompiledPiece] | type[HostPiece]:
     """How a piece runs."""
-    takes_numpy = all(_takes_numpy(operation) for operation in piece)
-    if takes_numpy and _is_tiny(piece, leaving):
+    if all(_takes_numpy(operation) for operation in piece) and _is_tiny(piece, leaving):
         return HostPiece
+    takes_numpy = all(_takes_numpy(operation, lists=True) for operation in piece)
     return PieceOfManyShapes if PieceOfManyShapes.fits(piece, takes_numpy) else CompiledPiece
 
 
-def _takes_numpy(operation: Any) -> bool:
-    """Whether NumPy gives what XLA would for an operation in a piece."""
-    if operation.device or not (operation.definition.is_plain or _is_state_op(operation.type)):
+def _takes_numpy(operation: Any, lists: bool = False) -> bool:
+    """Whether NumPy gives what XLA would for an operation in a piece; `lists`: also for one of many inputs or outputs."""
+    definition = operation.definition
+    if operation.device:
+        return False
+    if lists and operation.type == "NoOp":
+        return True
+    rows = lists and (operation.type == "ResourceGather" or operation.type.startswith("ResourceSparseApply"))
+    several = lists and not (definition.stateful or definition.nested or definition.signature.takes_resource)
+    if not (definition.is_plain or _is_state_op(operation.type) or rows or several):
         return False
     if "_XlaMustCompile" in operation.attrs:  # NumPy would refuse indices that XLA passes over
         return False
     tensors = (*operation.inputs, *operation.outputs)
     if any(each.dtype is dtypes.resource and each.handle_data is None for each in tensors):
         return False
-    return operation.definition.numpy_body is not None and all(
-        each.dtype is not dtypes.variant for each in tensors
-    )
+    return definition.numpy_body is not None and all(each.dtype is not dtypes.variant for each in tensors)
 
 
 def _is_tiny(piece: list[Any], leaving: list[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,13 @@ class HostPiece:
         ]
         self._calls = [
             (
-                operation.definition.numpy_body,
+                _body_of_flat_inputs(operation),
                 [slots[id(each)] for each in operation.inputs],
                 operation.definition.attrs_for_kernel(operation.attrs),
-                slots[id(operation.outputs[0])] if operation.outputs else -1,
+                _places(operation, slots),
             )
             for operation in operations
+            if operation.type != "NoOp"
         ]
 
     def __call__(self, env: list) -> None:
@@ -83,14 +85,31 @@ class HostPiece:
         try:
             for body, inputs, attrs, output in self._calls:
                 result = body(*[env[slot] for slot in inputs], **attrs)
-                if output >= 0:
+                if type(output) is int:
                     env[output] = result
+                else:
+                    for slot, value in zip(output, result or ()):
+                        env[slot] = value
                 done += 1
         except (ValueError, IndexError) as error:
-            operation = self.operations[done]
+            operation = [each for each in self.operations if each.type != "NoOp"][done]
             values = [env[slot] for slot in self._calls[done][1]]
             flat = [_eager(value, each.dtype) for value, each in zip(values, operation.inputs)]
             raise at_line(operation, explain(operation.definition, flat, operation.attrs, error)) from error
+
+
+def _body_of_flat_inputs(operation: Any) -> Callable:
+    """The NumPy body, which takes the inputs of lists one by one."""
+    definition = operation.definition
+    if not definition.signature.has_list_inputs:
+        return definition.numpy_body
+    return lambda *flat, **attrs: definition.numpy_body(*definition.group(flat, operation.attrs), **attrs)
+
+
+def _places(operation: Any, slots: dict[int, int]) -> int | list[int]:
+    """The slot of the only output, or those of several (or none)."""
+    places = [slots[id(each)] for each in operation.outputs]
+    return places[0] if operation.definition.signature.single_output else places
 
 
 class HostStep:

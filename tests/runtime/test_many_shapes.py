@@ -81,3 +81,24 @@ def test_an_index_out_of_range_is_an_error_for_every_shape():
         assert float(rows(tf.zeros(count, tf.int32))) == 300 * 64 * count
         with pytest.raises(tf.errors.InvalidArgumentError):
             rows(tf.fill((count,), 300))
+
+
+@pytest.mark.parametrize("compiled_at_once", [1, 100])
+def test_lists_and_rows_of_variables_run_on_numpy_too(compiled_at_once, monkeypatch):
+    monkeypatch.setattr(PieceOfManyShapes, "_COMPILED_AT_ONCE", compiled_at_once)
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        words = v1.placeholder(tf.int32, [None])
+        table = tf.Variable(np.linspace(0, 1, 400, dtype="f").reshape(50, 8))
+        rows = tf.nn.embedding_lookup(table, words)
+        left, right = tf.split(tf.concat([rows, 2.0 * rows], 1), 2, axis=1)
+        loss = tf.reduce_sum(left * right)
+        train = v1.train.AdagradOptimizer(0.1).minimize(loss)
+        session.run(v1.global_variables_initializer())
+        losses = [session.run([loss, train], {words: np.arange(n) % 7})[0] for n in range(2, 9)]
+        (piece,) = [
+            each for each in session._plan([loss, train], [words]).executor.steps if hasattr(each, "_on_host")
+        ]
+        assert len(piece._compiled) == min(compiled_at_once, 7)
+    expected = [0.015578, 0.039286, 0.076775, 0.12748, 0.1942, 0.28017, 0.032153]  # TensorFlow's
+    np.testing.assert_allclose(losses, expected, rtol=1e-3)
