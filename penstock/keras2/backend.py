@@ -135,6 +135,11 @@ def placeholder(
     return keras.Input(batch_shape=shape, dtype=dtype, sparse=sparse, name=name)
 
 
+def ndim(x: Any) -> int:
+    """The number of dimensions of a tensor, a symbolic one or a variable."""
+    return len(x.shape)
+
+
 def is_placeholder(x: Any) -> bool:
     """Whether `x` is an input of a model."""
     operation = getattr(getattr(x, "_keras_history", None), "operation", None)
@@ -220,7 +225,7 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 __all__ = [
     "function", "get_session", "identity", "image_dim_ordering", "in_test_phase", "in_train_phase", "is_placeholder",
     "learning_phase", "learning_phase_scope", "logsumexp", "manual_variable_initialization",
-    "normalize_batch_in_training", "placeholder", "print_tensor", "random_binomial", "reset_uids",
+    "ndim", "normalize_batch_in_training", "placeholder", "print_tensor", "random_binomial", "reset_uids",
     "set_image_dim_ordering", "set_learning_phase", "set_session",
 ]  # fmt: skip
 OPERATIONS = frozenset({"identity", "logsumexp", "normalize_batch_in_training", "print_tensor"})

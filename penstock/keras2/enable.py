@@ -103,6 +103,8 @@ def _take_keras_tensors(backend: ModuleType) -> None:
             setattr(backend, name, take_keras_variables(getattr(backend, name)))
     if not hasattr(backend.gradients, "__wrapped__"):
         backend.gradients = take_symbolic_gradients(backend.gradients)  # type: ignore[attr-defined]
+    # That of Keras 3 (up to 3.15) asks a tuple for its rank.
+    backend.ndim = source(BACKEND).ndim  # type: ignore[attr-defined]
 
 
 def _add_methods(keras: ModuleType) -> None:

@@ -102,7 +102,7 @@ def test_the_old_module_is_the_backend():
 
 def test_a_placeholder_is_an_input():
     x = K.placeholder(shape=(None, 3))
-    assert K.int_shape(x) == (None, 3) and K.is_placeholder(x)
+    assert K.int_shape(x) == (None, 3) and K.ndim(x) == 2 and K.is_placeholder(x)
     np.testing.assert_allclose(K.function([x], [K.sum(x)])([X]), [15.0])
     with pytest.raises(ValueError, match="expected shape or ndim"):
         K.placeholder()
