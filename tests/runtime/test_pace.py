@@ -53,3 +53,30 @@ def test_nothing_waits_before_the_first_call_or_for_a_value_of_numpy(monkeypatch
     pace.note_start()
     pace.wait(3.0)
     assert result.waited == 0
+
+
+def test_memory_that_is_freed_late_is_waited_for(monkeypatch):
+    clock, in_use = Clock(), []
+    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(module, "bytes_in_use", lambda: in_use.pop(0) if len(in_use) > 1 else in_use[0])
+    monkeypatch.setattr(process, "accelerator", False)
+    pace, result = Pace(), Result(clock, 0.5)
+    # The first call shows how much comes free; then it does so after the third look.
+    held, free = 10 * Pace._MUCH, Pace._MUCH
+    for looks in ([held, free], [held, held, held, free]):
+        in_use[:] = looks
+        pace.note_start()
+        before = clock.now
+        pace.wait(result)
+    assert in_use == [free]
+    assert clock.now - before == pytest.approx(0.5 + 3e-4)
+
+
+def test_memory_in_use_grows_with_what_is_allocated():
+    from penstock.engine.memory import bytes_in_use
+
+    before = bytes_in_use()
+    if not before:
+        pytest.skip("malloc of this system does not say what is in use")
+    block = bytearray(1 << 24)
+    assert bytes_in_use() - before >= len(block)
