@@ -22,7 +22,9 @@ _ROWS_AT_A_TIME = 4096
 
 @export("data.experimental.ParquetDataset", v1=[])
 class ParquetDataset(Dataset):
-    """The rows of Parquet files: dictionaries of scalars, one for each column. (TensorFlow has this in tensorflow-io.)
+    """The rows of Parquet files: dictionaries with a value for each column, a scalar, or a vector where the column holds lists.
+
+    TensorFlow has this in tensorflow-io.
 
     Files are read in pieces, so memory does not grow with them. `batch` after it costs little: columns stay columns.
 
@@ -32,7 +34,7 @@ class ParquetDataset(Dataset):
 
     Raises:
       ImportError: pyarrow is not installed.
-      TypeError: a column holds neither numbers nor text.
+      TypeError: a column holds neither numbers nor text, nor lists of them.
       InvalidArgumentError (when iterated): a value is missing, or a file is no Parquet file.
     """
 
@@ -46,7 +48,7 @@ class ParquetDataset(Dataset):
         missing = [each for each in self._columns if each not in schema.names]
         if missing:
             raise ValueError(f"There are no columns {missing}; there are {schema.names}.")
-        spec = {each: TensorSpec([], _dtype(each, schema.field(each).type)) for each in self._columns}
+        spec = {each: _spec(each, schema.field(each).type) for each in self._columns}
         super().__init__(spec, (names,))
 
     def _elements(self, at: Iteration) -> Iterator[list]:
@@ -71,10 +73,23 @@ class ParquetDataset(Dataset):
                 columns = [self._array(name, each, batch.column(each)) for each in order]
                 yield from map(list, zip(*columns))
 
-    def _array(self, name: str, column: str, values: Any) -> np.ndarray:
+    def _array(self, name: str, column: str, values: Any) -> Sequence:
+        """The values of a column: an array, or a list of vectors."""
+        spec = self._element_spec[column]
         if values.null_count:
             raise errors.InvalidArgumentError(None, None, f"{name}: column {column!r} has missing values.")
-        dtype = self._element_spec[column].dtype
+        if spec.shape.rank:
+            ends = np.cumsum(values.value_lengths().to_numpy()).tolist()
+            flat = self._flat(name, column, values.flatten(), spec.dtype)
+            return [flat[start:end] for start, end in zip([0, *ends], ends)]
+        return self._flat(name, column, values, spec.dtype)
+
+    @staticmethod
+    def _flat(name: str, column: str, values: Any, dtype: DType) -> np.ndarray:
+        if values.null_count:
+            raise errors.InvalidArgumentError(
+                None, None, f"{name}: column {column!r} has missing values in its lists."
+            )
         if dtype is dtypes.string:
             texts = np.empty(len(values), object)
             texts[:] = [each.encode() if isinstance(each, str) else each for each in values.to_pylist()]
@@ -101,15 +116,28 @@ def _open(name: str) -> Any:
             raise errors.InvalidArgumentError(None, None, f"{name}: {error}") from error
 
 
-def _dtype(name: str, kind: Any) -> DType:
+def _spec(name: str, kind: Any) -> TensorSpec:
+    """The spec of a column's values."""
     from pyarrow import types
 
+    if types.is_list(kind) or types.is_large_list(kind):
+        return TensorSpec([None], _dtype(name, kind.value_type, kind))
+    if types.is_fixed_size_list(kind):
+        return TensorSpec([kind.list_size], _dtype(name, kind.value_type, kind))
+    return TensorSpec([], _dtype(name, kind, kind))
+
+
+def _dtype(name: str, kind: Any, column: Any) -> DType:
+    """The dtype of scalars of a kind, which a column holds, or lists of them."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return _dtype(name, kind.value_type, column)
     if any(
         is_text(kind)
         for is_text in (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
     ):
         return dtypes.string
-    try:
+    if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind):
         return as_dtype(kind.to_pandas_dtype())
-    except (TypeError, NotImplementedError):
-        raise TypeError(f"Column {name!r} is {kind}; columns must hold numbers or text.") from None
+    raise TypeError(f"Column {name!r} is {column}; columns must hold numbers, text, or lists of them.")

@@ -291,6 +291,33 @@ def test_parquet(tmp_path):
         experimental.ParquetDataset(str(tmp_path / "c"))
 
 
+def test_lists_in_parquet_are_vectors(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    columns = {
+        "ids": [[1, 2], [], [3]],
+        "pair": pyarrow.array([[1.0, 2.0]] * 3, pyarrow.list_(pyarrow.float32(), 2)),
+        "tags": [["a"], ["b", "c"], []],
+    }
+    path = str(tmp_path / "a.parquet")
+    parquet.write_table(pyarrow.table(columns), path, row_group_size=2)
+    dataset = experimental.ParquetDataset(path)
+    assert dataset.element_spec == {
+        "ids": tf.TensorSpec([None], tf.int64),
+        "pair": tf.TensorSpec([2], tf.float32),
+        "tags": tf.TensorSpec([None], tf.string),
+    }
+    assert [row["ids"].numpy().tolist() for row in dataset] == [[1, 2], [], [3]]
+    assert [row["tags"].numpy().tolist() for row in dataset] == [[b"a"], [b"b", b"c"], []]
+    parquet.write_table(pyarrow.table({"a": [[1, None]]}), path)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="missing values in its lists"):
+        list(experimental.ParquetDataset(path))
+    parquet.write_table(pyarrow.table({"a": [[[1]]]}), path)
+    with pytest.raises(TypeError, match="Column 'a' is list"):
+        experimental.ParquetDataset(path)
+
+
 def test_a_program_ends_quietly_with_iterators_open():
     import subprocess
     import sys
