@@ -165,7 +165,45 @@ def _reshape(bound: dict) -> Any:
 
 
 def _any_ragged_shape(bound: dict) -> bool:
-    return isinstance(bound.get("shape"), DynamicRaggedShape) or _any_ragged(bound)
+    return any(isinstance(each, DynamicRaggedShape) for each in bound.values())
+
+
+def _ragged_or_ragged_shape(bound: dict) -> bool:
+    return _any_ragged(bound) or _any_ragged_shape(bound)
+
+
+def _filled(bound: dict) -> Any:
+    return ragged_products.filled(bound["dims"], bound["value"])
+
+
+def _constant(value: int) -> Callable[[dict], Any]:
+    return lambda bound: ragged_products.filled(
+        bound["shape"], convert_to_tensor(value, bound.get("dtype", dtypes.float32))
+    )
+
+
+def _broadcast_to(bound: dict) -> Any:
+    flats, pack = broadcast_flat([bound["input"], ragged_products.filled(bound["shape"], 0)])
+    return pack(execute("BroadcastTo", (convert_to_tensor(flats[0]), execute("Shape", (flats[1],)))))
+
+
+def _broadcast_shape(bound: dict) -> DynamicRaggedShape:
+    shapes = [
+        each if isinstance(each, DynamicRaggedShape) else DynamicRaggedShape((), each)
+        for each in (bound["shape_x"], bound["shape_y"])
+    ]
+    flats, pack = broadcast_flat([ragged_products.filled(each, 0) for each in shapes])
+    return DynamicRaggedShape.from_tensor(pack(execute("AddN", ([*flats],))))
+
+
+# Public name -> function of the bound arguments, called where one of them is the shape of a ragged tensor.
+_RAGGED_SHAPES: dict[str, Callable[[dict], Any]] = {
+    "zeros": _constant(0),
+    "ones": _constant(1),
+    "fill": _filled,
+    "broadcast_to": _broadcast_to,
+    "broadcast_dynamic_shape": _broadcast_shape,
+}
 
 
 def _unsorted_segment(kind: str) -> Callable:
@@ -284,5 +322,7 @@ def install() -> None:
         dispatch.handle(name, _any_sparse, _sparse_unary, "unary")
     for name, function in _RAGGED.items():
         dispatch.handle(name, _any_ragged, _with_bound(function))
-    dispatch.handle("reshape", _any_ragged_shape, _with_bound(_reshape))
+    dispatch.handle("reshape", _ragged_or_ragged_shape, _with_bound(_reshape))
+    for name, function in _RAGGED_SHAPES.items():
+        dispatch.handle(name, _any_ragged_shape, _with_bound(function))
     dispatch.place_replacements()

@@ -123,8 +123,8 @@ def needs_dispatch(values: Iterable[Any]) -> bool:
     return False
 
 
-# NumPy forms of ragged and sparse tensors count as these.
-_VALUE_TYPES = frozenset(("RaggedTensorValue",))
+# NumPy forms of ragged and sparse tensors count as these, and so do the shapes of ragged tensors.
+_VALUE_TYPES = frozenset(("RaggedTensorValue", "DynamicRaggedShape"))
 _user_types: set[type] = set()
 _apis: dict[Callable, Api] = {}  # by the function, and by its replacement in the namespaces
 

@@ -1,4 +1,4 @@
-"""Products of matrices, and reshaping, where tensors are ragged."""
+"""Products of ragged matrices, and what takes the shape of a ragged tensor: reshaping and filling."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def reshape(value: Any, shape: Any) -> Any:
     for partition in reversed(shape.row_partitions):
         result = RaggedTensor._from_row_partition(result, partition)
     return result
+
+
+def filled(shape: DynamicRaggedShape, value: Any) -> Any:
+    """A tensor of that shape, ragged or not, in which every element is `value`."""
+    return reshape(execute("Fill", (shape.inner_shape, convert_to_tensor(value))), shape)
 
 
 def matmul(a: Any, b: Any, **options: Any) -> Any:

@@ -403,11 +403,15 @@ def test_reshape():
     ragged = tf.ragged.constant([[1, 2], [], [3, 4, 5, 6]])
     assert tf.reshape(ragged, [3, -1]).numpy().tolist() == [[1, 2], [3, 4], [5, 6]]
     shape = tf.shape(tf.ragged.constant([[0], [0] * 5]))
-    assert (
-        tf.reshape(ragged, shape).to_list()
-        == tf.reshape(tf.range(1, 7), shape).to_list()
-        == [[1], [2, 3, 4, 5, 6]]
-    )
+    expected = [[1], [2, 3, 4, 5, 6]]
+    assert tf.reshape(ragged, shape).to_list() == tf.reshape(tf.range(1, 7), shape).to_list() == expected
+
+
+def test_what_takes_the_shape_of_a_ragged_tensor():
+    shape = tf.shape(tf.ragged.constant([[0], [0] * 5]))
+    assert tf.zeros(shape, tf.int32).to_list() == tf.fill(shape, 0).to_list() == [[0], [0] * 5]
+    assert tf.broadcast_to([[1], [2]], shape).to_list() == [[1], [2] * 5]
+    assert tf.broadcast_dynamic_shape(shape, [2, 1]) == shape
 
 
 def test_the_shape_is_indexed_by_uniform_dimensions(r, pairs):
