@@ -21,6 +21,7 @@ from penstock.types import errors
 from penstock.types.tensors import Tensor
 
 _SPEC = "dataset_spec.pb"
+_ERROR = "ERROR"  # what went wrong, where another process was to save
 
 
 def as_path(path: Any) -> str:
@@ -69,11 +70,32 @@ def save(dataset: Dataset, path: Any, compression: Any, shard_func: Callable | N
         writer.abandon()
 
 
+def say_that_saving_failed(folder: str, why: str) -> None:
+    """Tells whoever waits for a folder that it will not become whole."""
+    with replacing(os.path.join(folder, _ERROR)) as file:
+        file.write(why.encode())
+
+
+def _wait_until_whole(folder: str) -> None:
+    """Waits for a folder that another process writes.
+
+    Raises:
+      DataLossError: it could not.
+    """
+    while read_metadata(folder) is None:
+        error = os.path.join(folder, _ERROR)
+        if os.path.exists(error):
+            with open(error, "rb") as file:
+                why = file.read().decode()
+            raise errors.DataLossError(None, None, f"{folder} was not saved as a whole: {why}")
+        time.sleep(0.1)
+
+
 def load(path: Any, element_spec: Any, compression: Any, reader_func: Callable | None, wait: bool) -> Dataset:
     """See `Dataset.load`."""
     folder = as_path(path)
-    while wait and read_metadata(folder) is None:
-        time.sleep(0.1)
+    if wait:
+        _wait_until_whole(folder)
     if element_spec is None:
         file = os.path.join(folder, _SPEC)
         if not os.path.exists(file):

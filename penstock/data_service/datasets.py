@@ -84,7 +84,7 @@ class ServiceDataset(Dataset):
         return f"dataset {self._dataset_id}, {self._policy.name}"
 
 
-def _dispatcher(service: Any) -> Any:
+def service_at(service: Any) -> Any:
     """The actor of a dispatcher.
 
     Raises:
@@ -146,7 +146,7 @@ def _check_compression(compression: Any) -> None:
         )
 
 
-def _read(
+def read(
     dispatcher: Any,
     dataset_id: str,
     spec: Any,
@@ -160,6 +160,11 @@ def _read(
     cross_trainer_cache: CrossTrainerCache | None,
     target_workers: str,
 ) -> Dataset:
+    """The elements of a registered dataset, of which as much is known as `spec` and `size` say; see `distribute`.
+
+    Raises:
+      InvalidArgumentError: it cannot be read so.
+    """
     if num_consumers is not None and size not in (INFINITE, UNKNOWN):
         raise errors.InvalidArgumentError(
             None, None, f"consumers that read in turns need a dataset without end, and this one has {size} elements: "
@@ -235,9 +240,9 @@ def distribute(
     _check_compression(compression)
 
     def apply(dataset: Dataset) -> Dataset:
-        dispatcher = _dispatcher(service)
-        dataset_id = _register(dispatcher, dataset, None)
-        return _read(
+        dispatcher = service_at(service)
+        dataset_id = register(dispatcher, dataset, None)
+        return read(
             dispatcher, dataset_id, dataset.element_spec, _known_size(dataset._size()), policy,
             max_outstanding_requests=max_outstanding_requests, **given,
         )  # fmt: skip
@@ -245,7 +250,12 @@ def distribute(
     return apply
 
 
-def _register(dispatcher: Any, dataset: Dataset, dataset_id: str | None) -> str:
+def register(dispatcher: Any, dataset: Dataset, dataset_id: str | None) -> str:
+    """Gives a dataset to a dispatcher; returns its id: the one that is asked for, that of an equal dataset, or a new one.
+
+    Raises:
+      InvalidArgumentError: the dataset cannot be sent, or the id belongs to one with other elements.
+    """
     if dataset._needs:
         raise errors.InvalidArgumentError(
             None, None, "a dataset that is made of a function's arguments cannot be sent to the data service: make it outside"
@@ -280,7 +290,7 @@ def register_dataset(
     """
     _check_compression(compression)
     wanted = dataset_id.numpy().decode() if isinstance(dataset_id, Tensor) else dataset_id
-    return convert_to_tensor(_register(_dispatcher(service), dataset, wanted))
+    return convert_to_tensor(register(service_at(service), dataset, wanted))
 
 
 @export("data.experimental.service.from_dataset_id")
@@ -315,12 +325,12 @@ def from_dataset_id(
         "cross_trainer_cache": cross_trainer_cache, "target_workers": target_workers,
     }  # fmt: skip
     _check(**given)
-    dispatcher = _dispatcher(service)
+    dispatcher = service_at(service)
     known = dataset_id.numpy() if isinstance(dataset_id, Tensor) else dataset_id
     name = known.decode() if isinstance(known, bytes) else str(known)
     registered = answer(dispatcher.dataset.remote(name), "a registered dataset")
     spec, size = pickle.loads(registered.spec)
-    return _read(
+    return read(
         dispatcher, name, spec if element_spec is None else element_spec, _known_size(size), policy,
         max_outstanding_requests=max_outstanding_requests, **given,
     )  # fmt: skip

@@ -155,6 +155,10 @@ class Dispatcher:
         """Answers when the dispatcher has started."""
         return True
 
+    def has_journal(self) -> bool:
+        """Whether it is in the fault tolerant mode."""
+        return self._journal is not None
+
     # Workers and datasets.
 
     @_journaled

@@ -201,6 +201,19 @@ def test_an_error_in_the_pipeline_reaches_the_consumer_and_the_rest_comes(server
     assert len(list(dataset.ignore_errors())) == 8
 
 
+def test_a_dataset_is_saved_beside_the_program(servers, tmp_path):
+    servers.workers(1)
+    path, save = str(tmp_path / "numbers"), tf.data.experimental.distributed_save
+    save(Dataset.range(50).map(lambda x: x * 2), path, servers.dispatcher.target)
+    assert numbers(Dataset.load(path, wait=True)) == list(range(0, 100, 2))
+    with pytest.raises(tf.errors.AlreadyExistsError):
+        save(Dataset.range(50), path, servers.dispatcher.target)
+    failing = Dataset.range(3).map(lambda x: tf.debugging.check_numerics(1 / tf.cast(x, tf.float32), "no"))
+    save(failing, path + "2", servers.dispatcher.target)
+    with pytest.raises(tf.errors.DataLossError, match=r"not saved as a whole: .*no"):
+        Dataset.load(path + "2", wait=True)
+
+
 def test_a_dispatcher_that_is_killed_goes_on_from_its_journal(servers):
     elements = iter(servers.distributed(Dataset.range(150).map(busy)))
     found = [next(elements) for _ in range(5)]
