@@ -6,6 +6,7 @@ import pytest
 
 import penstock as tf
 from penstock import namespaces
+from penstock.engine.export import export
 
 v1 = tf.compat.v1
 
@@ -30,6 +31,11 @@ def test_new_names_resolve_in_the_old_namespace():
 @pytest.mark.parametrize("name", ["losses", "metrics"])
 def test_what_is_keras_now_is_not_taken_for_what_it_was(name):
     assert getattr(v1, name, None) is not getattr(tf.keras, name)
+
+
+def test_a_name_is_given_once():
+    with pytest.raises(ValueError, match="two things are exported as 'add'"):
+        export("add")(object())
 
 
 def test_dir_lists_what_is_public():

@@ -25,6 +25,10 @@ class export:  # noqa: N801 - a decorator
     def __call__(self, thing: T) -> T:
         for version, names in (("v2", self.v2), ("v1", self.v1)):
             for name in names:
+                if EXPORTS[version].get(name, thing) is not thing:
+                    raise ValueError(
+                        f"two things are exported as {name!r}: {EXPORTS[version][name]!r} and {thing!r}"
+                    )
                 EXPORTS[version][name] = thing
         return thing
 

@@ -61,7 +61,7 @@ _TABLE: list[tuple[Any, tuple[str, ...], tuple[str, ...] | None]] = [
     (type_spec.TypeSpec, ("TypeSpec",), ("TypeSpec", "data.experimental.Structure")),
     (type_spec, ("__internal__.type_spec_registry",), None),
     (specs.DenseSpec, ("__internal__.DenseSpec",), None),
-    (specs.TensorSpec, ("TensorSpec",), ("TensorSpec", "data.experimental.TensorStructure")),
+    (specs.TensorSpec, ("TensorSpec",), None),
     (specs.BoundedTensorSpec, ("__internal__.BoundedTensorSpec",), None),
     (specs.VariableSpec, ("__internal__.VariableSpec",), None),
     (specs.NoneTensorSpec, ("NoneTensorSpec", "data.NoneTensorSpec"), None),

@@ -16,7 +16,7 @@ from penstock.engine.export import export
 XLA_FLAG = "--xla_gpu_deterministic_ops=true"
 
 
-@export("config.experimental.enable_op_determinism", v1=[])
+@export("config.experimental.enable_op_determinism")
 def enable_op_determinism() -> None:
     """Makes every op give the same result in every run, on the same machine with the same program.
 

@@ -94,7 +94,7 @@ def accelerator_kind() -> str | None:
 
 def places_softly() -> bool:
     """Whether what asks for a device that is not there runs elsewhere."""
-    return _settings["soft_device_placement"].value
+    return _settings["soft_device_placement"]
 
 
 @export("config.list_physical_devices", "config.experimental.list_physical_devices")
@@ -307,30 +307,23 @@ def get_device_details(device: PhysicalDevice) -> dict[str, Any]:
     return details
 
 
-class _Setting:
-    """A setting of TensorFlow's runtime that XLA decides by itself: kept, given back, without further effect."""
-
-    def __init__(self, value: Any):
-        self.value = value
-
-
-_settings: dict[str, _Setting] = {
-    "inter_op_parallelism_threads": _Setting(0),
-    "intra_op_parallelism_threads": _Setting(0),
-    "soft_device_placement": _Setting(True),
-    "optimizer_jit": _Setting(""),
-    "optimizer_options": _Setting({}),
-    "op_determinism": _Setting(False),
+# Settings of TensorFlow's runtime that XLA decides by itself: kept, given back, without further effect.
+_settings: dict[str, Any] = {
+    "inter_op_parallelism_threads": 0,
+    "intra_op_parallelism_threads": 0,
+    "soft_device_placement": True,
+    "optimizer_jit": "",
+    "optimizer_options": {},
 }
 
 
 def _get(name: str) -> Any:
-    return lambda: _settings[name].value
+    return lambda: _settings[name]
 
 
 def _set(name: str) -> Any:
     def setter(value: Any) -> None:
-        _settings[name].value = value
+        _settings[name] = value
 
     setter.__doc__ = f"Keeps the setting {name}, which XLA decides by itself."
     return setter
@@ -345,12 +338,6 @@ for _name, _public in (
 ):
     export(_public.format("get"))(_get(_name))
     export(_public.format("set"))(_set(_name))
-
-
-@export("config.experimental.enable_op_determinism")
-def enable_op_determinism() -> None:
-    """Keeps the wish for determinism; XLA's CPU programs are deterministic, and random ops need a seed then."""
-    _settings["op_determinism"].value = True
 
 
 @export("config.experimental.enable_tensor_float_32_execution")

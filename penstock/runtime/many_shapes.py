@@ -14,6 +14,7 @@ import numpy as np
 
 from penstock.engine.context import process, thread
 from penstock.runtime.compiled_piece import CompiledPiece
+from penstock.runtime.determinism import is_op_determinism_enabled
 from penstock.runtime.host_steps import HostPiece
 
 
@@ -43,7 +44,9 @@ class PieceOfManyShapes(CompiledPiece):
 
     def __call__(self, env: list) -> None:
         shapes = tuple(np.shape(env[slot]) for slot in self._varying)
-        if shapes in self._compiled or process.accelerator or process.meshes or thread.held_calls is not None:
+        elsewhere = process.accelerator or process.meshes or thread.held_calls is not None
+        # NumPy and XLA round differently, and which of them runs is a matter of time.
+        if shapes in self._compiled or elsewhere or is_op_determinism_enabled():
             super().__call__(env)
             return
         start = time.perf_counter()

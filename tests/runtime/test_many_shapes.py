@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import penstock as tf
+from penstock.runtime.determinism import disable_op_determinism
 from penstock.runtime.executor import executor_of
 from penstock.runtime.many_shapes import PieceOfManyShapes
 
@@ -50,6 +51,17 @@ def test_the_first_shapes_are_compiled_and_new_ones_run_on_numpy(trained):
     piece = piece_of(train)
     assert type(piece) is PieceOfManyShapes
     assert piece._compiled == {((rows, 64),) for rows in range(1, 1 + PieceOfManyShapes._COMPILED_AT_ONCE)}
+
+
+def test_every_shape_is_compiled_where_results_are_to_be_the_same_in_every_run(trained):
+    _, train = trained
+    tf.config.experimental.enable_op_determinism()
+    try:
+        for rows in range(1, 9):
+            train(tf.ones((rows, 64)))
+    finally:
+        disable_op_determinism()
+    assert not piece_of(train)._spent_s
 
 
 def test_a_shape_that_has_taken_as_long_as_compiling_is_compiled(trained):
