@@ -10,12 +10,12 @@ import json
 import os
 import shlex
 import shutil
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from penstock.cli.processes import Member, run_together
+from penstock.cluster.ports import free_ports
 
 DESCRIPTION = """\
 Runs a program as a cluster: one process for each task, each as `penstock run` would, with TF_CONFIG set. Lines of output
@@ -165,18 +165,6 @@ def _thread_settings(jobs: dict[str, int]) -> dict[str, str]:
         return {}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {"OMP_NUM_THREADS": str(max(1, cores // jobs["worker"]))}
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of this machine at which nobody listens."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 # Other machines.

@@ -60,7 +60,7 @@ class _Task:
     def address(self) -> str:
         import ray
 
-        from penstock.cli.launch import free_ports
+        from penstock.cluster.ports import free_ports
 
         return f"{ray.util.get_node_ip_address()}:{free_ports(1)[0]}"
 

@@ -8,9 +8,9 @@ are told when they have come.
 from __future__ import annotations
 
 import os
-import socket
 from typing import Any, NamedTuple
 
+from penstock.cluster.ports import free_ports
 from penstock.cluster.rendezvous import Rendezvous
 from penstock.cluster.workers import Workers
 from penstock.distribute.resolvers import ClusterResolver
@@ -120,7 +120,7 @@ def _stop_backend() -> None:
 def _connect_jax(workers: Workers, host: str) -> None:
     import jax
 
-    port = os.environ.get("PENSTOCK_COORDINATOR_PORT") or str(_free_port())
+    port = os.environ.get("PENSTOCK_COORDINATOR_PORT") or str(free_ports(1)[0])
     port = workers.texts("the coordinator's port", port)[0]
     jax.config.update(
         "jax_enable_recoverability", True
@@ -149,9 +149,3 @@ def _connect_jax(workers: Workers, host: str) -> None:
 def _used_devices(devices: list[Any]) -> list[Any]:
     """All accelerators, or one CPU device."""
     return devices[:1] if devices[0].platform == "cpu" else devices
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return probe.getsockname()[1]
