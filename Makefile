@@ -90,7 +90,7 @@ bench: $(READY) $(ORACLE_READY) $(TORCH_READY)  ## Penstock beside its peers, in
 	$(BIN)/python -m benchmarks --tensorflow-python $(ORACLE_VENV)/bin/python --torch-python $(TORCH_VENV)/bin/python $(ARGS)
 
 # Every test of a native kernel. Python and JAX leak at exit by design, so leaks are not looked for.
-ASAN_TESTS := $(wildcard tests/ops/test_native_*.py) tests/ops/image/test_resize_native.py tests/autodiff/test_recurrent_cells.py \
+ASAN_TESTS := $(shell find tests -name "test_native*.py") tests/ops/image/test_resize_native.py tests/autodiff/test_recurrent_cells.py \
     tests/runtime/test_fusion.py
 
 asan: $(READY)  ## the tests of native kernels, under AddressSanitizer

@@ -77,9 +77,9 @@ ffi::Error attention(ffi::AnyBuffer q, ffi::AnyBuffer k, ffi::AnyBuffer v, ffi::
       std::unique_ptr<float[]> scores(new float[shape.rows() * shape.keys]);
       for (long first = 0; first < shape.queries; first += shape.rows()) {
         long rows = std::min(shape.rows(), shape.queries - first), at = query + first * stride;
-        multiply_add({floats(q) + at, rows, stride}, keys, scores.get(), shape.keys, false);
+        multiply({floats(q) + at, rows, stride}, keys, scores.get(), shape.keys, {false});
         softmax_rows(scores.get(), rows, shape.keys, *floats(scale));
-        multiply_add({scores.get(), rows, shape.keys}, values, floats(*y) + at, stride, false);
+        multiply({scores.get(), rows, shape.keys}, values, floats(*y) + at, stride, {false});
       }
     });
   });
@@ -103,13 +103,13 @@ ffi::Error attention_gradient(ffi::AnyBuffer q, ffi::AnyBuffer k, ffi::AnyBuffer
       for (long first = 0; first < shape.queries; first += shape.rows()) {
         long rows = std::min(shape.rows(), shape.queries - first), at = query + first * stride;
         bool add = first > 0;  // what the rows before gave to the keys and values
-        multiply_add({floats(q) + at, rows, stride}, k_transposed, weights, keys, false);
+        multiply({floats(q) + at, rows, stride}, k_transposed, weights, keys, {false});
         softmax_rows(weights, rows, keys, *floats(scale));
-        multiply_add({weights, keys, 1, keys}, {floats(dy) + at, rows, width, stride, 1}, floats(*dv) + key, stride, add);
-        multiply_add({floats(dy) + at, rows, stride}, v_transposed, gradients, keys, false);
+        multiply({weights, keys, 1, keys}, Packed(floats(dy) + at, rows, width, stride, 1), floats(*dv) + key, stride, {add});
+        multiply({floats(dy) + at, rows, stride}, v_transposed, gradients, keys, {false});
         softmax_gradient_rows(weights, gradients, rows, keys, *floats(scale));
-        multiply_add({gradients, rows, keys}, k_packed, floats(*dq) + at, stride, false);
-        multiply_add({gradients, keys, 1, keys}, {floats(q) + at, rows, width, stride, 1}, floats(*dk) + key, stride, add);
+        multiply({gradients, rows, keys}, k_packed, floats(*dq) + at, stride, {false});
+        multiply({gradients, keys, 1, keys}, Packed(floats(q) + at, rows, width, stride, 1), floats(*dk) + key, stride, {add});
       }
     });
   });

@@ -23,8 +23,17 @@ inline PENSTOCK_INLINE float exponential(float x) {
   return p * __builtin_bit_cast(float, (static_cast<int32_t>(n) + 127) << 23);
 }
 
-inline PENSTOCK_INLINE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
-inline PENSTOCK_INLINE float hyperbolic_tangent(float x) { return 1.0f - 2.0f / (1.0f + exponential(2.0f * x)); }
+// 1 / x for x between 1 and 2e38, to about 1e-7. Subtracting the bits, exponents too, is right to 5 %, and each of Newton's
+// steps squares the error; all of them together take a third of a division's time.
+inline PENSTOCK_INLINE float reciprocal(float x) {
+  float r = __builtin_bit_cast(float, 0x7EF311C3 - __builtin_bit_cast(int32_t, x));
+  r += r * (1.0f - x * r);
+  r += r * (1.0f - x * r);
+  return r + r * (1.0f - x * r);
+}
+
+inline PENSTOCK_INLINE float sigmoid(float x) { return reciprocal(1.0f + exponential(-x)); }
+inline PENSTOCK_INLINE float hyperbolic_tangent(float x) { return 1.0f - 2.0f * reciprocal(1.0f + exponential(2.0f * x)); }
 
 // The error function to about 3e-7, as an odd polynomial over an even one; beyond 4 it is 1.
 inline PENSTOCK_INLINE float error_function(float x) {

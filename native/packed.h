@@ -28,7 +28,13 @@ struct Rows {
   long count, row_stride, depth_stride = 1;
 };
 
-// out[r, :] += in[r, :] * matrix, or without `add` out[r, :] = in[r, :] * matrix
-void multiply_add(const Rows& in, const Packed& matrix, float* out, long out_stride, bool add = true);
+// What becomes of a sum before it is written.
+struct Ending {
+  bool add = true;              // to what is there
+  const float* bias = nullptr;  // one number for each column, added too
+};
+
+// out[r, :] += in[r, :] * matrix, or what `ending` says
+void multiply(const Rows& in, const Packed& matrix, float* out, long out_stride, const Ending& ending = {});
 
 }  // namespace penstock

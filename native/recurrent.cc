@@ -16,6 +16,7 @@
 #include "elementary.h"
 #include "onednn.h"
 #include "packed.h"
+#include "rows.h"
 #include "team.h"
 #include "vectorized.h"
 
@@ -24,17 +25,33 @@ namespace {
 
 constexpr long kBlock = 8;  // rows that a thread takes at once
 
-// One row of one step. `gates` holds the sums that go into the gates, and then the gates.
-PENSTOCK_VECTORIZED void lstm_row(float* gates, const float* c_before, float* c, float* h, long units) {
-  float *in = gates, *forget = gates + units, *candidate = gates + 2 * units, *out = gates + 3 * units;
+PENSTOCK_VECTORIZED void sigmoids(float* x, long count) {
+#pragma GCC ivdep
+  for (long i = 0; i < count; ++i) x[i] = sigmoid(x[i]);
+}
+
+PENSTOCK_VECTORIZED void hyperbolic_tangents(float* x, long count) {
+#pragma GCC ivdep
+  for (long i = 0; i < count; ++i) x[i] = hyperbolic_tangent(x[i]);
+}
+
+PENSTOCK_VECTORIZED void lstm_states(const float* gates, const float* c_before, float* c, float* h, long units) {
+  const float *in = gates, *forget = gates + units, *candidate = gates + 2 * units, *out = gates + 3 * units;
 #pragma GCC ivdep
   for (long u = 0; u < units; ++u) {
-    float i = sigmoid(in[u]), f = sigmoid(forget[u]), g = hyperbolic_tangent(candidate[u]), o = sigmoid(out[u]);
-    float carried = f * c_before[u] + i * g;
-    in[u] = i, forget[u] = f, candidate[u] = g, out[u] = o;
+    float carried = forget[u] * c_before[u] + in[u] * candidate[u];
     c[u] = carried;
-    h[u] = o * hyperbolic_tangent(carried);
+    h[u] = out[u] * hyperbolic_tangent(carried);
   }
+}
+
+// One row of one step. `gates` holds the sums that go into the gates, and then the gates. Each function in a loop of its
+// own: what is left of a loop's last vector is done one by one, and so little that way.
+void lstm_row(float* gates, const float* c_before, float* c, float* h, long units) {
+  sigmoids(gates, 2 * units);
+  hyperbolic_tangents(gates + 2 * units, units);
+  sigmoids(gates + 3 * units, units);
+  lstm_states(gates, c_before, c, h, units);
 }
 
 // `dh` and `dc` are the gradients of this step's state; `dc` becomes that of the state before.
@@ -84,11 +101,15 @@ PENSTOCK_VECTORIZED void gru_gradient_row(const float* gates, const float* h_bef
   }
 }
 
+PENSTOCK_VECTORIZED void add_row(const float* row, float* sums, long count) {
+  for (long i = 0; i < count; ++i) sums[i] += row[i];
+}
+
 float* floats(const ffi::AnyBuffer& array) { return static_cast<float*>(array.untyped_data()); }
 
 // Calls body(first row, how many) for parts of the batch.
 template <typename Body>
-void for_rows(long batch, const Body& body) {
+void for_blocks(long batch, const Body& body) {
   parallel_for((batch + kBlock - 1) / kBlock, 1, [&](long first, long last) {
     body(first * kBlock, std::min(batch, last * kBlock) - first * kBlock);
   });
@@ -104,23 +125,23 @@ struct Sizes {
   double work(long gates) const { return 2.0 * steps * batch * units * units * gates; }
 };
 
-// sums [steps, batch, 4 units], h0 and c0 [batch, units], kernel [units, 4 units]
+// sums [steps, batch, 4 units], h0 and c0 [batch, units], kernel [units, 4 units], bias [4 units]
 // -> h, c [steps, batch, units], gates [steps, batch, 4 units]
-ffi::Error lstm(ffi::AnyBuffer sums, ffi::AnyBuffer h0, ffi::AnyBuffer c0, ffi::AnyBuffer kernel,
+ffi::Error lstm(ffi::AnyBuffer sums, ffi::AnyBuffer h0, ffi::AnyBuffer c0, ffi::AnyBuffer kernel, ffi::AnyBuffer bias,
                 ffi::Result<ffi::AnyBuffer> h, ffi::Result<ffi::AnyBuffer> c, ffi::Result<ffi::AnyBuffer> gates) {
   return guarded("lstm", [&] {
     Sizes sizes(sums, h0);
     long units = sizes.units, state = sizes.batch * units;
     Turn turn(sizes.work(4));
     Packed packed(floats(kernel), units, 4 * units, 4 * units, 1);
-    for_rows(sizes.batch, [&](long first, long rows) {
+    for_blocks(sizes.batch, [&](long first, long rows) {
       for (long t = 0; t < sizes.steps; ++t) {
         long at = t * state + first * units;
         const float* h_before = t == 0 ? floats(h0) + first * units : floats(*h) + at - state;
         const float* c_before = t == 0 ? floats(c0) + first * units : floats(*c) + at - state;
         float* now = floats(*gates) + 4 * at;
         std::memcpy(now, floats(sums) + 4 * at, rows * 4 * units * sizeof(float));
-        multiply_add({h_before, rows, units}, packed, now, 4 * units);
+        multiply({h_before, rows, units}, packed, now, 4 * units, {true, floats(bias)});
         for (long row = 0; row < rows; ++row)
           lstm_row(now + row * 4 * units, c_before + row * units, floats(*c) + at + row * units,
                    floats(*h) + at + row * units, units);
@@ -130,16 +151,18 @@ ffi::Error lstm(ffi::AnyBuffer sums, ffi::AnyBuffer h0, ffi::AnyBuffer c0, ffi::
 }
 
 // gates, c as `lstm` gave them; c0, kernel as it got them; dh [steps, batch, units] for the outputs, dc [batch, units] for
-// the last state -> dsums [steps, batch, 4 units], dh0, dc0 [batch, units]
+// the last state -> dsums [steps, batch, 4 units], dh0, dc0 [batch, units], dbias [4 units]
 ffi::Error lstm_gradient(ffi::AnyBuffer gates, ffi::AnyBuffer c, ffi::AnyBuffer c0, ffi::AnyBuffer kernel,
                          ffi::AnyBuffer dh, ffi::AnyBuffer dc, ffi::Result<ffi::AnyBuffer> dsums,
-                         ffi::Result<ffi::AnyBuffer> dh0, ffi::Result<ffi::AnyBuffer> dc0) {
+                         ffi::Result<ffi::AnyBuffer> dh0, ffi::Result<ffi::AnyBuffer> dc0,
+                         ffi::Result<ffi::AnyBuffer> dbias) {
   return guarded("lstm_gradient", [&] {
     Sizes sizes(gates, c0);
     long units = sizes.units, state = sizes.batch * units;
     Turn turn(sizes.work(4));
     Packed packed(floats(kernel), 4 * units, units, 1, 4 * units);
-    for_rows(sizes.batch, [&](long first, long rows) {
+    ColumnSums bias_sums(4 * units);
+    for_blocks(sizes.batch, [&](long first, long rows) {
       float* state_h = floats(*dh0) + first * units;
       float* state_c = floats(*dc0) + first * units;
       std::memset(state_h, 0, rows * units * sizeof(float));
@@ -153,10 +176,11 @@ ffi::Error lstm_gradient(ffi::AnyBuffer gates, ffi::AnyBuffer c, ffi::AnyBuffer 
         for (long row = 0; row < rows; ++row)
           lstm_gradient_row(floats(gates) + 4 * (at + row * units), c_before + row * units, floats(c) + at + row * units,
                             state_h + row * units, state_c + row * units, now + row * 4 * units, units);
-        std::memset(state_h, 0, rows * units * sizeof(float));
-        multiply_add({now, rows, 4 * units}, packed, state_h, units);
+        for (long row = 0; row < rows; ++row) add_row(now + row * 4 * units, bias_sums.mine(), 4 * units);
+        multiply({now, rows, 4 * units}, packed, state_h, units, {false});
       }
     });
+    bias_sums.write(floats(*dbias));
   });
 }
 
@@ -169,14 +193,14 @@ ffi::Error gru(ffi::AnyBuffer sums, ffi::AnyBuffer h0, ffi::AnyBuffer kernel, ff
     long units = sizes.units, state = sizes.batch * units;
     Turn turn(sizes.work(3));
     Packed packed(floats(kernel), units, 3 * units, 3 * units, 1);
-    for_rows(sizes.batch, [&](long first, long rows) {
+    for_blocks(sizes.batch, [&](long first, long rows) {
       std::vector<float> recurrent(rows * 3 * units);
       for (long t = 0; t < sizes.steps; ++t) {
         long at = t * state + first * units;
         const float* h_before = t == 0 ? floats(h0) + first * units : floats(*h) + at - state;
         for (long row = 0; row < rows; ++row)
           std::memcpy(recurrent.data() + row * 3 * units, floats(bias), 3 * units * sizeof(float));
-        multiply_add({h_before, rows, units}, packed, recurrent.data(), 3 * units);
+        multiply({h_before, rows, units}, packed, recurrent.data(), 3 * units);
         for (long row = 0; row < rows; ++row)
           gru_row(floats(sums) + 3 * (at + row * units), recurrent.data() + row * 3 * units, h_before + row * units,
                   floats(*gates) + 4 * (at + row * units), floats(*h) + at + row * units, units);
@@ -195,7 +219,7 @@ ffi::Error gru_gradient(ffi::AnyBuffer gates, ffi::AnyBuffer h, ffi::AnyBuffer h
     long units = sizes.units, state = sizes.batch * units;
     Turn turn(sizes.work(3));
     Packed packed(floats(kernel), 3 * units, units, 1, 3 * units);
-    for_rows(sizes.batch, [&](long first, long rows) {
+    for_blocks(sizes.batch, [&](long first, long rows) {
       float* state_h = floats(*dh0) + first * units;
       std::memset(state_h, 0, rows * units * sizeof(float));
       for (long t = sizes.steps - 1; t >= 0; --t) {
@@ -206,7 +230,7 @@ ffi::Error gru_gradient(ffi::AnyBuffer gates, ffi::AnyBuffer h, ffi::AnyBuffer h
         for (long row = 0; row < rows; ++row)
           gru_gradient_row(floats(gates) + 4 * (at + row * units), h_before + row * units, state_h + row * units,
                            floats(*dsums) + 3 * (at + row * units), floats(*drecurrent) + 3 * (at + row * units), units);
-        multiply_add({floats(*drecurrent) + 3 * at, rows, 3 * units}, packed, state_h, units);
+        multiply({floats(*drecurrent) + 3 * at, rows, 3 * units}, packed, state_h, units);
       }
     });
   });
@@ -219,10 +243,11 @@ ffi::Error gru_gradient(ffi::AnyBuffer gates, ffi::AnyBuffer h, ffi::AnyBuffer h
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_lstm, lstm,
                               ffi::Ffi::Bind().PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY
-                                  .PENSTOCK_RESULT.PENSTOCK_RESULT.PENSTOCK_RESULT);
+                                  .PENSTOCK_ARRAY.PENSTOCK_RESULT.PENSTOCK_RESULT.PENSTOCK_RESULT);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_lstm_gradient, lstm_gradient,
                               ffi::Ffi::Bind().PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY
-                                  .PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_RESULT.PENSTOCK_RESULT.PENSTOCK_RESULT);
+                                  .PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_RESULT.PENSTOCK_RESULT.PENSTOCK_RESULT
+                                  .PENSTOCK_RESULT);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_gru, gru,
                               ffi::Ffi::Bind().PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY.PENSTOCK_ARRAY
                                   .PENSTOCK_RESULT.PENSTOCK_RESULT);

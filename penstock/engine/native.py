@@ -44,6 +44,8 @@ KERNELS = (
     "gru",
     "gru_gradient",
     "adam",
+    "adam_product",
+    "adam_rows",
     "sum_rows",
     "random_uniform",
     "random_state",

@@ -73,9 +73,9 @@ class Uses:
                 for each in operation.inputs:
                     self._count[id(each)] = self._count.get(id(each), 0) + 1
 
-    def sole_producer(self, tensor: Any, types: Iterable[str]) -> Any | None:
-        """The operation of the piece that computes `tensor` for one use only, if it has one of the types."""
-        if id(tensor) in self._inside and self._count.get(id(tensor)) == 1 and tensor.op.type in types:
+    def sole_producer(self, tensor: Any, types: Iterable[str], uses: int = 1) -> Any | None:
+        """The operation of the piece that computes `tensor` for one use only (or so many), if it has one of the types."""
+        if id(tensor) in self._inside and self._count.get(id(tensor)) == uses and tensor.op.type in types:
             return tensor.op
         return None
 
@@ -239,7 +239,9 @@ def _adam(operation: Any, uses: Uses) -> Compute | None:
     if uses.sole_write(p) is not operation:
         return None
     squared = found["squares"].op
+    update, operands = native_updates.adam_rows, _sums_of_rows(found["g"], found["squares"], uses)
     if squared.type == "Square" and squared.inputs[0] is found["g"]:
+        update, operands = native_updates.adam_product, _factors(found["g"], uses)
         del found["squares"]
 
     def compute(values: dict[int, Any]) -> Any:
@@ -252,9 +254,12 @@ def _adam(operation: Any, uses: Uses) -> Compute | None:
             map(np.ndim, rates)
         ):
             return None
-        new = native_updates.adam(
-            value, m, v, rates, *others, after=[values[id(each)] for each in products if id(each) in values]
-        )
+        after = [values[id(each)] for each in products if id(each) in values]
+        new = None
+        if operands is not None:
+            new = update(value, m, v, rates, *(values[id(each)] for each in operands), after=after)
+        if new is None:
+            new = native_updates.adam(value, m, v, rates, *others, after=after)
         if new is None:
             return None
         for variable, updated in zip(variables, new):
@@ -262,6 +267,27 @@ def _adam(operation: Any, uses: Uses) -> Compute | None:
         return ()
 
     return compute
+
+
+def _sums_of_rows(g: Any, squares: Any, uses: Uses) -> Sequence[Any] | None:
+    """The rows and ids of a sparse gradient that is summed into `g`, and its squares into `squares`, for nothing else."""
+    sums = uses.sole_producer(g, ("UnsortedSegmentSum",))
+    of_squares = uses.sole_producer(squares, ("UnsortedSegmentSum",))
+    if sums is None or of_squares is None:
+        return None
+    rows, ids, _ = sums.inputs
+    squared = of_squares.inputs[0].op
+    if of_squares.inputs[1] is not ids or squared.type != "Square" or squared.inputs[0] is not rows:
+        return None
+    return rows, ids
+
+
+def _factors(g: Any, uses: Uses) -> Sequence[Any] | None:
+    """The matrices a and b of a gradient a^T b that is used for nothing but the update: for both moments."""
+    product = uses.sole_producer(g, ("MatMul",), uses=2)
+    if product is None or not product.attrs["transpose_a"] or product.attrs["transpose_b"]:
+        return None
+    return product.inputs
 
 
 def _row_kernel(operation: Any, uses: Uses) -> Compute | None:

@@ -53,6 +53,7 @@ def test_the_environment_turns_kernels_off():
 
 
 def test_without_the_library_nothing_is_taken(monkeypatch, tmp_path):
+    monkeypatch.delenv("PENSTOCK_NATIVE", raising=False)
     monkeypatch.setattr(native, "LIBRARY", tmp_path / "missing.so")
     monkeypatch.setattr(native, "_open", native._open.__wrapped__)  # without its cache
     monkeypatch.setattr(native, "_tried", False)

@@ -17,18 +17,33 @@ from penstock.engine import native
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.xla import jax, jnp, lax
+from penstock.ops.linalg import native_products
 
 
-def _sums(x: Any, kernel: Any, bias: Any) -> Any:
-    """x @ kernel + bias for all steps."""
+def _product(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
+    """The product of two matrices, of which either may be transposed before."""
+
+    def body(a: Any, b: Any) -> Any:
+        return (a.T if transpose_a else a) @ (b.T if transpose_b else b)
+
+    found = native_products.matrix_product(a, b, transpose_a, transpose_b, body)
+    return body(a, b) if found is None else found
+
+
+def _sums(x: Any, kernel: Any) -> Any:
+    """x @ kernel for all steps."""
     steps, batch, features = x.shape
-    return (x.reshape(steps * batch, features) @ kernel + bias).reshape(steps, batch, -1)
+    return _product(x.reshape(steps * batch, features), kernel).reshape(steps, batch, -1)
 
 
-def _product_gradients(x: Any, kernel: Any, dsums: Any) -> tuple[Any, Any, Any]:
-    """The gradients of `_sums` with respect to x, kernel and bias."""
-    rows, drows = x.reshape(-1, x.shape[-1]), dsums.reshape(-1, dsums.shape[-1])
-    return (drows @ kernel.T).reshape(x.shape), rows.T @ drows, drows.sum(0)
+def _input_gradient(x: Any, kernel: Any, dsums: Any) -> Any:
+    """The gradient of `_sums` with respect to x."""
+    return _product(dsums.reshape(-1, dsums.shape[-1]), kernel, transpose_b=True).reshape(x.shape)
+
+
+def _kernel_gradient(x: Any, dsums: Any) -> Any:
+    """The gradient of `_sums` with respect to the kernel."""
+    return _product(x.reshape(-1, x.shape[-1]), dsums.reshape(-1, dsums.shape[-1]), transpose_a=True)
 
 
 def _before(h: Any, h0: Any) -> Any:
@@ -47,15 +62,15 @@ def _lstm_scan(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any)
         h = jax.nn.sigmoid(o) * jnp.tanh(c)
         return (h, c), h
 
-    (_, c), h = lax.scan(step, (h0, c0), _sums(x, kernel, bias))
+    (_, c), h = lax.scan(step, (h0, c0), _sums(x, kernel) + bias)
     return h, c
 
 
 def _native_lstm(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any) -> list[Any]:
     """h and c after each step, and the gates."""
-    sums = _sums(x, kernel, bias)
+    sums = _sums(x, kernel)
     states = (*x.shape[:2], h0.shape[1])
-    return native.call("lstm", [states, states, sums.shape], sums, h0, c0, recurrent)
+    return native.call("lstm", [states, states, sums.shape], sums, h0, c0, recurrent, bias)
 
 
 def lstm(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Any]:
@@ -74,12 +89,10 @@ def _lstm_gradient(
     if not native.takes(*arrays, dh, bfloat16=False):
         return jax.vjp(_lstm_scan, *arrays)[1]((dh, dc_last))
     h, c, gates = _native_lstm(*arrays)
-    dsums, dh0, dc0 = native.call(
-        "lstm_gradient", [gates.shape, h0.shape, c0.shape], gates, c, c0, recurrent, dh, dc_last
-    )
-    dx, dkernel, dbias = _product_gradients(x, kernel, dsums)
-    _, drecurrent, _ = _product_gradients(_before(h, h0), recurrent, dsums)
-    return dx, dh0, dc0, dkernel, drecurrent, dbias
+    shapes = [gates.shape, h0.shape, c0.shape, bias.shape]
+    dsums, dh0, dc0, dbias = native.call("lstm_gradient", shapes, gates, c, c0, recurrent, dh, dc_last)
+    dx, dkernel = _input_gradient(x, kernel, dsums), _kernel_gradient(x, dsums)
+    return dx, dh0, dc0, dkernel, _kernel_gradient(_before(h, h0), dsums), dbias
 
 
 # GRU, with the reset gate applied after the recurrent product.
@@ -93,14 +106,14 @@ def _gru_scan(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any, recurrent
         h = z * h + (1 - z) * jnp.tanh(x_h + jax.nn.sigmoid(x_r + h_r) * h_h)
         return h, h
 
-    return lax.scan(step, h0, _sums(x, kernel, bias))[1]
+    return lax.scan(step, h0, _sums(x, kernel) + bias)[1]
 
 
 def _native_gru(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any, recurrent_bias: Any) -> list[Any]:
     """h after each step, and the gates."""
     (steps, batch), units = x.shape[:2], h0.shape[1]
     shapes = [(steps, batch, units), (steps, batch, 4 * units)]
-    return native.call("gru", shapes, _sums(x, kernel, bias), h0, recurrent, recurrent_bias)
+    return native.call("gru", shapes, _sums(x, kernel) + bias, h0, recurrent, recurrent_bias)
 
 
 def gru(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any, recurrent_bias: Any) -> Any:
@@ -119,9 +132,9 @@ def _gru_gradient(
     h, gates = _native_gru(*arrays)
     sums = (*x.shape[:2], 3 * h0.shape[1])
     dsums, dproduct, dh0 = native.call("gru_gradient", [sums, sums, h0.shape], gates, h, h0, recurrent, dh)
-    dx, dkernel, dbias = _product_gradients(x, kernel, dsums)
-    _, drecurrent, drecurrent_bias = _product_gradients(_before(h, h0), recurrent, dproduct)
-    return dx, dh0, dkernel, drecurrent, dbias, drecurrent_bias
+    dx, dkernel = _input_gradient(x, kernel, dsums), _kernel_gradient(x, dsums)
+    drecurrent = _kernel_gradient(_before(h, h0), dproduct)
+    return dx, dh0, dkernel, drecurrent, dsums.sum((0, 1)), dproduct.sum((0, 1))
 
 
 def _scan_gradient(scan: Callable, cotangents: Callable) -> Callable:

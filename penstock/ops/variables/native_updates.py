@@ -38,9 +38,56 @@ def adam(
     arrays = [p, m, v, gradient] + ([] if squares is None else [squares])
     if not native.takes(*arrays, bfloat16=False):
         return None
-    packed = jnp.stack([jnp.asarray(each, np.float32) for each in rates])
-    arrays[4:4] = [packed]
+    arrays[4:4] = [_packed(rates)]
     return native.call("adam", [p.shape] * 3, *arrays, *after, in_place=3, has_squares=squares is not None)
+
+
+def adam_rows(
+    p: Any, m: Any, v: Any, rates: Sequence[Any], rows: Any, ids: Any, after: Sequence[Any] = ()
+) -> Sequence[Any] | None:
+    """Adam's update of a table p and its moments m and v, whose gradient is `sum_rows(rows, ids, len(p))`.
+
+    v moves to the sum of the squares of rows. Other arguments, and what is returned, are those of `adam`. Nothing like the
+    table is made, as the sums of rows would be.
+    """
+    count, width = p.shape[0], math.prod(p.shape[1:])
+    fits = rows.shape == (*ids.shape, *p.shape[1:]) and 0 not in rows.shape
+    if p.ndim < 2 or not fits or count >= 2**31 or not native.takes(p, m, v, rows, bfloat16=False):
+        return None
+    tables = [each.reshape(count, width) for each in (p, m, v)]
+    given = [rows.reshape(-1, width), _places(ids.reshape(-1), count), _packed(rates)]
+    new = native.call("adam_rows", [(count, width)] * 3, *tables, *given, *after, in_place=3)
+    return [each.reshape(p.shape) for each in new]
+
+
+_MOST_SUMMED = (
+    64  # rows of a batch: with more of them a product by itself is better, and no longer a matter of memory
+)
+
+
+def adam_product(
+    p: Any, m: Any, v: Any, rates: Sequence[Any], inputs: Any, gradients: Any, after: Sequence[Any] = ()
+) -> Sequence[Any] | None:
+    """Adam's update of a matrix p and its moments m and v, whose gradient is `inputs.T @ gradients`.
+
+    Other arguments, and what is returned, are those of `adam`. The gradient is never in memory as a whole.
+    """
+    fits = p.ndim == inputs.ndim == gradients.ndim == 2 and len(inputs) == len(gradients) <= _MOST_SUMMED
+    if not fits or p.shape != (inputs.shape[1], gradients.shape[1]) or p.size < _LEAST:
+        return None
+    if not native.takes(p, m, v, inputs, gradients, bfloat16=False):
+        return None
+    given = [p, m, v, inputs, gradients, _packed(rates), *after]
+    return native.call("adam_product", [p.shape] * 3, *given, in_place=3)
+
+
+def _packed(rates: Sequence[Any]) -> Any:
+    return jnp.stack([jnp.asarray(each, np.float32) for each in rates])
+
+
+def _places(ids: Any, count: int) -> Any:
+    """The ids as int32; those outside of `count` rows still are."""
+    return jnp.clip(ids, -1, count).astype(np.int32)
 
 
 def sum_rows(rows: Any, ids: Any, count: int) -> Any | None:
@@ -48,6 +95,5 @@ def sum_rows(rows: Any, ids: Any, count: int) -> Any | None:
     width = math.prod(rows.shape[1:])
     if count * width < _LEAST or count >= 2**31 or not native.takes(rows, bfloat16=False):
         return None
-    places = jnp.clip(ids, -1, count).astype(np.int32)
-    (sums,) = native.call("sum_rows", [(count, width)], rows.reshape(len(rows), width), places)
+    (sums,) = native.call("sum_rows", [(count, width)], rows.reshape(len(rows), width), _places(ids, count))
     return sums.reshape(count, *rows.shape[1:])

@@ -7,6 +7,7 @@ import pytest
 
 import penstock as tf
 from penstock.engine import native
+from penstock.ops.variables import native_updates
 from penstock.runtime import fusion
 
 pytestmark = pytest.mark.skipif(
@@ -57,6 +58,53 @@ def test_adam(shape, sparse):
         theirs, _ = run(shape, sparse)
     for a, b in zip(ours, theirs):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def check_step(step, *arguments):
+    """A step gives the same with the kernels as without. Returns the kernels that it called."""
+
+    def run():
+        own = variables((40, 48))
+        with mock.patch.object(native, "call", wraps=native.call) as call:
+            function = tf.function(lambda *each: step(own, *each))
+            function(*arguments)
+            function(*arguments)
+        return [each.numpy() for each in own], {each.args[0] for each in call.call_args_list}
+
+    ours, called = run()
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        theirs, _ = run()
+    for a, b in zip(ours, theirs):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    return called
+
+
+@pytest.mark.parametrize("shape", [(1,), (30,), (7, 9)])
+def test_adam_of_rows(shape, monkeypatch):
+    """As Keras updates the table of an embedding; ids repeat, and negative ones are nothing."""
+    monkeypatch.setattr(native_updates, "_LEAST", 1)
+    random = np.random.default_rng(2)
+    rows = tf.constant(random.standard_normal((*shape, 48)), tf.float32)
+    ids = tf.constant(random.integers(-2, 40, shape))
+
+    def step(own, rows, ids):
+        sums, squares = (tf.math.unsorted_segment_sum(each, ids, 40) for each in (rows, tf.square(rows)))
+        adam_step(*own, sums, squares)
+
+    assert check_step(step, rows, ids) == {"adam_rows", "sum_rows"}
+
+
+@pytest.mark.parametrize("batch", [1, 5, 32, 65])
+def test_adam_of_a_product(batch, monkeypatch):
+    monkeypatch.setattr(native_updates, "_LEAST", 1)
+    random = np.random.default_rng(3)
+    inputs, gradients = (tf.constant(random.standard_normal((batch, n)), tf.float32) for n in (40, 48))
+
+    def step(own, inputs, gradients):
+        gradient = tf.matmul(inputs, gradients, transpose_a=True)
+        adam_step(*own, gradient, tf.square(gradient))
+
+    assert check_step(step, inputs, gradients) == {"adam_product" if batch <= 64 else "adam"}
 
 
 def test_a_variable_that_is_assigned_twice_is_left_alone():
