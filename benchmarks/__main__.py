@@ -46,10 +46,13 @@ _BY_HAND = {"jax": "loop_jax", "torch": "loop_torch"}  # peer -> the program tha
 _STEP = ("step_ms", "step_ms_median", "cpu_ms", "first_epoch_s", "peak_rss_mb")
 
 MODELS = ("mlp", "cnn", "conv1d", "cnn100", "lstm")
+# Those of large_ops.py.
+GROUPS = ("elementwise", "reductions", "order", "indexing", "products", "algebra", "others", "loops", "steps")
 LARGE_MODELS = ("resnet50", "mobilenet_v2", "transformer")
 
 BENCHMARKS = [
     Benchmark("call_overhead", (), ("tensorflow",)),
+    *(Benchmark("large_ops", (group,), ("tensorflow",)) for group in GROUPS),
     Benchmark("startup", (), ("tensorflow",)),
     Benchmark("fit_overhead", (), ("tensorflow", "keras-jax")),
     *(Benchmark("fit_step", (model,), (*_KERAS, *_BY_HAND), _STEP) for model in MODELS),

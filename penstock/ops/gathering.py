@@ -282,8 +282,8 @@ def out_of_range(indices: np.ndarray, shape: tuple) -> np.ndarray | None:
     if not indices.size:
         return None
     flat = indices.reshape(-1, depth)
-    low, high = flat.min(0), flat.max(0)
-    if all(0 <= a and b < size for a, b, size in zip(low.tolist(), high.tolist(), shape, strict=False)):
+    # Column by column: a reduction over rows as short as these takes ten times as long.
+    if all(column.min() >= 0 and column.max() < size for column, size in zip(flat.T, shape, strict=False)):
         return None
     return np.any((indices < 0) | (indices >= np.array(shape[:depth])), -1)
 
@@ -302,12 +302,14 @@ def _gather_nd(params: Any, indices: Any, *, bad_indices_policy: Any) -> Any:
     shape = params.shape
     depth = check_index_depth(shape, indices.shape)
     bad = out_of_range(indices, shape)
+    if bad is None and not depth:
+        return np.broadcast_to(params, indices.shape[:-1] + shape)
     if bad is None:
-        return (
-            params[tuple(np.moveaxis(indices, -1, 0))]
-            if depth
-            else np.broadcast_to(params, indices.shape[:-1] + shape)
-        )
+        index = indices[..., 0].astype(np.intp)
+        for position in range(1, depth):
+            index *= shape[position]
+            index += indices[..., position]
+        return params.reshape(math.prod(shape[:depth]), *shape[depth:]).take(index, 0)
     if wanted_policy(bad_indices_policy):
         raise bad_index(indices, bad, shape, "param shape")
     if 0 in shape[:depth]:

@@ -35,7 +35,10 @@ def _dynamic_partition(data: np.ndarray, partitions: np.ndarray, *, num_partitio
         place = ",".join(str(i) for i in np.unravel_index(bad[0], partitions.shape))
         raise ValueError(f"partitions[{place}] = {flat[bad[0]]} is not in [0, {num_partitions})")
     rows = np.asarray(data).reshape((flat.size, *np.shape(data)[partitions.ndim :]))
-    return [rows[flat == i] for i in range(num_partitions)]
+    # NumPy sorts bytes and 16-bit integers by their digits.
+    keys = flat.astype(np.min_scalar_type(max(num_partitions - 1, 0)))
+    ends = np.cumsum(np.bincount(flat, minlength=num_partitions))
+    return np.split(rows.take(np.argsort(keys, kind="stable"), 0), ends[:-1])[:num_partitions]
 
 
 def _dynamic_partition_shape(call: ShapeCall) -> list[TensorShape]:

@@ -66,3 +66,32 @@ def test_the_first_of_equal_elements_are_the_top_ones(dtype, k):
     expected = np.argsort(-key, -1, kind="stable")[:, :k]
     assert tf.math.top_k(x, k).indices.numpy().tolist() == expected.tolist()
     assert tf.math.top_k(x[2], k).indices.numpy().tolist() == expected[2].tolist()
+
+
+@pytest.mark.parametrize("keys", [[5, -3, 9], [0], [10**12, 10**12 + 2], [-(10**15), 7, 10**15]])
+def test_many_keys_are_looked_up_as_few_are(keys):
+    values = [0.5 + i for i in range(len(keys))]
+    initializer = tf.lookup.KeyValueTensorInitializer(keys, values, tf.int64, tf.float32)
+    table = tf.lookup.StaticHashTable(initializer, -1.0)
+    asked = np.resize([*keys, keys[0] + 1, keys[-1] - 1, -(2**62)], (20, 30))
+    known = dict(zip(keys, values))
+    expected = [[known.get(key, -1.0) for key in row] for row in asked.tolist()]
+    assert table.lookup(tf.constant(asked, tf.int64)).numpy().tolist() == expected
+
+
+@pytest.mark.parametrize("count", [1, 3, 300, 70_000])
+def test_rows_are_partitioned_in_order(count):
+    places = np.random.default_rng(count).integers(0, min(count, 200), 500).astype(np.int32)
+    rows = np.arange(1000).reshape(500, 2)
+    parts = tf.dynamic_partition(rows, places, count)
+    assert len(parts) == count
+    for i in range(min(count, 200)):
+        assert parts[i].numpy().tolist() == rows[places == i].tolist()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_elements_are_gathered_by_vectors_of_indices(depth):
+    generator = np.random.default_rng(depth)
+    x = generator.standard_normal((4, 5, 6))
+    indices = np.stack([generator.integers(0, size, (7, 2)) for size in x.shape[:depth]], -1)
+    np.testing.assert_array_equal(tf.gather_nd(x, indices), x[tuple(np.moveaxis(indices, -1, 0))])

@@ -21,6 +21,8 @@ from penstock.types import dtypes, errors
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape
 
+_MANY_KEYS = 256  # that are worth NumPy's calls
+
 
 class Table:
     """A hash table.
@@ -47,6 +49,7 @@ class Table:
         self.value_shape, self.key_shape = tuple(value_shape), tuple(key_shape)
         self.entries: dict | None = None if static else {}
         self.forbidden = forbidden or {}  # hashable key -> what it is kept for
+        self._places: tuple[int, np.ndarray, np.ndarray] | None = None  # see `_by_place`
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict:
@@ -116,6 +119,8 @@ class Table:
     def find(self, keys: Any, default: Any) -> np.ndarray:
         """The values of keys; `default` (one value, or one for each key) for those that are not there."""
         entries = self._filled()
+        if (found := self._by_place(entries, keys, default)) is not None:
+            return found
         keys, hashables = self._keys(keys)
         default = as_array(default)
         shape = self._outer(keys)
@@ -133,6 +138,34 @@ class Table:
             default.reshape(-1, *self.value_shape) if self.value_shape else default.reshape(-1).tolist()
         )
         return self._array([other if each is None else each for each, other in zip(found, defaults)], shape)
+
+    def _by_place(self, entries: dict, keys: Any, default: Any) -> np.ndarray | None:
+        """`find` for many integers in a static table of numbers whose keys lie close together; None elsewhere."""
+        if not self.static or self.value_shape or not self.key_dtype.is_integer or self.forbidden:
+            return None
+        keys, default = as_array(keys), as_array(default)
+        if self.value_dtype is dtypes.string or keys.size < _MANY_KEYS or default.shape or not entries:
+            return None
+        self._check_dtype(keys, self.key_dtype, "keys")
+        if self._places is None:
+            self._places = self._places_of(entries)
+        lowest, values, is_key = self._places
+        if not len(values):
+            return None
+        inside = (keys >= lowest) & (keys < lowest + len(values))
+        places = np.where(inside, keys, lowest).astype(np.int64) - lowest
+        return np.where(inside & is_key[places], values[places], default.astype(values.dtype))
+
+    def _places_of(self, entries: dict) -> tuple[int, np.ndarray, np.ndarray]:
+        """The lowest key, a value for each number from it on, and whether it is a key; no values where keys are far apart."""
+        lowest = min(entries)
+        size = max(entries) - lowest + 1
+        size = size if size <= 4 * len(entries) + _MANY_KEYS else 0
+        values, is_key = np.zeros(size, self.value_dtype.as_numpy_dtype), np.zeros(size, bool)
+        if size:
+            for key, (_, value) in entries.items():
+                values[key - lowest], is_key[key - lowest] = value, True
+        return lowest, values, is_key
 
     def insert(self, keys: Any, values: Any) -> None:
         """Adds keys, or gives them new values."""
