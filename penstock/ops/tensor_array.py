@@ -17,7 +17,7 @@ from penstock.types.composite import CompositeTensor
 from penstock.types.dtypes import as_dtype
 from penstock.types.shapes import TensorShape
 from penstock.types.specs import TensorSpec
-from penstock.types.tensors import SymbolicTensor, Tensor
+from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
 from penstock.types.type_spec import TypeSpec
 
 
@@ -180,11 +180,14 @@ class TensorArray(CompositeTensor):
     def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
         """An array like this one with `value` at `index`."""
         index = convert_to_tensor(index, dtypes.int32)
-        value = convert_to_tensor(value, self._dtype if not isinstance(value, Tensor) else None)
+        value = convert_to_tensor(value, dtype_hint=self._dtype)
         if value.dtype.base_dtype != self._dtype.base_dtype:
-            raise ValueError(
-                f"TensorArray dtype is {self._dtype.name} but tried to write dtype {value.dtype.name}"
+            message = (
+                f"TensorArray dtype is {self._dtype.name} but Op is trying to write dtype {value.dtype.name}"
             )
+            if isinstance(value, SymbolicTensor):
+                raise ValueError(message)
+            raise errors.InvalidArgumentError(None, None, message)
         self._check_index(index, "write to")
         self._merge_shape(value)
         flow = execute(
@@ -200,6 +203,9 @@ class TensorArray(CompositeTensor):
 
     def stack(self, name: str | None = None) -> Tensor:
         """The elements stacked along a new first dimension."""
+        if isinstance(self._flow, EagerTensor) and self._element_shape.rank is None:
+            if not self._flow.host().items:
+                return convert_to_tensor([], self._dtype)
         count = -1 if self._static_size is None else self._static_size
         return execute(
             "TensorListStack",
@@ -231,6 +237,11 @@ class TensorArray(CompositeTensor):
     def unstack(self, value: Any, name: str | None = None) -> TensorArray:
         """An array of the slices of `value` along its first dimension."""
         value = convert_to_tensor(value, self._dtype if not isinstance(value, Tensor) else None)
+        if isinstance(value, EagerTensor) and self._static_size is not None:
+            if value.shape[0] > self._static_size:
+                raise ValueError(
+                    f"Cannot unstack {value.shape[0]} tensors into a TensorArray of static size {self._static_size}"
+                )
         if value.shape.rank is not None:
             self._merge_shape_of_rows(value)
         flow = execute(

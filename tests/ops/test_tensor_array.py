@@ -37,3 +37,15 @@ def filled_in_a_loop(x, size, **options):
 )
 def test_a_size_that_is_known_is_the_first_dimension_of_the_stack(build, shape):
     assert stacked_shape(build) == shape
+
+
+def test_eager_arrays_refuse_what_does_not_fit():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="trying to write dtype string"):
+        tf.TensorArray(tf.float32, 1).write(0, "a")
+    with pytest.raises(ValueError, match="Cannot unstack 3 tensors"):
+        tf.TensorArray(tf.float32, 2).unstack([1.0, 2.0, 3.0])
+
+
+def test_an_empty_eager_array_stacks_to_a_vector():
+    assert tf.TensorArray(tf.float32, 0).stack().shape == [0]
+    assert tf.TensorArray(tf.float32, 0, element_shape=[2]).stack().shape == [0, 2]
