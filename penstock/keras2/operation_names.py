@@ -22,6 +22,7 @@ def operation_classes(keras: ModuleType) -> dict[str, Any]:
 
 
 def _subclasses(cls: type) -> Iterator[type]:
+    each: type
     for each in cls.__subclasses__():
         yield each
         yield from _subclasses(each)

@@ -85,7 +85,7 @@ class HostPiece:
         try:
             for body, inputs, attrs, output in self._calls:
                 result = body(*[env[slot] for slot in inputs], **attrs)
-                if type(output) is int:
+                if isinstance(output, int):
                     env[output] = result
                 else:
                     for slot, value in zip(output, result or ()):
