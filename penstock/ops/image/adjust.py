@@ -16,6 +16,7 @@ from penstock.ops.casting import cast
 from penstock.ops.dtype_sets import REAL
 from penstock.ops.image.batches import at_least_3d
 from penstock.ops.image.color import convert_image_dtype, hsv_planes, rgb_of_planes
+from penstock.ops.image.host_functions import adjust_pixels
 from penstock.types import dtypes
 from penstock.types.tensors import Tensor
 
@@ -56,6 +57,9 @@ def _contrast_of_rows(x: np.ndarray, factor: Any) -> np.ndarray:
 
 @_in_single
 def _adjust_hue(xp: Any, x: Any, delta: Any) -> Any:
+    adjusted = adjust_pixels("hue", x, delta) if xp is np else None
+    if adjusted is not None:
+        return adjusted
     hue, saturation, value = hsv_planes(xp, x)
     turned = hue + delta
     return rgb_of_planes(xp, turned - xp.floor(turned), saturation, value)
@@ -63,6 +67,9 @@ def _adjust_hue(xp: Any, x: Any, delta: Any) -> Any:
 
 @_in_single
 def _adjust_saturation(xp: Any, x: Any, factor: Any) -> Any:
+    adjusted = adjust_pixels("saturation", x, factor) if xp is np else None
+    if adjusted is not None:
+        return adjusted
     hue, saturation, value = hsv_planes(xp, x)
     saturation = xp.minimum(xp.maximum(saturation * factor, np.float32(0)), np.float32(1))
     return rgb_of_planes(xp, hue, saturation, value)

@@ -15,16 +15,22 @@ from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
 from penstock.ops.casting import cast
 from penstock.ops.dtype_sets import FLOATS
+from penstock.ops.image.host_functions import choose_boxes
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
 
 
-def overlaps_of(boxes: np.ndarray) -> Callable[[int, np.ndarray], np.ndarray]:
-    """A function that gives the intersection over union of one box with others; corners may be in any order."""
+def corners_of(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The lower and the upper corners of boxes, and their areas, in float32."""
     low = np.minimum(boxes[:, :2], boxes[:, 2:]).astype(np.float32)
     high = np.maximum(boxes[:, :2], boxes[:, 2:]).astype(np.float32)
-    areas = np.prod(high - low, axis=1)
+    return low, high, np.prod(high - low, axis=1)
+
+
+def overlaps_of(boxes: np.ndarray) -> Callable[[int, np.ndarray], np.ndarray]:
+    """A function that gives the intersection over union of one box with others; corners may be in any order."""
+    low, high, areas = corners_of(boxes)
 
     def overlap(one: int, others: np.ndarray) -> np.ndarray:
         sides = np.minimum(high[one], high[others]) - np.maximum(low[one], low[others])
@@ -68,6 +74,21 @@ def suppress(
     return np.array(chosen, np.int32), np.array(kept_scores, scores.dtype)
 
 
+def choose(
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    most: int,
+    threshold: float,
+    score_threshold: float,
+    sigma: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`suppress` with the overlaps of boxes, by a native function where there is one and scores stay what they are."""
+    kept = choose_boxes(*corners_of(boxes), scores, most, threshold, score_threshold) if sigma == 0 else None
+    if kept is None:
+        return suppress(overlaps_of(boxes), scores, most, threshold, score_threshold, sigma)
+    return kept, scores[kept]
+
+
 def _check(boxes: np.ndarray, scores: np.ndarray, most: int, threshold: float) -> None:
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"boxes must have shape [num_boxes, 4], got {list(boxes.shape)}")
@@ -86,7 +107,7 @@ def _select(
     _check(boxes, scores, most, threshold)
     if float(sigma) < 0:
         raise ValueError(f"soft_nms_sigma must be non-negative, got {float(sigma)}")
-    return suppress(overlaps_of(boxes), scores, most, threshold, float(score_threshold), float(sigma))
+    return choose(boxes, scores, most, threshold, float(score_threshold), float(sigma))
 
 
 def _padded(indices: np.ndarray, scores: np.ndarray, most: int, pad: bool) -> tuple:

@@ -14,7 +14,7 @@ from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
-from penstock.ops.image.boxes import overlaps_of, suppress
+from penstock.ops.image.boxes import choose
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
@@ -56,7 +56,7 @@ def _kernel(
         boxes = np.clip(boxes, 0, np.array([height, width, height, width], np.float32))
         large = np.min(boxes[:, 2:] - boxes[:, :2], axis=1) >= min_size * scale
         boxes, kept = boxes[large], found[best][large]
-        chosen, _ = suppress(overlaps_of(boxes), kept, post_nms_topn, float(threshold), -np.inf)
+        chosen, _ = choose(boxes, kept, post_nms_topn, float(threshold), -np.inf)
         boxes_out[image, : len(chosen)], scores_out[image, : len(chosen)] = boxes[chosen], kept[chosen]
     return [boxes_out, scores_out]
 
