@@ -4,12 +4,13 @@ and flipped where a condition says so, as augmenting input pipelines do. `data/r
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from penstock.io.jpeg import PixelBuffer
+from penstock.ops.image.codecs import passing_jpeg
 from penstock.ops.image.resize_native import ImageResizer
 from penstock.runtime.fusion import Uses
 from penstock.types import dtypes
@@ -38,13 +39,14 @@ class ImageChain(NamedTuple):
         """A function of the values of `inputs` for one element, which gives the result."""
         first, resized = self.operations[0], self.resizer
         attrs = first.definition.attrs_for_kernel(first.attrs)
-        if first.type == "DecodeJpeg":  # its pixels are needed no longer than until they are resized
-            attrs["buffer"] = PixelBuffer()
-        made = first.definition.numpy_body
+        if first.type == "DecodeJpeg":
+            made = passing_jpeg(**attrs)
+        else:
+            made = functools.partial(first.definition.numpy_body, **attrs)
         if self.condition is None:
-            return lambda *inputs: resized(made(*inputs, **attrs))
+            return lambda *inputs: resized(made(*inputs))
         flips_if = self.flips_if
-        return lambda *inputs: resized(made(*inputs[:-1], **attrs), inputs[-1] == flips_if)
+        return lambda *inputs: resized(made(*inputs[:-1]), inputs[-1] == flips_if)
 
 
 def _users(operation: Any, uses: Uses) -> list:

@@ -34,7 +34,7 @@ from penstock.types.tensors import Tensor
 def _contents(value: Any) -> bytes:
     if type(value) is bytes:
         return value
-    array = as_array(value)
+    array = value if isinstance(value, np.ndarray) and value.dtype.hasobject else as_array(value)
     if array.ndim:
         raise ValueError(f"`contents` must be scalar but got shape {list(array.shape)}")
     return array.item()
@@ -45,13 +45,27 @@ def _jpeg(channels: int, *, dct_method: Any, **attrs: Any) -> JpegDecoding:
     return JpegDecoding(channels, dct_method=text_attr(dct_method), **attrs)
 
 
-def _decode_jpeg(
-    contents: Any, *, channels: int, buffer: PixelBuffer | None = None, **attrs: Any
-) -> np.ndarray:
+def _decode_jpeg(contents: Any, *, channels: int, **attrs: Any) -> np.ndarray:
     data = _contents(contents)
     if is_jpeg(data):
-        return jpeg.decode_jpeg(data, _jpeg(channels, **attrs), buffer)
+        return jpeg.decode_jpeg(data, _jpeg(channels, **attrs))
     return images.decode("DecodeJpeg", data, channels)
+
+
+def passing_jpeg(*, channels: int, **attrs: Any) -> Callable[[Any], np.ndarray]:
+    """The kernel of DecodeJpeg with these attributes, for pixels that are needed no longer than until the next image.
+
+    Args: the attributes, as kernels take them.
+    """
+    how, buffer = _jpeg(channels, **attrs), PixelBuffer()
+
+    def decode(contents: Any) -> np.ndarray:
+        data = _contents(contents)
+        if is_jpeg(data):
+            return jpeg.decode_jpeg(data, how, buffer)
+        return images.decode("DecodeJpeg", data, channels)
+
+    return decode
 
 
 def _decode_and_crop(contents: Any, crop_window: Any, *, channels: int, **attrs: Any) -> np.ndarray:

@@ -142,7 +142,8 @@ class ImageResizer:
         resize = _native_resizer(
             image.shape, image.dtype, self._size, self._flags, self._divisor, flipped, True
         )
-        image = np.ascontiguousarray(image)
+        if not image.flags.c_contiguous:
+            image = np.ascontiguousarray(image)
         out, address = empty_at(resize.shape, _FLOAT32)
         resize(address_of(image), 1, address)
         return out
