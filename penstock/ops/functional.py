@@ -15,7 +15,7 @@ from penstock.engine.export import export
 from penstock.ops.row_results import rows_of
 from penstock.ops.tensor_array import TensorArray
 from penstock.ops.while_loop import while_loop
-from penstock.types import nest
+from penstock.types import errors, nest
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.extension_type import BatchableExtensionType, BatchableExtensionTypeSpec
 from penstock.types.shapes import TensorShape
@@ -42,10 +42,19 @@ def _is_symbolic(tensors: list[Any]) -> bool:
 
 
 def _length(tensors: list[Any]) -> Any:
-    """The common first dimension: an int where it is known, else a scalar tensor."""
-    for each in tensors:
-        if each.shape.rank and each.shape[0] is not None:
-            return each.shape[0]
+    """The common first dimension: an int where it is known, else a scalar tensor.
+
+    Raises:
+      ValueError: there are several.
+    """
+    known = [each.shape[0] for each in tensors if each.shape.rank and each.shape[0] is not None]
+    for each in known:
+        if each != known[0]:
+            raise ValueError(
+                f"Dimensions {known[0]} and {each} are not compatible: elems have one first dimension."
+            )
+    if known:
+        return known[0]
     if _is_composite(tensors[0]):
         from penstock.ops.stacking_composites import row_count
 
@@ -302,6 +311,14 @@ def _slices(elems: Any, flat: list, count: Any) -> Callable[[Any], Any]:
     return lambda index: nest.pack_sequence_as(elems, [column[int(index)] for column in columns])
 
 
+def _require_elements(count: Any, symbolic: bool) -> None:
+    """The first element stands for the initializer: in eager mode it must be there."""
+    if not symbolic and int(count) == 0:
+        raise errors.OutOfRangeError(
+            None, None, "Tried to read from index 0 but array size is: 0: give an initializer."
+        )
+
+
 def _fold(fn: Callable, elems: Any, initializer: Any, reverse: bool) -> Any:
     flat = _tensors(elems)
     count = _length(flat)
@@ -309,6 +326,7 @@ def _fold(fn: Callable, elems: Any, initializer: Any, reverse: bool) -> Any:
     slices = _slices(elems, flat, count)
     first = 0
     if initializer is None:
+        _require_elements(count, symbolic)
         start = slices(_last(count) if reverse else convert_to_tensor(0))
         first = 1
     else:
@@ -402,6 +420,7 @@ def scan(
     count = _length(flat)
     slices = _slices(elems, flat, count)
     if initializer is None:
+        _require_elements(count, _is_symbolic(flat))
         first = 1
         start = slices(_last(count) if reverse else convert_to_tensor(0))
     else:

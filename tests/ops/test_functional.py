@@ -111,3 +111,16 @@ def test_gradients_of_folds_are_dense(function):
         tape.watch(x)
         total = function(lambda total, row: total * row, x)
     assert not isinstance(tape.gradient(total, x), tf.IndexedSlices)
+
+
+@pytest.mark.parametrize("function", [tf.map_fn, tf.scan, tf.foldl, tf.foldr])
+def test_elems_have_one_first_dimension(function):
+    elems = (tf.zeros([1]), tf.zeros([2]))
+    with pytest.raises(ValueError, match="Dimensions 1 and 2 are not compatible"):
+        function((lambda x: x) if function is tf.map_fn else (lambda a, x: a), elems)
+
+
+@pytest.mark.parametrize("function", [tf.scan, tf.foldl, tf.foldr])
+def test_nothing_to_begin_with(function):
+    with pytest.raises(tf.errors.OutOfRangeError):
+        function(lambda a, x: a, tf.zeros([0]))
