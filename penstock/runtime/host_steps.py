@@ -134,6 +134,7 @@ class HostStep:
             self._looks_at = [False] * len(operation.inputs)
         else:
             self._looks_at = [each.type in (dtypes.int32, dtypes.int64) for each in signature.inputs]
+        self._looks = any(self._looks_at)
 
     def __call__(self, env: list) -> None:
         values = [env[slot] for slot in self._input_slots]
@@ -148,11 +149,14 @@ class HostStep:
         body = definition.numpy_body
         try:
             if body is not None:
-                values = [
-                    _on_host(value) if looks_at and not is_static(value) else value
-                    for value, looks_at in zip(values, self._looks_at)
-                ]
-                grouped = definition.group(values, self._operation.attrs)
+                if self._looks:
+                    values = [
+                        _on_host(value) if looks_at and not is_static(value) else value
+                        for value, looks_at in zip(values, self._looks_at)
+                    ]
+                grouped = values
+                if definition.signature.has_list_inputs:
+                    grouped = definition.group(values, self._operation.attrs)
                 if definition.signature.takes_resource:
                     results = call_on_state(body, grouped, self._attrs)
                 else:
@@ -193,6 +197,9 @@ class HostControlFlow:
     """A branch or loop that runs on the host, its bodies by executors of their own."""
 
     def __init__(self, slots: dict[int, int], operation: Any, prefer_host: bool):
+        from penstock.runtime.control_flow import run_on_host  # which is made of executors
+
+        self._run = run_on_host
         self.operations = [operation]
         self._operation = operation
         self._prefer_host = prefer_host
@@ -200,10 +207,8 @@ class HostControlFlow:
         self._output_slots = [slots[id(each)] for each in operation.outputs]
 
     def __call__(self, env: list) -> None:
-        from penstock.runtime.control_flow import run_on_host
-
         values = [env[slot] for slot in self._input_slots]
-        for slot, value in zip(self._output_slots, run_on_host(self._operation, values, self._prefer_host)):
+        for slot, value in zip(self._output_slots, self._run(self._operation, values, self._prefer_host)):
             env[slot] = value
 
 
