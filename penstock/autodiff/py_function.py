@@ -21,7 +21,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.python_functions import as_op_error, last_operation, register, registered
+from penstock.ops.python_functions import as_decorator, as_op_error, last_operation, register, registered
 from penstock.types import dtypes, errors, nest
 from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape
@@ -179,7 +179,8 @@ def py_function(
 ) -> Any:
     """A Python function of eager tensors as an op.
 
-    In a graph it runs on the host each time the op does, and gradients flow through what it computes.
+    In a graph it runs on the host each time the op does, and gradients flow through what it computes. Without `inp` this
+    is a decorator, `@tf.py_function(Tout=tf.float32)`: the function takes the inputs by position.
 
     Args:
       func: takes one eager tensor (or composite) for each input and returns a value, or a list of values.
@@ -207,6 +208,8 @@ def py_function(
       >>> f(tf.constant(2.0)).numpy(), f(tf.constant(-2.0)).numpy()
       (np.float32(12.0), np.float32(-1.0))
     """
+    if func is None:
+        return as_decorator("py_function", py_function, Tout, name=name)
     if not callable(func):
         raise ValueError(f"Expected func to be callable. Received func={func} of type {type(func)}.")
     packed = [each if _is_composite(each) else convert_to_tensor(each) for each in inp or ()]

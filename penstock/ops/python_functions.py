@@ -21,6 +21,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
 from penstock.engine.export import export
+from penstock.engine.wrappers import make_decorator
 from penstock.types import errors, nest
 from penstock.types.dtypes import DType, as_dtype, dtype_of_array
 from penstock.types.shapes import TensorShape
@@ -133,6 +134,27 @@ for _type, _stateful in (("PyFunc", True), ("PyFuncStateless", False)):
     )
 
 
+def as_decorator(public_name: str, call: Callable, Tout: Any, **options: Any) -> Callable:
+    """The decorator that `tf.numpy_function` and `tf.py_function` are without a function.
+
+    Raises:
+      TypeError: `Tout` is missing.
+    """
+    if Tout is None:
+        raise TypeError(
+            f"Missing required argument: 'Tout'. As a decorator, tf.{public_name} takes it by name: "
+            f"@tf.{public_name}(Tout=tf.float32)"
+        )
+
+    def decorate(func: Callable) -> Callable:
+        def with_inputs(*inputs: Any) -> Any:
+            return call(func, inputs, Tout, **options)
+
+        return make_decorator(func, with_inputs, public_name)
+
+    return decorate
+
+
 @export("numpy_function")
 def numpy_function(
     func: Callable | None = None,
@@ -144,6 +166,8 @@ def numpy_function(
     """A Python function of NumPy arrays as an op.
 
     In a graph it runs on the host each time the op does. It is not differentiable; `tf.py_function` is.
+
+    Without `inp` this is a decorator, `@tf.numpy_function(Tout=tf.float32)`: the function takes the inputs by position.
 
     Args:
       func: takes one array (a NumPy scalar, or bytes, for a scalar) for each input and returns an array, or a list.
@@ -169,6 +193,8 @@ def numpy_function(
       >>> f(tf.constant([1.0, 2.0])).numpy()
       array([1., 3.], dtype=float32)
     """
+    if func is None:
+        return as_decorator("numpy_function", numpy_function, Tout, stateful=stateful, name=name)
     inp = list(inp or ())
     if thread.graph is None and not any(isinstance(each, SymbolicTensor) for each in nest.flatten(inp)):
         found = nest.flatten(func(*map(np.array, inp)))

@@ -142,3 +142,16 @@ def test_gradient_in_a_loop():
         return tape.gradient(y, x)
 
     assert f(tf.constant(2.0)).numpy() == 32.0
+
+
+@pytest.mark.parametrize("function", [tf.py_function, tf.numpy_function])
+def test_without_inputs_it_is_a_decorator(function):
+    @function(Tout=tf.float32)
+    def doubled(x):
+        return np.float32(2) * x
+
+    assert doubled.__name__ == "doubled"
+    assert doubled(tf.constant(3.0)).numpy() == 6.0
+    assert tf.function(doubled)(tf.constant(3.0)).numpy() == 6.0
+    with pytest.raises(TypeError, match="Tout"):
+        function()
