@@ -17,6 +17,8 @@ namespace {
 
 // Fewer numbers than this are not worth another thread.
 constexpr long kGrain = 1 << 14;
+// What a thread takes at a time of something larger.
+constexpr long kChunk = 1 << 16;
 
 struct Rates {
   float first, second, step, epsilon;
@@ -102,7 +104,7 @@ ffi::Error adam(ffi::AnyBuffer p, ffi::AnyBuffer m, ffi::AnyBuffer v, ffi::AnyBu
     const float* given = floats(rates);
     Rates each{given[0], given[1], given[2], given[3]};
     Turn turn;
-    parallel_for(static_cast<long>(p.element_count()), kGrain, [&](long first, long last) {
+    parallel_chunks(static_cast<long>(p.element_count()), kGrain, [&](long first, long last) {
       long count = last - first;
       if (squares == nullptr) {
         update_dense(floats(p) + first, floats(m) + first, floats(v) + first, floats(g) + first, floats(*new_p) + first,
@@ -126,7 +128,7 @@ ffi::Error adam_rows(ffi::AnyBuffer p, ffi::AnyBuffer m, ffi::AnyBuffer v, ffi::
     Rates each{given[0], given[1], given[2], given[3]};
     RowLists lists(static_cast<const int32_t*>(ids.untyped_data()), ids.element_count(), count);
     Turn turn;
-    parallel_for(count, std::max(1L, kGrain / width), [&](long first, long last) {
+    parallel_chunks(count, std::max(1L, kChunk / width), [&](long first, long last) {
       std::vector<float> sum(width), squares(width);
       for (long row = first; row < last;) {
         long end = row, at = row * width;
@@ -163,7 +165,7 @@ ffi::Error adam_product(ffi::AnyBuffer p, ffi::AnyBuffer m, ffi::AnyBuffer v, ff
     Rates each{given[0], given[1], given[2], given[3]};
     Turn turn;
     Packed packed(floats(gradients), batch, columns, columns, 1);
-    parallel_for((rows + kRows - 1) / kRows, std::max(1L, kGrain / columns / kRows), [&](long first, long last) {
+    parallel_chunks((rows + kRows - 1) / kRows, std::max(1L, kChunk / columns / kRows), [&](long first, long last) {
       std::vector<float> sums(part * columns), own_inputs(batch * part);
       for (long row = first * kRows, end = std::min(rows, last * kRows); row < end; row += part) {
         long here = std::min(part, end - row), at = row * columns;

@@ -222,4 +222,25 @@ void parallel_for(long count, long grain, const std::function<void(long, long)>&
   end_region();
 }
 
+void parallel_chunks(long count, long chunk, const std::function<void(long, long)>& body) {
+  long threads = std::min<long>(team_size(), (count + chunk - 1) / chunk);
+  if (threads <= 1 || current_count > 1) {
+    if (count > 0) body(0, count);
+    return;
+  }
+  struct Work {
+    const std::function<void(long, long)>& body;
+    long count, chunk;
+    std::atomic<long> next{0};
+  } work{body, count, chunk};
+  auto part = [](void* data) {
+    auto& work = *static_cast<Work*>(data);
+    for (long first; (first = work.next.fetch_add(work.chunk)) < work.count;)
+      work.body(first, std::min(work.count, first + work.chunk));
+  };
+  start_region(part, &work, static_cast<int>(threads));
+  part(&work);
+  end_region();
+}
+
 }  // namespace penstock

@@ -30,6 +30,10 @@ int thread_count();
 // worth a thread.
 void parallel_for(long count, long grain, const std::function<void(long, long)>& body);
 
+// The same in ranges of `chunk`, which threads take one after the other: one that others keep from its core does fewer. Which
+// thread does what changes from call to call, so what `body` computes must not depend on it.
+void parallel_chunks(long count, long chunk, const std::function<void(long, long)>& body);
+
 // Held by a kernel while it uses the team, or the memory that kernels share.
 //
 // Waking and gathering threads takes some microseconds, and much longer where other processes use the cores. A kernel
