@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -300,6 +301,8 @@ class Estimator:
                 checkpoint_filename_with_path=checkpoint,
             )
             session = tf.train.MonitoredSession(creator, [*(hooks or ()), *spec.prediction_hooks])
+        # Called when the program ends, if its caller has left Examples: not later, when modules are gone.
+        end = weakref.finalize(creator, session.close)
         # The graph is not the default one while the caller has an Example.
         try:
             while not session.should_stop():
@@ -309,7 +312,7 @@ class Estimator:
                     break
                 yield from _examples(batch) if yield_single_examples else [batch]
         finally:
-            session.close()
+            end()
 
     # Export.
 

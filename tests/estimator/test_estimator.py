@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -209,3 +211,22 @@ def test_tables_of_pandas(model):
     )
     model.train(input_fn, steps=20)
     assert model.get_variable_value("w") == pytest.approx(3, abs=0.2)
+
+
+def test_a_program_may_end_before_its_predictions(tmp_path):
+    program = f"""
+import numpy as np
+import penstock as tf
+
+v1 = tf.compat.v1
+
+def line(features, labels, mode):
+    return tf.estimator.EstimatorSpec(mode, {{"x": v1.get_variable("w", []) * features["x"]}})
+
+inputs = tf.estimator.inputs.numpy_input_fn({{"x": np.ones(8, "f")}}, batch_size=4, shuffle=False)
+predictions = tf.estimator.Estimator(line, {str(tmp_path)!r}).predict(inputs)
+print(sorted(next(predictions)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
+    assert done.stdout == "['x']\n"
+    assert "Exception" not in done.stderr and "Traceback" not in done.stderr
