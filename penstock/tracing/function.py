@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -11,13 +10,13 @@ from typing import Any
 
 from penstock.engine import context
 from penstock.engine.context import process, thread
-from penstock.engine.convert import convert_to_tensor
 from penstock.engine.export import export
 from penstock.graph.func_graph import FuncGraph, set_outputs
 from penstock.graph.lifting import init_scope
 from penstock.runtime.lowering import leave_to_xla
 from penstock.tracing.autograph.tracebacks import show_user_code
 from penstock.tracing.concrete_function import ConcreteFunction
+from penstock.tracing.input_signature import fitted, require_specs, specs_of
 from penstock.tracing.retracing import history_of
 from penstock.tracing.signatures import (
     Binder,
@@ -92,8 +91,8 @@ class Function(Trackable):
     ):
         self._python_function = python_function
         self._name = name
-        self._input_signature = _signature(input_signature)
-        _check_signature(python_function, self._input_signature)
+        self._input_signature = specs_of(input_signature)
+        require_specs(python_function, self._input_signature)
         self._autograph = autograph
         self._autograph_options = experimental_autograph_options
         self._jit_compile = jit_compile
@@ -203,49 +202,8 @@ class Function(Trackable):
         except TypeError as error:
             raise TypeError(f"{self._name}: {error}") from None
         if self._input_signature is not None:
-            args, kwargs = self._cast_to_signature(args, kwargs)
+            args = fitted(self._name, self._binder, self._input_signature, args)
         return args, kwargs
-
-    def _cast_to_signature(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        signature = self._input_signature
-        if len(signature) < len(args) and any(
-            parameter.default is inspect.Parameter.empty
-            and parameter.kind is not inspect.Parameter.VAR_POSITIONAL
-            for parameter in list(self._binder.signature.parameters.values())[len(signature) : len(args)]
-        ):
-            raise TypeError(
-                f"{self._name}: got {len(args)} positional arguments, but the input_signature has {len(signature)}."
-            )
-        if len(args) < len(signature):
-            raise TypeError(
-                f"{self._name}: the input_signature has {len(signature)} entries, the call {len(args)} arguments."
-            )
-        fitted = tuple(self._fit(spec, value) for spec, value in zip(signature, args))
-        return (*fitted, *args[len(signature) :]), kwargs
-
-    def _fit(self, spec: Any, value: Any) -> Any:
-        def fit(spec: Any, value: Any) -> Any:
-            if isinstance(spec, TensorSpec):
-                try:
-                    tensor = convert_to_tensor(value, None if isinstance(value, Tensor) else spec.dtype)
-                except (ValueError, TypeError) as error:
-                    raise TypeError(f"{self._name}: cannot convert {value!r} to {spec}: {error}") from None
-                if not spec.is_compatible_with(tensor):
-                    raise TypeError(
-                        f"{self._name}: the input_signature expects {spec}, got a tensor of shape {tensor.shape} and dtype "
-                        f"{tensor.dtype.name}."
-                    )
-                return tensor
-            return value
-
-        try:
-            return (
-                nest.map_structure_up_to(spec, fit, spec, value) if nest.is_nested(spec) else fit(spec, value)
-            )
-        except ValueError as error:
-            raise TypeError(
-                f"{self._name}: the argument does not have the structure of {spec}: {error}"
-            ) from None
 
     # Tracing.
 
@@ -469,39 +427,6 @@ class Function(Trackable):
 
     def __repr__(self) -> str:
         return f"<tf.function {self._name!r}>"
-
-
-def _check_signature(python_function: Callable, signature: tuple | None) -> None:
-    """Whether a signature has a spec for each parameter that has no default.
-
-    Raises:
-      TypeError: it has not.
-    """
-    if signature is None:
-        return
-    parameters = list(Binder(python_function).signature.parameters.values())
-    if parameters and parameters[0].name == "self":  # it is bound when the method is called
-        parameters = parameters[1:]
-    for parameter in parameters[len(signature) :]:
-        required = parameter.default is parameter.empty
-        if required and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-            raise TypeError(f"input_signature missing type constraint for {parameter.name}")
-
-
-def _signature(signature: Any) -> tuple | None:
-    if signature is None:
-        return None
-    if not isinstance(signature, (tuple, list)):
-        raise TypeError(f"input_signature must be either a tuple or a list, got {type(signature)}.")
-
-    def spec_of(each: Any) -> Any:
-        if isinstance(each, Tensor):
-            return TensorSpec.from_tensor(each)
-        if hasattr(each, "handle") and hasattr(each, "dtype"):
-            return TensorSpec(each.shape, each.dtype)
-        return each
-
-    return tuple(nest.map_structure(spec_of, list(signature)))
 
 
 def _without_signature_shapes(key: Any) -> Any:
