@@ -191,6 +191,10 @@ def _build_while(
     specs += [_Spec(each.dtype, shape, each.handle_data) for each, shape in zip(flat, shapes)]
     limit = convert_to_tensor(-1 if maximum_iterations is None else maximum_iterations, dtypes.int32)
 
+    element_shapes: list[
+        TensorShape
+    ] = []  # of the arrays among the variables, as the body's writes tell them
+
     def structured(tensors: Sequence[Any]) -> Any:
         packed = nest.pack_sequence_as(variables, list(tensors), expand_composites=True)
         for before, now in zip(nest.flatten(variables), nest.flatten(packed)):
@@ -213,6 +217,7 @@ def _build_while(
         _check_structure(variables, result)
         new = [_loop_tensor(each) for each in nest.flatten(result)]
         packed = nest.pack_sequence_as(variables, new)
+        element_shapes[:] = [each.element_shape for each in new if isinstance(each, TensorArray)]
         new_flat = nest.flatten(packed, expand_composites=True)
         following = execute("AddV2", (counter, convert_to_tensor(1)), None)
         return [
@@ -247,7 +252,12 @@ def _build_while(
     results = outputs[2 : 2 + len(flat)]
     for tensor, old, made in zip(results, flat, body_graph.outputs[2:]):
         tensor.handle_data = made.handle_data or old.handle_data
-    return structured(results)
+    packed = structured(results)
+    arrays = [each for each in nest.flatten(packed) if isinstance(each, TensorArray)]
+    for array, shape in zip(arrays, element_shapes):
+        if array._infer_shape:
+            array._element_shape = array._element_shape.merge_with(shape)
+    return packed
 
 
 def _pass_unchanged(body: Any) -> None:

@@ -49,3 +49,21 @@ def test_eager_arrays_refuse_what_does_not_fit():
 def test_an_empty_eager_array_stacks_to_a_vector():
     assert tf.TensorArray(tf.float32, 0).stack().shape == [0]
     assert tf.TensorArray(tf.float32, 0, element_shape=[2]).stack().shape == [0, 2]
+
+
+def test_a_loop_tells_the_shape_of_the_elements_that_its_body_writes():
+    shapes = []
+
+    @tf.function
+    def f(n):
+        array = tf.TensorArray(tf.float32, size=0, dynamic_size=True)
+        other = tf.TensorArray(tf.float32, size=n, infer_shape=False)
+        for i in tf.range(n):
+            array, other = array.write(i, tf.ones([2])), other.write(i, tf.ones([2]))
+            if i > 5:
+                break
+        shapes.append(array.stack().shape.as_list())
+        return other.stack()
+
+    f(tf.constant(3))
+    assert shapes == [[None, 2]]
