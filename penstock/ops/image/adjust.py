@@ -29,7 +29,8 @@ def _in_single(function: Callable) -> Callable:
     def kernel(xp: Any, images: Any, amount: Any) -> Any:
         if images.ndim < 3:
             raise ValueError(f"input must be at least 3-D, got shape {list(images.shape)}")
-        return function(xp, images.astype(np.float32), amount).astype(images.dtype)
+        wide = images.astype(np.float32, copy=False)
+        return function(xp, wide, amount).astype(images.dtype, copy=False)
 
     return kernel
 
