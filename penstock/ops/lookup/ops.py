@@ -119,8 +119,8 @@ class Table:
     def find(self, keys: Any, default: Any) -> np.ndarray:
         """The values of keys; `default` (one value, or one for each key) for those that are not there."""
         entries = self._filled()
-        if (found := self._by_place(entries, keys, default)) is not None:
-            return found
+        if (by_place := self._by_place(entries, keys, default)) is not None:
+            return by_place
         keys, hashables = self._keys(keys)
         default = as_array(default)
         shape = self._outer(keys)
