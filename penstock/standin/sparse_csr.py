@@ -138,11 +138,9 @@ def matmul(
     if not isinstance(left, tf.SparseTensor) and not isinstance(right, tf.SparseTensor):
         return tf.matmul(left, right)
     if isinstance(left, tf.SparseTensor) and isinstance(right, tf.SparseTensor):
-        entries = [
-            sparse_tensor_to_csr_sparse_matrix(each.indices, each.values, each.dense_shape)
-            for each in (left, right)
-        ]
-        return SparseMatrix(tf.SparseTensor(*sparse_matrix_sparse_mat_mul(*entries, left.dtype)))
+        first = sparse_tensor_to_csr_sparse_matrix(left.indices, left.values, left.dense_shape)
+        second = sparse_tensor_to_csr_sparse_matrix(right.indices, right.values, right.dense_shape)
+        return SparseMatrix(tf.SparseTensor(*sparse_matrix_sparse_mat_mul(first, second, left.dtype)))
     if left.shape.rank == 2:
         if isinstance(left, tf.SparseTensor):
             return tf.sparse.sparse_dense_matmul(left, right)
