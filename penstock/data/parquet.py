@@ -73,7 +73,7 @@ class ParquetDataset(Dataset):
                 columns = [self._array(name, each, batch.column(each)) for each in order]
                 yield from map(list, zip(*columns))
 
-    def _array(self, name: str, column: str, values: Any) -> Sequence:
+    def _array(self, name: str, column: str, values: Any) -> np.ndarray | list[np.ndarray]:
         """The values of a column: an array, or a list of vectors."""
         spec = self._element_spec[column]
         if values.null_count:

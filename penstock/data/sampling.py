@@ -88,7 +88,8 @@ class Draws(Random):
         self._running = running_weights(np, logits)[0]
 
     def _elements(self, at: Iteration) -> Iterator[list]:
-        words, drawn = self._words(at), iter(())
+        words = self._words(at)
+        drawn: Iterator[int] = iter(())
 
         def position() -> dict:
             *seeds, count = words.position

@@ -151,17 +151,20 @@ def _row_of(column: Any, spec: Any) -> Callable[[int], list]:
     if column is None:
         return lambda index: []
     if isinstance(column, Tensor):
-        array = as_eager(to_raw(column))
+        array = _array(column)
         return lambda index: [array[index]]
     if isinstance(column, SparseTensor):
-        return _row_of_sparse(
-            *(as_eager(to_raw(each)) for each in (column.indices, column.values, column.dense_shape))
-        )
+        return _row_of_sparse(*map(_array, (column.indices, column.values, column.dense_shape)))
     if isinstance(column, RaggedTensor) and column.ragged_rank == 1:
-        values, splits = as_eager(to_raw(column.values)), as_eager(to_raw(column.row_splits)).tolist()
+        values, splits = _array(column.values), _array(column.row_splits).tolist()
         return lambda index: [values[splits[index] : splits[index + 1]]]
     layout = Layout(spec)
     return lambda index: layout.flatten(_row(column, spec, index))
+
+
+def _array(tensor: Any) -> Any:
+    """The value of an eager tensor, as elements have it."""
+    return as_eager(to_raw(tensor))
 
 
 def _row_of_sparse(indices: np.ndarray, values: np.ndarray, shape: np.ndarray) -> Callable[[int], list]:

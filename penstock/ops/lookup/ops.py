@@ -124,7 +124,7 @@ class Table:
         keys, hashables = self._keys(keys)
         default = as_array(default)
         shape = self._outer(keys)
-        found = [entry if (entry := entries.get(each)) is None else entry[1] for each in hashables]
+        found: list[Any] = [entry if (entry := entries.get(each)) is None else entry[1] for each in hashables]
         if default.shape in (self.value_shape, (1, *self.value_shape)):
             one = default.reshape(self.value_shape)
             missing: Any = one if self.value_shape else one.tolist()
