@@ -24,6 +24,9 @@ servers, and the workers they serve, run until the chief has ended."""
 
 USAGE = "penstock launch [OPTION ...] (FILE | -m MODULE | -c CODE) [ARGUMENT ...]"
 
+# -tt, so that the remote task ends with the connection; a host that does not answer is given up after a while.
+_SSH = "ssh -tt -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15"
+
 _IN_SLURM = "--slurm-task"  # given by `penstock launch` to what it starts with srun
 
 
@@ -81,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port", type=int, default=2222, metavar="P", help="the first port on each host (2222)"
     )
-    parser.add_argument("--ssh", default="ssh -tt -o BatchMode=yes", help="the command that reaches a host")
+    parser.add_argument("--ssh", default=_SSH, help="the command that reaches a host (%(default)s)")
     parser.add_argument("--python", default=sys.executable, help="the interpreter on the hosts")
     parser.add_argument(
         "--ray",

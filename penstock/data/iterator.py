@@ -21,6 +21,7 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.memory import keep_freed_memory
 from penstock.runtime.lowering import nested_graphs
+from penstock.tracing.autograph.status import is_autograph_disabled
 from penstock.types import dtypes, errors
 from penstock.types.composite import CompositeTensor
 from penstock.types.shapes import TensorShape
@@ -214,6 +215,23 @@ class IteratorBase(CompositeTensor, Trackable):
     in the middle of a shuffle, and with what was computed ahead.
     """
 
+    _MANY_CALLS = 32
+    _calls_in_graph = 0
+
+    def _in_graph(self) -> Any:
+        """The next element, for a statement that runs while a function is traced; it never comes to the end of the data.
+
+        Raises:
+          ValueError: a Python loop seems to wait for the end.
+        """
+        self._calls_in_graph += 1
+        if self._calls_in_graph > self._MANY_CALLS and is_autograph_disabled():
+            raise ValueError(
+                "An unusually high number of calls of next() on a `tf.data.Iterator` while a tf.function is traced: `for element "
+                "in dataset` needs AutoGraph there, which is disabled"
+            )
+        return self.get_next()
+
 
 class OwnedIterator(IteratorBase):
     """An iterator that owns its resource: `next(it)` raises StopIteration at the end, `it.get_next()` OutOfRangeError."""
@@ -246,7 +264,7 @@ class OwnedIterator(IteratorBase):
                 return self._layout.pack(self._handle._np.get_next())
             except errors.OutOfRangeError:
                 raise StopIteration from None
-        return self.get_next()
+        return self._in_graph()
 
     def next(self) -> Any:
         """The same as `next(it)`."""
@@ -266,6 +284,10 @@ class OwnedIterator(IteratorBase):
         """The next element as an `Optional`, empty at the end."""
         variant = execute("IteratorGetNextAsOptional", (self._handle,), self._attrs())
         return Optional(variant, self._element_spec)
+
+    def _no_element(self) -> Optional:
+        """What `get_next_as_optional` gives at the end."""
+        return Optional.empty(self._element_spec)
 
     def save_position(self) -> bytes:
         """The position as bytes, for programs that keep it by themselves.

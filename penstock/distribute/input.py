@@ -17,6 +17,7 @@ from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
+from penstock.tracing.autograph.overloads import FOR, register
 from penstock.types import nest
 from penstock.types.composite import CompositeTensor
 from penstock.types.specs import TensorSpec
@@ -178,7 +179,7 @@ class DistributedIterator(IteratorBase):
         return self
 
     def __next__(self) -> Any:
-        return self.get_next() if thread.graph is not None else _regroup(next(self._wrapped))
+        return self._in_graph() if thread.graph is not None else _regroup(next(self._wrapped))
 
     def get_next(self, name: str | None = None) -> Any:
         """The next element.
@@ -191,6 +192,10 @@ class DistributedIterator(IteratorBase):
     def get_next_as_optional(self) -> Any:
         """The next element as an optional, empty at the end."""
         return DistributedOptional(self._wrapped.get_next_as_optional())
+
+    def _no_element(self) -> DistributedOptional:
+        """What `get_next_as_optional` gives at the end."""
+        return DistributedOptional(self._wrapped._no_element())
 
 
 class DistributedOptional(Optional):
@@ -258,3 +263,10 @@ class DistributedOptionalSpec(_WrappingSpec):
 
     __slots__ = ()
     _wraps = DistributedOptional
+
+
+# Loops over them in converted code are loops of the graph.
+_LOOPS = "penstock.tracing.autograph.operators.datasets"
+register(FOR, DistributedDataset, f"{_LOOPS}:dataset_loop")
+register(FOR, DistributedIterator, f"{_LOOPS}:iterator_loop")
+register(next, DistributedIterator, f"{_LOOPS}:next_")

@@ -215,6 +215,37 @@ def test_batches_are_split_and_the_last_one_is_uneven(strategy):
     assert data.element_spec.value_type.__name__ == "PerReplica"
 
 
+def test_loops_over_distributed_datasets_are_loops_of_the_graph(strategy):
+    batches = strategy.experimental_distribute_dataset(tf.data.Dataset.range(22).batch(8))
+    traced = []
+
+    def added(batch):
+        traced.append(batch)
+        return strategy.reduce("SUM", strategy.run(tf.reduce_sum, args=(batch,)), axis=None)
+
+    @tf.function
+    def of_the_dataset():
+        total = tf.constant(0, tf.int64)
+        for batch in batches:
+            total += added(batch)
+        return total
+
+    @tf.function
+    def of_an_iterator(iterator):
+        total = added(next(iterator))
+        for batch in iterator:
+            total += added(batch)
+            if total > 40:
+                break
+        return total
+
+    assert int(of_the_dataset()) == sum(range(22))
+    iterator = iter(batches)
+    assert int(of_an_iterator(iterator)) == sum(range(16))
+    assert int(strategy.reduce("SUM", next(iterator), axis=0)) == sum(range(16, 22))
+    assert len(traced) == 3
+
+
 def test_datasets_from_a_function_give_an_element_to_each_replica(strategy):
     make = lambda context: tf.data.Dataset.range(8).batch(context.get_per_replica_batch_size(4))
     parts = [

@@ -177,3 +177,12 @@ def test_inner_loop_in_a_loop_over_a_dataset_keeps_its_shapes():
         ValueError, match=r"'v' has shape .* before the loop, but shape .* after one iteration"
     ):
         f(numbers(2))
+
+
+def test_a_loop_that_is_not_converted_is_refused_instead_of_traced_without_end():
+    @tf.function(autograph=False)
+    def total(dataset):
+        return sum(dataset)
+
+    with pytest.raises(ValueError, match="needs AutoGraph there, which is disabled"):
+        total(numbers(5))

@@ -89,8 +89,7 @@ def _loop(iterator, following, extra_test, body, get_state, set_state, names, op
         if extra_test is None:
             following = iterator.get_next_as_optional()
         else:
-            go_on, end = extra_test(), tf.experimental.Optional.empty
-            following = tf.cond(go_on, iterator.get_next_as_optional, lambda: end(iterator.element_spec))
+            following = tf.cond(extra_test(), iterator.get_next_as_optional, iterator._no_element)
 
     graph_loop(lambda: following.has_value(), iteration, get_all, set_all, names, opts)
 
