@@ -9,51 +9,50 @@ of an input pipeline, a hundred times the time.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import threading
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
-
-import numpy as np
 
 
 class _Threads:
-    """OpenBLAS's number of threads, lowered to 1 while somebody asks for that."""
+    """The number of threads of BLAS libraries, lowered to 1 while somebody asks for that.
 
-    def __init__(self, library: ctypes.CDLL):
-        self._get = library.scipy_openblas_get_num_threads64_
-        self._set = library.scipy_openblas_set_num_threads64_
+    Args:
+      libraries: those that are loaded, as threadpoolctl gives them.
+    """
+
+    def __init__(self, libraries: Sequence[Any]):
+        self._libraries = libraries
         self._lock = threading.Lock()
         self._asking = 0
-        self._before = 1
+        self._before: list[int] = []
 
     def __enter__(self) -> None:
         with self._lock:
             if not self._asking:
-                self._before = self._get()
-                self._set(1)
+                self._before = [each.get_num_threads() for each in self._libraries]
+                for each in self._libraries:
+                    each.set_num_threads(1)
             self._asking += 1
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._asking -= 1
             if not self._asking:
-                self._set(self._before)
+                for each, count in zip(self._libraries, self._before, strict=True):
+                    each.set_num_threads(count)
 
 
 @functools.cache
 def one_thread() -> contextlib.AbstractContextManager:
     """The context in which NumPy's linear algebra stays on the thread that calls it.
 
-    It does nothing where NumPy was built with another library. While one thread of the program is in it, other threads'
-    products have one thread too.
+    While one thread of the program is in it, other threads' products have one thread too.
     """
-    for file in (Path(np.__file__).parents[1] / "numpy.libs").glob("libscipy_openblas64_*"):
-        with contextlib.suppress(OSError, AttributeError):
-            return _Threads(ctypes.CDLL(str(file)))
-    return contextlib.nullcontext()
+    from threadpoolctl import ThreadpoolController
+
+    return _Threads(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
 def on_one_thread(body: Callable) -> Callable:
