@@ -5,12 +5,14 @@ Serves `tf.fingerprint` and the ops that hash strings into buckets. https://gith
 
 from __future__ import annotations
 
-import struct
+from typing import Any
+
+import numpy as np
+
+from penstock.ops.strings.words import OneString, hashes
 
 _MASK = (1 << 64) - 1
 _K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
-_word = struct.Struct("<Q").unpack_from
-_half = struct.Struct("<I").unpack_from
 
 
 def fingerprint64(data: bytes) -> int:
@@ -19,102 +21,109 @@ def fingerprint64(data: bytes) -> int:
     >>> hex(fingerprint64(b"abc"))
     '0x24a5b3a074e7f369'
     """
-    length = len(data)
-    if length <= 16:
-        return _up_to_16(data, length)
-    if length <= 32:
-        return _up_to_32(data, length)
-    if length <= 64:
-        return _up_to_64(data, length)
-    return _long(data, length)
+    return _fingerprint(OneString(data))
 
 
-def _rotate(value: int, shift: int) -> int:
-    value &= _MASK
+def fingerprints64(strings: np.ndarray) -> np.ndarray:
+    """The fingerprint of each string of an array of bytes: uint64, of the same shape."""
+    return hashes(_fingerprint, strings)
+
+
+def _fingerprint(s: Any) -> Any:
+    if s.length <= 16:
+        return _up_to_16(s)
+    if s.length <= 32:
+        return _up_to_32(s)
+    if s.length <= 64:
+        return _up_to_64(s)
+    return _long(s)
+
+
+def _rotate(value: Any, shift: int) -> Any:
+    value = value & _MASK
     return (value >> shift | value << (64 - shift)) & _MASK
 
 
-def _shift_mix(value: int) -> int:
-    value &= _MASK
+def _shift_mix(value: Any) -> Any:
+    value = value & _MASK
     return value ^ value >> 47
 
 
-def _mix(u: int, v: int, multiplier: int) -> int:
+def _mix(u: Any, v: Any, multiplier: Any) -> Any:
     """Two words into one (HashLen16)."""
     a = _shift_mix((u ^ v) * multiplier)
     return _shift_mix((v ^ a) * multiplier) * multiplier & _MASK
 
 
-def _up_to_16(s: bytes, length: int) -> int:
+def _up_to_16(s: Any) -> Any:
+    length = s.length
     multiplier = _K2 + length * 2
     if length >= 8:
-        a, b = _word(s, 0)[0] + _K2, _word(s, length - 8)[0]
+        a, b = s.word(0) + _K2, s.word(length - 8)
         c, d = _rotate(b, 37) * multiplier + a, (_rotate(a, 25) + b) * multiplier
         return _mix(c & _MASK, d & _MASK, multiplier)
     if length >= 4:
-        return _mix(length + (_half(s, 0)[0] << 3), _half(s, length - 4)[0], multiplier)
+        return _mix(length + (s.half(0) << 3), s.half(length - 4), multiplier)
     if length:
-        y = s[0] + (s[length >> 1] << 8)
-        z = length + (s[length - 1] << 2)
+        y = s.byte(0) + (s.byte(length >> 1) << 8)
+        z = length + (s.byte(length - 1) << 2)
         return _shift_mix(y * _K2 ^ z * _K0) * _K2 & _MASK
     return _K2
 
 
-def _up_to_32(s: bytes, length: int) -> int:
+def _up_to_32(s: Any) -> Any:
+    length = s.length
     multiplier = _K2 + length * 2
-    a, b = _word(s, 0)[0] * _K1, _word(s, 8)[0]
-    c, d = _word(s, length - 8)[0] * multiplier, _word(s, length - 16)[0] * _K2
+    a, b = s.word(0) * _K1, s.word(8)
+    c, d = s.word(length - 8) * multiplier, s.word(length - 16) * _K2
     u, v = _rotate(a + b, 43) + _rotate(c, 30) + d, a + _rotate(b + _K2, 18) + c
     return _mix(u & _MASK, v & _MASK, multiplier)
 
 
-def _up_to_64(s: bytes, length: int) -> int:
+def _up_to_64(s: Any) -> Any:
+    length = s.length
     multiplier = _K2 + length * 2
-    a, b = _word(s, 0)[0] * _K2, _word(s, 8)[0]
-    c, d = _word(s, length - 8)[0] * multiplier, _word(s, length - 16)[0] * _K2
+    a, b = s.word(0) * _K2, s.word(8)
+    c, d = s.word(length - 8) * multiplier, s.word(length - 16) * _K2
     y = (_rotate(a + b, 43) + _rotate(c, 30) + d) & _MASK
     z = _mix(y, (a + _rotate(b + _K2, 18) + c) & _MASK, multiplier)
-    e, f = _word(s, 16)[0] * multiplier, _word(s, 24)[0]
-    g, h = (y + _word(s, length - 32)[0]) * multiplier, (z + _word(s, length - 24)[0]) * multiplier
+    e, f = s.word(16) * multiplier, s.word(24)
+    g, h = (y + s.word(length - 32)) * multiplier, (z + s.word(length - 24)) * multiplier
     u, v = _rotate(e + f, 43) + _rotate(g, 30) + h, e + _rotate(f + a, 18) + g
     return _mix(u & _MASK, v & _MASK, multiplier)
 
 
-def _weak(s: bytes, at: int, a: int, b: int) -> tuple[int, int]:
+def _weak(s: Any, at: int, a: Any, b: Any) -> tuple[Any, Any]:
     """Four words and two seeds into two words (WeakHashLen32WithSeeds)."""
-    w, x, y, z = struct.unpack_from("<4Q", s, at)
-    a += w
+    w, x, y, z = (s.word(at + 8 * i) for i in range(4))
+    a = a + w  # not in place: these may be arrays
     b = _rotate(b + a + z, 21)
     c = a
-    a += x + y
-    b += _rotate(a, 44)
+    a = a + x + y
+    b = b + _rotate(a, 44)
     return (a + z) & _MASK, (b + c) & _MASK
 
 
-def _round(
-    s: bytes,
-    at: int,
-    state: tuple[int, int, int, tuple[int, int], tuple[int, int]],
-    multiplier: int,
-    final: int,
-) -> tuple[int, int, int, tuple[int, int], tuple[int, int]]:
+def _round(s: Any, at: int, state: tuple, multiplier: Any, final: int) -> tuple:
     """Stirs 64 bytes into the state; `final` is 9 for the last round, 1 before."""
     x, y, z, v, w = state
-    x = _rotate(x + y + v[0] + _word(s, at + 8)[0], 37) * multiplier
-    y = _rotate(y + v[1] + _word(s, at + 48)[0], 42) * multiplier
+    x = _rotate(x + y + v[0] + s.word(at + 8), 37) * multiplier
+    y = _rotate(y + v[1] + s.word(at + 48), 42) * multiplier
     x = (x ^ w[1] * final) & _MASK
-    y = (y + v[0] * final + _word(s, at + 40)[0]) & _MASK
+    y = (y + v[0] * final + s.word(at + 40)) & _MASK
     z = _rotate(z + w[0], 33) * multiplier & _MASK
     v = _weak(s, at, v[1] * multiplier, x + w[0])
-    w = _weak(s, at + 32, z + w[1], y + _word(s, at + 16)[0])
+    w = _weak(s, at + 32, z + w[1], y + s.word(at + 16))
     return z, y, x, v, w
 
 
-def _long(s: bytes, length: int) -> int:
+def _long(s: Any) -> Any:
+    length = s.length
     seed = 81
-    y = (seed * _K1 + 113) & _MASK
+    none = s.word(0) * 0  # a number or an array, as the words are
+    y = none + (seed * _K1 + 113 & _MASK)
     z = _shift_mix(y * _K2 + 113) * _K2 & _MASK
-    state = ((seed * _K2 + _word(s, 0)[0]) & _MASK, y, z, (0, 0), (0, 0))
+    state = (s.word(0) + (seed * _K2 & _MASK) & _MASK, y, z, (none, none), (none, none))
     end = (length - 1) // 64 * 64
     for at in range(0, end, 64):
         state = _round(s, at, state, _K1, 1)

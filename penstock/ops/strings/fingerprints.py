@@ -10,7 +10,7 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.definition import op, stops
 from penstock.engine.execute import execute
 from penstock.engine.export import export
-from penstock.ops.strings.farmhash import fingerprint64
+from penstock.ops.strings.farmhash import fingerprints64
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
@@ -24,11 +24,12 @@ def _fingerprint(data: np.ndarray, method: Any) -> np.ndarray:
         raise ValueError("`data` should have at least one dimension")
     rows = data.reshape(len(data), -1)
     if data.dtype == object:
-        words = [[fingerprint64(each) for each in row] for row in rows]
-        hashes = [row[0] if len(row) == 1 else fingerprint64(np.array(row, "<u8").tobytes()) for row in words]
-    else:
-        hashes = [fingerprint64(row.tobytes()) for row in np.ascontiguousarray(rows)]
-    return np.array(hashes, "<u8").view(np.uint8).reshape(len(data), 8)
+        rows = fingerprints64(rows)
+    if data.dtype != object or rows.shape[1] != 1:
+        contents = np.empty(len(data), object)
+        contents[:] = [row.tobytes() for row in np.ascontiguousarray(rows)]
+        rows = fingerprints64(contents)
+    return rows.astype("<u8").view(np.uint8).reshape(len(data), 8)
 
 
 op(

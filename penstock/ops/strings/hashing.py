@@ -6,7 +6,6 @@ The numbers are TensorFlow's, so that models and vocabularies carry over.
 from __future__ import annotations
 
 import functools
-import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,9 +17,9 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import unchanged
 from penstock.ops.arguments import renamed
-from penstock.ops.strings.farmhash import fingerprint64
-from penstock.ops.strings.kernels import map_to
-from penstock.ops.strings.siphash import siphash
+from penstock.ops.strings.farmhash import fingerprints64
+from penstock.ops.strings.siphash import siphashes
+from penstock.ops.strings.words import OneString, hashes
 from penstock.types import dtypes
 from penstock.types.tensors import Tensor
 
@@ -30,39 +29,43 @@ _MULTIPLIER, _SEED = 0xC6A4A7935BD1E995, 0xDECAFCAFFE
 
 def hash64(data: bytes) -> int:
     """TensorFlow's first string hash, a MurmurHash64A with a fixed seed."""
-    state = _SEED ^ len(data) * _MULTIPLIER & _MASK
-    whole = len(data) // 8 * 8
-    for (word,) in struct.iter_unpack("<Q", data[:whole]):
-        word = word * _MULTIPLIER & _MASK
+    return _hash64(OneString(data))
+
+
+def _hash64(s: Any) -> Any:
+    state = _SEED ^ s.length * _MULTIPLIER & _MASK
+    whole = s.length // 8 * 8
+    for at in range(0, whole, 8):
+        word = s.word(at) * _MULTIPLIER & _MASK
         word = (word ^ word >> 47) * _MULTIPLIER & _MASK
         state = (state ^ word) * _MULTIPLIER & _MASK
-    if whole < len(data):
-        state = (state ^ int.from_bytes(data[whole:], "little")) * _MULTIPLIER & _MASK
+    if whole < s.length:
+        state = (state ^ s.rest(whole)) * _MULTIPLIER & _MASK
     state = (state ^ state >> 47) * _MULTIPLIER & _MASK
     return state ^ state >> 47
 
 
-def _buckets(hash_function: Callable[[bytes], int], strings: Any, num_buckets: int) -> np.ndarray:
+def _buckets(hashes_of: Callable[[np.ndarray], np.ndarray], strings: Any, num_buckets: int) -> np.ndarray:
     if num_buckets < 1:
         raise ValueError(f"num_buckets of {num_buckets} must be at least 1")
-    return map_to(np.int64, lambda each: hash_function(each) % num_buckets, strings)
+    return (hashes_of(strings) % np.uint64(num_buckets)).astype(np.int64)
 
 
 def _strong(input: Any, *, num_buckets: int, key: Sequence[int]) -> np.ndarray:
     if len(key) != 2:
         raise ValueError("Key must have 2 elements")
-    return _buckets(functools.partial(siphash, key=(int(key[0]), int(key[1]))), input, num_buckets)
+    return _buckets(functools.partial(siphashes, key=(int(key[0]), int(key[1]))), input, num_buckets)
 
 
 op(
     "StringToHashBucket(string_tensor: string; num_buckets) -> output: int64",
-    numpy=lambda strings, *, num_buckets: _buckets(hash64, strings, num_buckets),
+    numpy=lambda strings, *, num_buckets: _buckets(functools.partial(hashes, _hash64), strings, num_buckets),
     shape=unchanged,
     gradient=stops,
 )
 op(
     "StringToHashBucketFast(input: string; num_buckets) -> output: int64",
-    numpy=lambda strings, *, num_buckets: _buckets(fingerprint64, strings, num_buckets),
+    numpy=lambda strings, *, num_buckets: _buckets(fingerprints64, strings, num_buckets),
     shape=unchanged,
     gradient=stops,
 )
