@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import static, static_int
+from penstock.engine.xla import jnp
 from penstock.ops import concatenation, replication, reshaping
 from penstock.ops.arguments import dtype_of, index_vector, matching
 from penstock.ops.dtype_sets import FLOATS, INDICES
@@ -193,15 +195,36 @@ def _broadcast(x: Tensor, y: Tensor) -> list[Tensor]:
 # OneHot.
 
 
-def _one_hot(xp: Any, indices: Any, depth: Any, on_value: Any, off_value: Any, *, axis: int) -> Any:
+def _one_hot_sizes(indices: Any, depth: Any, axis: int) -> tuple[int, int]:
+    """The size of the new dimension, and its position."""
     count, rank = static_int(depth), np.ndim(indices)
     if count < 0:
         raise ValueError(f"depth must be non-negative, got: {count}")
     if not -1 <= axis <= rank:
         raise ValueError(f"Expected axis to be -1 or between [0, {rank + 1}).  But received: {axis}")
-    axis = rank if axis == -1 else axis
-    labels = np.arange(count).reshape((count,) + (1,) * (rank - axis))
-    return xp.where(xp.expand_dims(indices, axis) == labels, on_value, off_value)
+    return count, rank if axis == -1 else axis
+
+
+def _one_hot_xla(indices: Any, depth: Any, on_value: Any, off_value: Any, *, axis: int) -> Any:
+    count, axis = _one_hot_sizes(indices, depth, axis)
+    labels = np.arange(count).reshape((count,) + (1,) * (np.ndim(indices) - axis))
+    return jnp.where(jnp.expand_dims(indices, axis) == labels, on_value, off_value)
+
+
+def _one_hot_numpy(indices: Any, depth: Any, on_value: Any, off_value: Any, *, axis: int) -> np.ndarray:
+    """Writes a few values `on` among many `off`, which are cheapest where they are zeros."""
+    count, axis = _one_hot_sizes(indices, depth, axis)
+    shape = np.shape(indices)
+    off_value = np.asarray(off_value)
+    out = np.zeros((*shape[:axis], count, *shape[axis:]), off_value.dtype)
+    if off_value.dtype == object or any(off_value.tobytes()):  # -0.0 has a bit set
+        out.fill(off_value[()])
+    labels = np.reshape(indices, -1)
+    inside = np.flatnonzero((labels >= 0) & (labels < count))
+    before, behind = np.divmod(inside, math.prod(shape[axis:]) or 1)
+    places = (before * count + labels[inside]) * math.prod(shape[axis:]) + behind
+    out.reshape(-1)[places] = on_value
+    return out
 
 
 def _one_hot_shape(call: ShapeCall) -> TensorShape:
@@ -217,7 +240,8 @@ def _one_hot_shape(call: ShapeCall) -> TensorShape:
 
 op(
     "OneHot(indices: TI, depth: int32, on_value: T, off_value: T; axis=-1) -> output: T",
-    _one_hot,
+    numpy=_one_hot_numpy,
+    xla=_one_hot_xla,
     shape=_one_hot_shape,
     gradient=stops,
     types={"TI": frozenset({dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64})},

@@ -114,10 +114,12 @@ def test_dynamic_stitch():
     assert tf.dynamic_stitch([[0], [0]], [[1], [2]]).numpy().tolist() == [2]
 
 
-def test_partition_and_stitch_are_inverse():
+@pytest.mark.parametrize("count", [3, 300])
+def test_partition_and_stitch_are_inverse(count):
     x, labels = tf.range(10), tf.constant([2, 0, 1, 1, 0, 2, 2, 0, 1, 0])
-    places = tf.dynamic_partition(tf.range(10), labels, 3)
-    np.testing.assert_array_equal(tf.dynamic_stitch(places, tf.dynamic_partition(x, labels, 3)), x)
+    places = tf.dynamic_partition(tf.range(10), labels, count)
+    assert places[1].numpy().tolist() == [2, 3, 8]
+    np.testing.assert_array_equal(tf.dynamic_stitch(places, tf.dynamic_partition(x, labels, count)), x)
 
 
 @pytest.mark.parametrize(

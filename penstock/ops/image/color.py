@@ -251,12 +251,7 @@ def rgb_to_grayscale(images: Any, name: str | None = None) -> Tensor:
 
 def _mix(images: Tensor, matrix: Tensor) -> Tensor:
     """The channels multiplied by a matrix."""
-    mixed = execute(
-        "Sum", (execute("ExpandDims", (images, convert_to_tensor(-1))) * matrix, convert_to_tensor([-2]))
-    )
-    if images.shape.rank is not None:
-        mixed.set_shape([*images.shape.as_list()[:-1], matrix.shape[-1]])
-    return mixed
+    return execute("Einsum", ([images, matrix],), {"equation": "...c,cd->...d"})
 
 
 @export("image.grayscale_to_rgb")

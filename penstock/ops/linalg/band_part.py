@@ -30,9 +30,19 @@ def _band_part(xp: Any, x: Any, num_lower: Any, num_upper: Any) -> Any:
                 raise ValueError(
                     f"{name} must be negative or less or equal to number of {what} ({size}) got: {count}"
                 )
-    below = np.arange(rows)[:, None] - np.arange(columns)
-    kept = ((num_lower < 0) | (below <= num_lower)) & ((num_upper < 0) | (-below <= num_upper))
+        kept = _band(rows, columns, int(num_lower), int(num_upper))
+    else:
+        below = xp.arange(rows)[:, None] - xp.arange(columns)
+        kept = ((num_lower < 0) | (below <= num_lower)) & ((num_upper < 0) | (-below <= num_upper))
     return xp.where(kept, x, xp.zeros((), x.dtype))
+
+
+def _band(rows: int, columns: int, num_lower: int, num_upper: int) -> np.ndarray:
+    """Where a matrix has its band; `numpy.tri` compares small integers, once for each side."""
+    kept = np.tri(rows, columns, columns if num_upper < 0 else num_upper, dtype=bool)
+    if num_lower >= 0:
+        kept &= ~np.tri(rows, columns, -num_lower - 1, dtype=bool)
+    return kept
 
 
 def _band_part_shape(call: ShapeCall) -> TensorShape:
