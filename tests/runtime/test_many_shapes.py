@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import penstock as tf
+from penstock.engine.context import process
 from penstock.runtime.determinism import disable_op_determinism
 from penstock.runtime.executor import executor_of
 from penstock.runtime.many_shapes import PieceOfManyShapes
@@ -13,6 +14,12 @@ def piece_of(function, *specs):
     """The only piece of a function's concrete function for arguments like these."""
     (piece,) = executor_of(function.get_concrete_function(*specs).graph).steps
     return piece
+
+
+@pytest.fixture(autouse=True)
+def no_meshes(monkeypatch):
+    """Without those of other tests: with a mesh every shape is compiled."""
+    monkeypatch.setattr(process, "meshes", {})
 
 
 @pytest.fixture
