@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,15 @@ from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall, unchanged
 from penstock.ops.arguments import matching
 from penstock.ops.dtype_sets import INDICES
-from penstock.ops.strings.kernels import map_strings, map_to, one_of, string_array, text_attr
+from penstock.ops.strings.kernels import (
+    Joined,
+    map_strings,
+    map_to,
+    one_of,
+    starts_character,
+    string_array,
+    text_attr,
+)
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape, broadcast_shape
 from penstock.types.tensors import Tensor
@@ -53,14 +62,12 @@ op(
 )
 
 
-def _starts_character(byte: int) -> bool:
-    return byte & 0xC0 != 0x80
-
-
 def _length(input: Any, *, unit: Any) -> np.ndarray:
     if one_of(text_attr(unit), "unit", _UNITS) == "BYTE":
         return map_to(np.int32, len, input)
-    return map_to(np.int32, lambda each: sum(map(_starts_character, each)), input)
+    strings = np.asarray(input, object)
+    joined = Joined.of(strings.reshape(-1).tolist())
+    return np.diff(joined.characters_before()[joined.splits]).astype(np.int32).reshape(strings.shape)
 
 
 op(
@@ -79,26 +86,43 @@ def _part(text: bytes, position: int, length: int, size: int) -> slice:
     return slice(start, size if length < 0 else min(start + length, size))
 
 
-def _bytes_part(text: bytes, position: int, length: int) -> bytes:
-    return text[_part(text, position, length, len(text))]
+def _bytes_parts(texts: list[bytes], positions: list[int], lengths: list[int]) -> list[bytes]:
+    parts = map(_part, texts, positions, lengths, map(len, texts))
+    return list(map(operator.getitem, texts, parts))
+
+
+def _same_part(texts: list[bytes], position: int, length: int) -> list[bytes]:
+    """The same part of each string: one slice for all, once it is known to start inside of the shortest."""
+    shortest = min(map(len, texts), default=0)
+    if not -shortest <= position <= shortest:
+        return _bytes_parts(texts, [position] * len(texts), [length] * len(texts))
+    to_end = length < 0 or position < 0 <= position + length
+    return list(map(operator.itemgetter(slice(position, None if to_end else position + length)), texts))
 
 
 def _characters_part(text: bytes, position: int, length: int) -> bytes:
-    starts = [index for index, byte in enumerate(text) if _starts_character(byte)]
+    starts = [index for index, byte in enumerate(text) if starts_character(byte)]
     part = _part(text, position, length, len(starts))
     edges = [*starts, len(text)]
     return text[edges[part.start] : edges[part.stop]]
 
 
 def _substr(input: Any, pos: Any, len: Any, *, unit: Any) -> np.ndarray:
-    cut = _bytes_part if one_of(text_attr(unit), "unit", _UNITS) == "BYTE" else _characters_part
+    of_characters = one_of(text_attr(unit), "unit", _UNITS) == "UTF8_CHAR"
     if np.shape(pos) != np.shape(len):
         raise ValueError(
             f"pos and len should have the same shape, got: {list(np.shape(pos))} vs. {list(np.shape(len))}"
         )
-    strings, starts, lengths = np.broadcast_arrays(np.asarray(input, object), pos, len)
-    parts = map(cut, strings.reshape(-1), starts.reshape(-1).tolist(), lengths.reshape(-1).tolist())
-    return string_array(parts, strings.shape)
+    if np.ndim(pos) == 0 and not of_characters:
+        strings = np.asarray(input, object)
+        return string_array(_same_part(strings.reshape(-1).tolist(), int(pos), int(len)), strings.shape)
+    arrays = np.broadcast_arrays(np.asarray(input, object), pos, len)
+    texts, positions, lengths = (each.reshape(-1).tolist() for each in arrays)
+    if of_characters and not all(map(bytes.isascii, texts)):
+        parts = list(map(_characters_part, texts, positions, lengths))
+    else:
+        parts = _bytes_parts(texts, positions, lengths)
+    return string_array(parts, arrays[0].shape)
 
 
 def _substr_shape(call: ShapeCall) -> TensorShape:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -47,16 +47,18 @@ def _as_string(
     input = np.asarray(input)
     kind = input.dtype.kind
     form = _format(kind, precision, scientific, shortest, width, text_attr(fill))
-    flat: Any = input.reshape(-1)
     if kind == "b":
-        words = (b"true" if each else b"false" for each in flat)
-    elif kind == "c":
+        return np.where(input, b"true", b"false").astype(object)
+    flat: Any = input.reshape(-1)
+    words: Iterable[bytes]
+    if kind == "c":
         words = (f"({form % each.real},{form % each.imag})".encode() for each in flat.tolist())
     elif kind == "O":
-        words = (form.encode() % each for each in flat)
+        words = map(form.encode().__mod__, flat.tolist())
     else:
         numbers = flat.astype(np.float64).tolist() if kind in "fV" else flat.tolist()
-        words = ((form % each).encode() for each in numbers)
+        lines = "\n".join([form] * len(numbers)) % tuple(numbers)  # one call of printf for all
+        words = lines.encode().split(b"\n")
     return string_array(words, input.shape)
 
 
@@ -103,18 +105,41 @@ def _integer_parser(dtype: Any) -> Callable[[bytes], int]:
     return parse
 
 
+def _plain_numbers(texts: list[bytes], dtype: Any) -> np.ndarray | None:
+    """The numbers of texts that Python itself reads as TensorFlow does; None where one needs `_parsed`."""
+    if b"_" in b"".join(texts):
+        return None  # Python takes 1_000
+    try:
+        if dtype.is_floating:
+            return np.fromiter(map(float, texts), np.float64, len(texts))
+        return np.array(list(map(int, texts)), dtype.as_numpy_dtype)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _parsed(texts: list[bytes], dtype: Any) -> np.ndarray:
+    """The numbers, one by one.
+
+    Raises:
+      ValueError: a text holds no number of this dtype.
+    """
+    if dtype.is_floating:
+        return np.fromiter(map(_parse_float, texts), np.float64, len(texts))
+    return np.array(list(map(_integer_parser(dtype.as_numpy_dtype), texts)), dtype.as_numpy_dtype)
+
+
 def _to_number(string_tensor: Any, *, out_type: Any) -> np.ndarray:
     dtype = as_dtype(out_type)
     if dtype not in _NUMBER_TYPES:
         listed = ", ".join(each.name for each in _NUMBER_TYPES)
         raise ValueError(f"out_type is {dtype.name}, which is not in the list of allowed values: {listed}")
     strings = np.asarray(string_tensor, object)
-    parse = _parse_float if dtype.is_floating else _integer_parser(dtype.as_numpy_dtype)
+    texts = strings.reshape(-1).tolist()
+    values = _plain_numbers(texts, dtype)
+    if values is None:
+        values = _parsed(texts, dtype)
     # An infinity is the nearest float32 to a larger number.
     with np.errstate(over="ignore"):
-        values = np.array(
-            [parse(each) for each in strings.reshape(-1)], np.float64 if dtype.is_floating else object
-        )
         return values.astype(dtype.as_numpy_dtype).reshape(strings.shape)
 
 

@@ -15,21 +15,39 @@ from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
 from penstock.ops.arguments import name_scope, renamed
 from penstock.ops.ragged.tensor import RaggedTensor, is_ragged
-from penstock.ops.strings.kernels import bytes_attr, string_array
+from penstock.ops.strings.kernels import Joined, bytes_attr, lengths_of, string_array
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 from penstock.types.sparse_tensor import SparseTensor
 from penstock.types.tensors import Tensor
 
+Sparse = tuple[np.ndarray, np.ndarray, np.ndarray]
+_BYTES = string_array((bytes([code]) for code in range(256)), (256,))
 
-def _as_sparse(rows: list[list[bytes]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices, values and shape of the sparse matrix that has the given rows."""
-    lengths = [len(row) for row in rows]
-    indices = np.empty((sum(lengths), 2), np.int64)
-    indices[:, 0] = np.repeat(np.arange(len(rows)), lengths)
-    indices[:, 1] = np.concatenate([np.arange(length) for length in lengths]) if rows else []
-    values = string_array((part for row in rows for part in row), (len(indices),))
-    return indices, values, np.array([len(rows), max(lengths, default=0)], np.int64)
+
+def _as_sparse(values: np.ndarray, lengths: np.ndarray) -> Sparse:
+    """Indices, values and shape of the sparse matrix whose rows hold the next `lengths[i]` of the values each."""
+    indices = np.empty((len(values), 2), np.int64)
+    indices[:, 0] = np.repeat(np.arange(len(lengths)), lengths)
+    indices[:, 1] = np.arange(len(values)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return indices, values, np.array([len(lengths), lengths.max(initial=0)], np.int64)
+
+
+def _rows_as_sparse(rows: list[list[bytes]]) -> Sparse:
+    lengths = lengths_of(rows)
+    return _as_sparse(string_array(itertools.chain.from_iterable(rows), (lengths.sum(),)), lengths)
+
+
+def _split_at_byte(strings: list[bytes], separator: bytes) -> Sparse:
+    """All parts at once: strings joined by the separator, a single byte, have the same parts as each of them."""
+    lengths = np.fromiter(map(bytes.count, strings, itertools.repeat(separator)), np.int64, len(strings)) + 1
+    parts = separator.join(strings).split(separator) if strings else []
+    return _as_sparse(string_array(parts, (len(parts),)), lengths)
+
+
+def _split_into_bytes(strings: list[bytes]) -> Sparse:
+    joined = Joined.of(strings)
+    return _as_sparse(_BYTES[joined.codes], np.diff(joined.splits))
 
 
 def _check_vector(input: Any) -> None:
@@ -46,19 +64,25 @@ def _scalar(value: Any, name: str) -> Any:
 def _split(input: Any, sep: Any, *, maxsplit: int) -> tuple:
     _check_vector(input)
     separator = _scalar(sep, "sep") or None  # none: runs of whitespace
-    return _as_sparse([each.split(separator, maxsplit) for each in input])
+    strings = np.asarray(input, object).tolist()
+    if separator and len(separator) == 1 and maxsplit < 0:
+        return _split_at_byte(strings, separator)
+    return _rows_as_sparse([each.split(separator, maxsplit) for each in strings])
 
 
 def _split_at_any(input: Any, delimiter: Any, *, skip_empty: bool) -> tuple:
     """TF 1's op: every byte of `delimiter` separates; an empty one splits into bytes."""
     _check_vector(input)
     separators = _scalar(delimiter, "delimiter")
+    strings = np.asarray(input, object).tolist()
     if not separators:
-        return _as_sparse([[each[i : i + 1] for i in range(len(each))] for each in input])
+        return _split_into_bytes(strings)
     first, others = separators[:1], separators[1:]
     same = bytes.maketrans(others, first * len(others))
-    rows = [each.translate(same).split(first) for each in input]
-    return _as_sparse([[part for part in row if part] for row in rows] if skip_empty else rows)
+    alike = [each.translate(same) for each in strings]
+    if not skip_empty:
+        return _split_at_byte(alike, first)
+    return _rows_as_sparse([list(filter(None, each.split(first))) for each in alike])
 
 
 def _sparse_shape(call: ShapeCall) -> list[TensorShape]:

@@ -12,7 +12,14 @@ import numpy as np
 from penstock.engine.definition import op, stops
 from penstock.engine.shape_rules import ShapeCall, unchanged
 from penstock.ops.dtype_sets import INDICES
-from penstock.ops.strings.kernels import map_strings, one_of, string_array, text_attr
+from penstock.ops.strings.kernels import (
+    Joined,
+    map_strings,
+    one_of,
+    starts_character,
+    string_array,
+    text_attr,
+)
 from penstock.ops.strings.unicode_scripts import script_codes
 from penstock.types.dtypes import as_dtype
 from penstock.types.shapes import TensorShape
@@ -136,10 +143,37 @@ def _decode(
     Tsplits: Any,
 ) -> tuple:
     how = _decoding(input_encoding, errors, replacement_char, replace_control_characters)
-    rows = [_characters(each, how) for each in _flat(input)]
-    splits = np.cumsum([0, *(len(points) for points, _ in rows)], dtype=as_dtype(Tsplits).as_numpy_dtype)
+    strings = _flat(input).tolist()
+    splits, points, starts = _decode_valid(strings, how) or _decode_each(strings, how)
+    return splits.astype(as_dtype(Tsplits).as_numpy_dtype), points, starts
+
+
+def _decode_each(strings: list[bytes], how: Decoding) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rows = [_characters(each, how) for each in strings]
+    splits = np.cumsum([0, *(len(points) for points, _ in rows)])
     points = np.array([point for points, _ in rows for point in points], np.int32)
     starts = np.array([start for _, starts in rows for start in starts], np.int64)
+    return splits, points, starts
+
+
+def _decode_valid(strings: list[bytes], how: Decoding) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """`_decode_each` of all strings at once; None where they are no UTF-8, or hold control characters to replace."""
+    if codecs.lookup(how.encoding).name != "utf-8":
+        return None
+    joined = Joined.of(strings)
+    first = starts_character(joined.codes)
+    # Where no string begins inside of a character, all are valid if the joined one is.
+    begins = joined.splits[:-1]
+    if not first[begins[begins < len(first)]].all():
+        return None
+    try:
+        points = np.frombuffer(joined.data.decode("utf-8").encode("utf-32-le"), "<u4").astype(np.int32)
+    except UnicodeDecodeError:
+        return None
+    if how.control and (points < 32).any():
+        return None
+    splits = joined.characters_before()[joined.splits]
+    starts = np.flatnonzero(first) - np.repeat(begins, np.diff(splits))
     return splits, points, starts
 
 
