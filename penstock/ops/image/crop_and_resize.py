@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -53,8 +54,7 @@ def _crops(
 ) -> Any:
     crop_size = static(crop_size)
     _check(images, boxes, box_ind, crop_size, method)
-    images = images.astype(np.float32)
-    height, width = images.shape[1:3]
+    height, width, depth = images.shape[1:]
     rows = _places(xp, boxes[:, 0], boxes[:, 2], height, int(crop_size[0]))
     columns = _places(xp, boxes[:, 1], boxes[:, 3], width, int(crop_size[1]))
     inside = ((rows >= 0) & (rows <= height - 1))[:, :, None] & ((columns >= 0) & (columns <= width - 1))[
@@ -65,7 +65,11 @@ def _crops(
     def pixels(y: Any, x: Any) -> Any:
         y = xp.clip(y, 0, height - 1).astype(np.int32)[:, :, None]
         x = xp.clip(x, 0, width - 1).astype(np.int32)[:, None, :]
-        return images[batch, y, x]
+        if xp is np:  # one index in place of three
+            every_pixel = images.reshape(math.prod(images.shape[:3]), depth)
+            places = (batch.astype(np.int64) * height + y) * width + x
+            return every_pixel.take(places, 0).astype(np.float32, copy=False)
+        return images[batch, y, x].astype(np.float32)
 
     if method == "nearest":
         crops = pixels(xp.floor(rows + np.float32(0.5)), xp.floor(columns + np.float32(0.5)))
@@ -76,6 +80,8 @@ def _crops(
         upper = upper_left + (pixels(top, right) - upper_left) * across
         lower = lower_left + (pixels(bottom, right) - lower_left) * across
         crops = upper + (lower - upper) * down
+    if xp is np and inside.all():
+        return crops
     return xp.where(inside[..., None], crops, np.float32(extrapolation_value))
 
 
