@@ -6,8 +6,9 @@ session that runs (`thread.resources`), as variables do; eagerly each call makes
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class Table:
     Attributes:
       name: for messages. key_dtype, value_dtype: the dtypes. value_shape: the shape of each value.
       static: whether it is filled once, before its first use.
-      entries: hashable key -> (key, value); None in a static table that has not been filled.
+      entries: hashable key -> value; None in a static table that has not been filled.
     """
 
     handle_data = None
@@ -124,20 +125,20 @@ class Table:
         keys, hashables = self._keys(keys)
         default = as_array(default)
         shape = self._outer(keys)
-        found: list[Any] = [entry if (entry := entries.get(each)) is None else entry[1] for each in hashables]
+        missing: Iterable[Any]
         if default.shape in (self.value_shape, (1, *self.value_shape)):
             one = default.reshape(self.value_shape)
-            missing: Any = one if self.value_shape else one.tolist()
-            return self._array([missing if each is None else each for each in found], shape)
-        if default.shape != (*shape, *self.value_shape):
+            missing = itertools.repeat(one if self.value_shape else one.tolist())
+        elif default.shape == (*shape, *self.value_shape):
+            missing = (
+                default.reshape(-1, *self.value_shape) if self.value_shape else default.reshape(-1).tolist()
+            )
+        else:
             raise ValueError(
                 f"Expected shape {list(self.value_shape)} or {[*shape, *self.value_shape]} for default value, got "
                 f"{list(default.shape)}"
             )
-        defaults = (
-            default.reshape(-1, *self.value_shape) if self.value_shape else default.reshape(-1).tolist()
-        )
-        return self._array([other if each is None else each for each, other in zip(found, defaults)], shape)
+        return self._array(list(map(entries.get, hashables, missing)), shape)
 
     def _by_place(self, entries: dict, keys: Any, default: Any) -> np.ndarray | None:
         """`find` for many integers in a static table of numbers whose keys lie close together; None elsewhere."""
@@ -163,15 +164,14 @@ class Table:
         size = size if size <= 4 * len(entries) + _MANY_KEYS else 0
         values, is_key = np.zeros(size, self.value_dtype.as_numpy_dtype), np.zeros(size, bool)
         if size:
-            for key, (_, value) in entries.items():
+            for key, value in entries.items():
                 values[key - lowest], is_key[key - lowest] = value, True
         return lowest, values, is_key
 
     def insert(self, keys: Any, values: Any) -> None:
         """Adds keys, or gives them new values."""
         keys, hashables = self._keys(keys)
-        rows = keys.reshape(-1, *self.key_shape) if self.key_shape else hashables
-        new = {name: (key, value) for name, key, value in zip(hashables, rows, self._values(keys, values))}
+        new = dict(zip(hashables, self._values(keys, values)))
         with self._lock:
             self._filled().update(new)
 
@@ -187,7 +187,7 @@ class Table:
             keys, hashables = self._keys(keys)
             entries: dict = {}
             for key, value in zip(hashables, self._values(keys, values)):
-                known = entries.setdefault(key, (key, value))[1]
+                known = entries.setdefault(key, value)
                 if not np.array_equal(known, value):
                     raise errors.FailedPreconditionError(
                         None, None, "HashTable has different value for same key. "
@@ -218,8 +218,8 @@ class Table:
     def export(self) -> tuple[np.ndarray, np.ndarray]:
         """All keys and all values, in the order of insertion."""
         with self._lock:
-            entries = list(self._filled().values())
-        keys, values = [key for key, _ in entries], [value for _, value in entries]
+            entries = self._filled()
+            keys, values = list(entries), list(entries.values())
         if self.key_dtype is dtypes.string and not self.key_shape:
             key_array = string_array(keys, (len(keys),))
         else:

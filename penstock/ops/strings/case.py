@@ -88,7 +88,7 @@ def _part(text: bytes, position: int, length: int, size: int) -> slice:
 
 def _bytes_parts(texts: list[bytes], positions: list[int], lengths: list[int]) -> list[bytes]:
     parts = map(_part, texts, positions, lengths, map(len, texts))
-    return list(map(operator.getitem, texts, parts))
+    return [text[part] for text, part in zip(texts, parts)]
 
 
 def _same_part(texts: list[bytes], position: int, length: int) -> list[bytes]:
