@@ -199,8 +199,13 @@ class RowPartition(CompositeTensor):
                     f"Arguments to from_value_rowids do not form a valid RaggedTensor: {known.tolist()} does not fit "
                     f"nrows {known_rows}",
                 )
-        edges = range_(rows + 1)
-        splits = execute("LowerBound", (ids[None, :], edges[None, :]), {"out_type": ids.dtype})[0]
+        if isinstance(ids, EagerTensor) and known is not None and known_rows is not None:
+            # The search of sorted edges in sorted ids is short in NumPy, however many they are.
+            found = np.searchsorted(known, np.arange(known_rows + 1, dtype=known.dtype))
+            splits = convert_to_tensor(found.astype(known.dtype))
+        else:
+            edges = range_(rows + 1)
+            splits = execute("LowerBound", (ids[None, :], edges[None, :]), {"out_type": ids.dtype})[0]
         return cls(splits, value_rowids=ids, nrows=rows, internal=True)
 
     @classmethod
