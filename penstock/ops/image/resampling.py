@@ -216,8 +216,8 @@ class _Itself:
         return isinstance(other, _Itself) and self.matrix is other.matrix
 
 
-class _FewWeights(NamedTuple):
-    """The places and values of the nonzero weights of each row, `[out, k]`.
+class Weights(NamedTuple):
+    """The places and values of the nonzero weights of each row of a matrix, `[out, k]`; fewer have zeros behind them.
 
     Attributes:
       blends: whether each row is a point between two pixels.
@@ -228,23 +228,27 @@ class _FewWeights(NamedTuple):
     blends: bool
 
 
+def weights_of(matrix: np.ndarray) -> Weights:
+    """The weights of a matrix, which nobody changes any more."""
+    return _weights(_Itself(matrix))
+
+
 @functools.lru_cache(128)
-def _few_weights(of: _Itself) -> _FewWeights | None:
-    """The weights of a matrix; None where rows have many."""
+def _weights(of: _Itself) -> Weights:
     matrix = of.matrix
     counts = (matrix != 0).sum(1)
     most = max(int(counts.max(initial=0)), 1)
-    if most > _MOST_GATHERS:
-        return None
     places = np.argsort(matrix == 0, axis=1, kind="stable")[:, :most]
     weights = np.take_along_axis(matrix, places, 1)
-    return _FewWeights(places, weights, most == 2 and np.allclose(weights.sum(1), 1, atol=1e-6))
+    places = np.where(weights == 0, places[:, :1], places)  # not pixels elsewhere, which may be infinite
+    blends = most == 2 and np.allclose(weights.sum(1), 1, atol=1e-6)
+    return Weights(np.ascontiguousarray(places), np.ascontiguousarray(weights), blends)
 
 
 def apply_along(xp: Any, x: Any, axis: int, matrix: np.ndarray) -> Any:
     """`x` with `axis` mapped by `matrix` [out, in]."""
-    few = _few_weights(_Itself(matrix))
-    if few is None:
+    few = weights_of(matrix)
+    if few.weights.shape[1] > _MOST_GATHERS:
         moved = xp.moveaxis(x, axis, -1)
         # Accelerators would otherwise multiply float32 with fewer digits.
         options = {} if xp is np else {"precision": "highest"}

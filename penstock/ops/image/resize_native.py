@@ -1,4 +1,6 @@
-"""Bilinear resizing on the host by a native function, which leaves other Python threads running: for input pipelines."""
+"""Resizing on the host by native functions, which leave other Python threads running: bilinear ones for input pipelines,
+and weighted sums of pixels for all other methods.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from penstock.engine.aligned import address_of, empty_at
 from penstock.engine.native import host_library
-from penstock.ops.image.resampling import bilinear_places
+from penstock.ops.image.resampling import bilinear_places, weights_of
 
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_long
 _SIGNATURES: dict[str, tuple[Any, list]] = {
@@ -147,3 +149,35 @@ class ImageResizer:
         out, address = empty_at(resize.shape, _FLOAT32)
         resize(address_of(image), 1, address)
         return out
+
+
+@functools.cache
+def _resample_function() -> Any:
+    """The native function for weighted sums, or None."""
+    function = getattr(host_library(), "penstock_resample", None)
+    if function is not None:
+        axis = [_INT, _INT, _POINTER, _POINTER, ctypes.c_bool]
+        function.restype, function.argtypes = None, [_POINTER, *[_INT] * 4, *axis, *axis, _POINTER]
+    return function
+
+
+def resample(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray | None:
+    """Images mapped along their rows, then along their columns; None where there is no native function for them.
+
+    Args:
+      images: float32 `[batch, height, width, channels]`.
+      rows, columns: float32 matrices `[out, in]`, as `apply_along` takes them.
+    """
+    function = _resample_function()
+    if function is None or images.dtype != np.float32 or images.size == 0:
+        return None
+    images = np.ascontiguousarray(images)
+    out = np.empty((len(images), len(rows), len(columns), images.shape[3]), np.float32)
+    axes = [weights_of(rows), weights_of(columns)]
+    maps = [
+        each
+        for places, weights, blends in axes
+        for each in (*weights.shape, address_of(places), address_of(weights), blends)
+    ]
+    function(address_of(images), *images.shape, *maps, address_of(out))
+    return out

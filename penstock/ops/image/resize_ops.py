@@ -26,7 +26,7 @@ from penstock.ops.image.resampling import (
     nearest_indices,
     nearest_matrix,
 )
-from penstock.ops.image.resize_native import resize_bilinear
+from penstock.ops.image.resize_native import resample, resize_bilinear
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
 
@@ -80,15 +80,23 @@ def _check_gradient(grads: Any, original: Any) -> None:
         )
 
 
+def _mapped(xp: Any, x: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
+    """Images mapped by matrices: rows first, as long ones are quick to add, and as TensorFlow rounds."""
+    mapped = resample(x, rows, columns) if xp is np else None
+    return apply_along(xp, apply_along(xp, x, 1, rows), 2, columns) if mapped is None else mapped
+
+
 def _separable(matrix: Callable[..., np.ndarray]) -> Callable:
     """The kernel of a resize op, from the matrix of one axis."""
 
     def kernel(xp: Any, images: Any, size: Any, **attrs: Any) -> Any:
         _check(images, **attrs)
         height, width = _sizes(size)
-        x = images.astype(np.float32)
-        x = apply_along(xp, x, 2, matrix(images.shape[2], width, **attrs))
-        return apply_along(xp, x, 1, matrix(images.shape[1], height, **attrs))
+        x = images.astype(np.float32, copy=False)
+        rows, columns = matrix(images.shape[1], height, **attrs), matrix(images.shape[2], width, **attrs)
+        if matrix is bilinear_matrix:  # the native function goes through the columns first
+            return apply_along(xp, apply_along(xp, x, 2, columns), 1, rows)
+        return _mapped(xp, x, rows, columns)
 
     return kernel
 
@@ -205,7 +213,7 @@ def _scale_and_translate(
 ) -> Any:
     _check(images)
     rows, columns = _kernel_matrices(images.shape, _sizes(size), scale, translation, kernel_type, antialias)
-    return apply_along(xp, apply_along(xp, images.astype(np.float32), 1, rows), 2, columns)
+    return _mapped(xp, images.astype(np.float32, copy=False), rows, columns)
 
 
 def _scale_and_translate_gradient(

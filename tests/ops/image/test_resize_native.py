@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from penstock.engine.native import host_library
-from penstock.ops.image.resampling import apply_along, bilinear_matrix
-from penstock.ops.image.resize_native import ImageResizer, resize_bilinear
+from penstock.ops.image.resampling import apply_along, area_matrix, bicubic_matrix, bilinear_matrix
+from penstock.ops.image.resize_native import ImageResizer, resample, resize_bilinear
 
 pytestmark = pytest.mark.skipif(host_library() is None, reason="no native kernels")
 
@@ -22,6 +22,24 @@ def test_the_native_function_gives_the_numbers_of_the_numpy_kernel(dtype, flags,
     columns = apply_along(np, images.astype(np.float32), 2, bilinear_matrix(size[1], out[1], *flags))
     expected = apply_along(np, columns, 1, bilinear_matrix(size[0], out[0], *flags))
     np.testing.assert_array_equal(resize_bilinear(images, *out, *flags), expected)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+@pytest.mark.parametrize("out", [(6, 4), (20, 31), (12, 16)])
+@pytest.mark.parametrize("matrix", [bicubic_matrix, bilinear_matrix, area_matrix])
+def test_native_sums_of_pixels_are_those_of_the_numpy_kernel(matrix, out, channels):
+    images = np.random.default_rng(0).random((2, 12, 16, channels)).astype(np.float32)
+    flags = (False,) if matrix is area_matrix else (False, True)
+    rows, columns = matrix(12, out[0], *flags), matrix(16, out[1], *flags)
+    expected = apply_along(np, apply_along(np, images, 1, rows), 2, columns)
+    np.testing.assert_array_equal(resample(images, rows, columns), expected)
+
+
+def test_a_pixel_without_weight_has_no_part_in_a_sum():
+    images = np.ones((1, 8, 8, 1), np.float32)
+    images[0, 0, 0] = np.inf
+    found = resample(images, bicubic_matrix(8, 4, False, True), bicubic_matrix(8, 4, False, True))
+    assert np.isfinite(found[0, 2:, 2:]).all()
 
 
 def test_other_dtypes_are_left_to_numpy():
