@@ -12,7 +12,7 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import unchanged
 from penstock.ops.strings import regular_expressions
-from penstock.ops.strings.kernels import bytes_attr, map_strings, map_to
+from penstock.ops.strings.kernels import bytes_attr, string_array
 from penstock.types import dtypes
 from penstock.types.tensors import Tensor
 
@@ -21,22 +21,41 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
 
 
+def _texts(strings: np.ndarray) -> list[str]:
+    values = strings.reshape(-1).tolist()
+    try:
+        return list(map(bytes.decode, values))
+    except UnicodeDecodeError:
+        return list(map(_text, values))
+
+
+def _encoded(texts: list[str]) -> list[bytes]:
+    try:
+        return list(map(str.encode, texts))
+    except UnicodeEncodeError:
+        return [each.encode("utf-8", "surrogateescape") for each in texts]
+
+
 def _replaced(strings: Any, pattern: bytes, rewrite: bytes, everywhere: bool) -> np.ndarray:
     compiled = regular_expressions.compile_pattern(pattern)
     parts = regular_expressions.rewriting(_text(rewrite), compiled.groups)
+    strings = np.asarray(strings, object)
     if parts is None:
-        return np.asarray(strings, object)
-
-    def replace(each: bytes) -> bytes:
-        text = regular_expressions.replace(compiled, parts, _text(each), everywhere)
-        return text.encode("utf-8", "surrogateescape")
-
-    return map_strings(replace, strings)
+        return strings
+    texts = _texts(strings)
+    if everywhere and regular_expressions.matches_empty(pattern):
+        texts = [regular_expressions.replace(compiled, parts, each) for each in texts]
+    else:  # Python and RE2 differ only in which empty matches follow another match
+        rewrite_match, count = regular_expressions.replacement(parts), 0 if everywhere else 1
+        texts = [compiled.sub(rewrite_match, each, count) for each in texts]
+    return string_array(_encoded(texts), strings.shape)
 
 
 def _matched(strings: Any, pattern: bytes) -> np.ndarray:
     compiled = regular_expressions.compile_pattern(pattern)
-    return map_to(bool, lambda each: compiled.fullmatch(_text(each)) is not None, strings)
+    strings = np.asarray(strings, object)
+    found = [each is not None for each in map(compiled.fullmatch, _texts(strings))]
+    return np.array(found, bool).reshape(strings.shape)
 
 
 def _scalar(value: Any, name: str) -> Any:

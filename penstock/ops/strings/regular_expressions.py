@@ -13,6 +13,7 @@ import functools
 import re
 import sys
 import unicodedata
+from collections.abc import Callable
 
 from penstock.ops.strings.unicode_scripts import Ranges, script_ranges
 
@@ -94,10 +95,12 @@ class Translator:
     def __init__(self, pattern: str):
         self.pattern, self.position = pattern, 0
         self.out: list[str] = []
-        # For each open group: the flags at its start, and whether a group for (?i) has been opened in it.
-        self.groups: list[tuple[frozenset[str], bool]] = []
+        # For each open group: the four attributes below at its start.
+        self.groups: list[tuple[frozenset[str], bool, bool, bool]] = []
         self.flags: frozenset[str] = frozenset()
-        self.ignoring = False
+        self.ignoring = False  # whether a group for (?i) has been opened in this group
+        # Whether all alternatives of this group before the current one, and the current one so far, match no empty text.
+        self.others_consume, self.consumes = True, False
 
     def translate(self) -> str:
         """The pattern in Python's syntax."""
@@ -119,12 +122,13 @@ class Translator:
             self._close()
         elif character == "|":
             self.out.append(")" * self.ignoring + "|" + "(?i:" * self.ignoring)
+            self.others_consume, self.consumes = self.others_consume and self.consumes, False
         elif character == ".":
             self._atom(_class([] if "s" in self.flags else [(10, 10)], negated=True))
         elif character == "^":
-            self._atom("(?m:^)" if "m" in self.flags else r"(?:\A)")
+            self._atom("(?m:^)" if "m" in self.flags else r"(?:\A)", consumes=False)
         elif character == "$":
-            self._atom("(?m:$)" if "m" in self.flags else r"(?:\Z)")
+            self._atom("(?m:$)" if "m" in self.flags else r"(?:\Z)", consumes=False)
         elif character in "*+?":
             raise ValueError(f"no argument for repetition operator: {character}")
         else:
@@ -132,13 +136,15 @@ class Translator:
 
     # Atoms and repetition.
 
-    def _atom(self, text: str) -> None:
+    def _atom(self, text: str, consumes: bool = True) -> None:
         """Puts out something that may be repeated, with its repetition."""
         self.out.append(text)
-        self._repetition()
+        self._repetition(consumes)
 
-    def _repetition(self) -> None:
+    def _repetition(self, consumes: bool) -> None:
         operator = self._repetition_operator()
+        if consumes and not operator.startswith(("*", "?", "{0")):
+            self.consumes = True
         if not operator:
             return
         start = self.position - len(operator)
@@ -191,8 +197,8 @@ class Translator:
 
     def _enter(self, text: str) -> None:
         self.out.append(text)
-        self.groups.append((self.flags, self.ignoring))
-        self.ignoring = False
+        self.groups.append((self.flags, self.ignoring, self.others_consume, self.consumes))
+        self.ignoring, self.others_consume, self.consumes = False, True, False
 
     def _set_flags(self, flags: frozenset[str]) -> None:
         """Changes flags until the group ends. Python scopes (?i) by groups, so one is opened or closed here."""
@@ -212,8 +218,9 @@ class Translator:
         if not self.groups:
             raise ValueError(f"unexpected ): {self.pattern}")
         self.out.append(")" * self.ignoring + ")")
-        self.flags, self.ignoring = self.groups.pop()
-        self._repetition()
+        group_consumes = self.others_consume and self.consumes
+        self.flags, self.ignoring, self.others_consume, self.consumes = self.groups.pop()
+        self._repetition(group_consumes)
 
     # Escapes.
 
@@ -223,7 +230,7 @@ class Translator:
         character = self.pattern[self.position]
         if character in "AzbB":
             self.position += 1
-            self._atom(_PLACES[character])
+            self._atom(_PLACES[character], consumes=False)
         elif character == "Q":
             self.position += 1
             end = self.pattern.find("\\E", self.position)
@@ -231,6 +238,7 @@ class Translator:
             self.position = len(self.pattern) if end < 0 else end + 2
             for each in quoted[:-1]:
                 self.out.append(_literal(ord(each)))
+                self.consumes = True
             if quoted:
                 self._atom(_literal(ord(quoted[-1])))
         elif character == "C":
@@ -360,6 +368,14 @@ def compile_pattern(pattern: bytes) -> re.Pattern[str]:
         raise ValueError(f"Invalid pattern: {shown}, error: {error}") from None
 
 
+@functools.lru_cache(maxsize=512)
+def matches_empty(pattern: bytes) -> bool:
+    """Whether a valid RE2 pattern may match an empty text; False only where it is sure that it does not."""
+    translator = Translator(pattern.decode("utf-8"))
+    translator.translate()
+    return not (translator.others_consume and translator.consumes)
+
+
 def rewriting(rewrite: str, groups: int) -> list[str | int] | None:
     r"""The parts of a rewrite string: text, and numbers of groups. None where it names a group that is not there.
 
@@ -386,8 +402,16 @@ def rewriting(rewrite: str, groups: int) -> list[str | int] | None:
     return parts
 
 
-def replace(pattern: re.Pattern[str], parts: list[str | int], text: str, everywhere: bool) -> str:
-    """`text` with the first match, or all, rewritten. No empty match is taken where the last one ended."""
+def replacement(parts: list[str | int]) -> str | Callable[[re.Match[str]], str]:
+    """What `re.sub` takes for the parts of a rewrite string."""
+    text = [each for each in parts if isinstance(each, str)]
+    if len(text) == len(parts):
+        return "".join(text).replace("\\", "\\\\")
+    return lambda match: "".join([each if isinstance(each, str) else match[each] or "" for each in parts])
+
+
+def replace(pattern: re.Pattern[str], parts: list[str | int], text: str) -> str:
+    """`text` with all matches rewritten. No empty match is taken where the last one ended, unlike in `re.sub`."""
     out: list[str] = []
     position, last_end = 0, -1
     while position <= len(text):
@@ -401,7 +425,5 @@ def replace(pattern: re.Pattern[str], parts: list[str | int], text: str, everywh
             continue
         out += [each if isinstance(each, str) else match[each] or "" for each in parts]
         position = last_end = match.end()
-        if not everywhere:
-            break
     out.append(text[position:])
     return "".join(out)

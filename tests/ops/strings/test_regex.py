@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import penstock as tf
+from penstock.ops.strings.regular_expressions import compile_pattern, matches_empty, replace, rewriting
 from tests.ops.string_values import plain
 
 s = tf.strings
@@ -106,3 +107,29 @@ REFUSED = [
 def test_refused(call, error):
     with pytest.raises(error):
         call()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("a", False), ("a+", False), ("a*", True), ("a?b", False), ("a{0,2}", True), ("a{2}", False), ("", True),
+        ("a|b", False), ("a|", True), ("a*|b", True), ("(a|b)+", False), ("(a|b)*", True), ("(a|b*)c", False),
+        ("(?:a*)(b?)", True), ("()a", False), (r"\b", True), (r"^$", True), ("^a$", False), (r"\Qab\E", False),
+        (r"\Qab\E*", False), (r"\Qa\E*", True), ("(?i)a|(?i:b*)", True), (r"\d+|[ab]?", True), ("(a(b*|c))d|e", False),
+    ],
+)  # fmt: skip
+def test_which_patterns_match_nothing_at_all(pattern, expected):
+    assert matches_empty(pattern.encode()) is expected
+
+
+@pytest.mark.parametrize("rewrite", ["-", "", r"\\", r"<\0>", r"\1", r"\\1-\1"])
+@pytest.mark.parametrize("pattern", ["(a)", "b(a)?", "x|(b)", r"(\w)c", "(?i)(A)b"])
+def test_patterns_that_match_something_are_replaced_as_those_that_may_match_nothing(pattern, rewrite):
+    compiled = compile_pattern(pattern.encode())
+    for text in ["", "abba", "a", "xaacbc\ndb", "ä a"]:
+        expected = replace(compiled, rewriting(rewrite, 1), text)
+        assert plain(s.regex_replace(text, pattern, rewrite)) == expected.encode()
+
+
+def test_invalid_utf_8_is_kept():
+    assert plain(s.regex_replace(["ä", b"\xff.\xc3"], r"\.", "-")) == ["ä".encode(), b"\xff-\xc3"]
