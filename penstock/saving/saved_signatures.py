@@ -79,12 +79,12 @@ def collect(root: Any, signatures: Any) -> dict[str, Signature]:
 def _only_function(root: Any) -> Any:
     """The function that is the signature where the caller names none: the only one that can be."""
     children = root._trackable_children("savedmodel")
-    default = children.get("_default_save_signature", getattr(root, "_default_save_signature", None))
     try:
+        default = children.get("_default_save_signature") or getattr(root, "_default_save_signature", None)
         if default is not None and _concrete(default) is not None:
             return default
     except TypeError:
-        pass  # Keras gives a model with several inputs a default that cannot be traced
+        pass  # Keras has a default for a model with several inputs that cannot be made, or traced
     possible = []
     for child in children.values():
         if isinstance(child, (Function, ConcreteFunction)):

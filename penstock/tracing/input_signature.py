@@ -35,7 +35,7 @@ def specs_of(signature: Any) -> tuple | None:
 
 
 def require_specs(python_function: Callable, signature: tuple | None) -> None:
-    """Whether a signature has a spec for each parameter that has no default.
+    """Whether a signature has a spec for each parameter that has no default, and no more.
 
     Raises:
       TypeError: it has not.
@@ -45,10 +45,18 @@ def require_specs(python_function: Callable, signature: tuple | None) -> None:
     parameters = list(Binder(python_function).signature.parameters.values())
     if parameters and parameters[0].name == "self":  # it is bound when the method is called
         parameters = parameters[1:]
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    extra = len(signature) - sum(each.kind in by_position for each in parameters)
+    if extra > 0 and not any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        raise TypeError(f"input_signature contains {extra} extra type constraints.")
     for parameter in parameters[len(signature) :]:
         required = parameter.default is parameter.empty
-        if required and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+        if required and parameter.kind in by_position:
             raise TypeError(f"input_signature missing type constraint for {parameter.name}")
+        if required and parameter.kind is parameter.KEYWORD_ONLY:
+            raise TypeError(
+                f"Since input_signature is defined, keyword-only parameter `{parameter.name}` must have a default value"
+            )
 
 
 def fitted(name: str, binder: Binder, signature: tuple, args: tuple) -> tuple:

@@ -474,4 +474,9 @@ def test_equal_objects_share_a_trace():
 def test_a_signature_has_all_required_parameters():
     with pytest.raises(TypeError, match="input_signature missing type constraint for y"):
         tf.function(lambda x, y: x, input_signature=[tf.TensorSpec([])])
+    with pytest.raises(TypeError, match="contains 1 extra type constraints"):
+        tf.function(lambda x, **more: x, input_signature=[tf.TensorSpec([])] * 2)
+    with pytest.raises(TypeError, match="keyword-only parameter `y` must have a default"):
+        tf.function(lambda x, *, y: x, input_signature=[tf.TensorSpec([])])
+    assert tf.function(lambda *x: x[1], input_signature=[tf.TensorSpec([])] * 2)(2.0, 3.0).numpy() == 3.0
     assert tf.function(lambda x, y=3.0: x * y, input_signature=[tf.TensorSpec([])])(2.0).numpy() == 6.0
