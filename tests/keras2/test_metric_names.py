@@ -50,7 +50,7 @@ def test_a_callback_sees_both_names_and_the_file_of_logs_holds_one(tmp_path):
 def test_a_checkpoint_monitors_and_names_its_file_by_the_old_name(tmp_path):
     path = str(tmp_path / "weights-{epoch:02d}-{val_acc:.2f}.hdf5")
     _fit(callbacks=[keras.callbacks.ModelCheckpoint(path, monitor="val_acc", save_best_only=True)])
-    assert next(each.name[:10] for each in tmp_path.iterdir()) == "weights-01"
+    assert "weights-01" in {each.name[:10] for each in tmp_path.iterdir()}
 
 
 def test_early_stopping_maximizes_the_accuracy_of_either_name():
