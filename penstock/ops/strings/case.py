@@ -17,6 +17,7 @@ from penstock.ops.arguments import matching
 from penstock.ops.dtype_sets import INDICES
 from penstock.ops.strings.kernels import (
     Joined,
+    lengths_of,
     map_strings,
     map_to,
     one_of,
@@ -81,21 +82,31 @@ op(
 def _part(text: bytes, position: int, length: int, size: int) -> slice:
     """The part of a sequence of `size` units; a negative position counts from its end."""
     if not -size <= position <= size:
-        raise ValueError(f"pos {position} out of range for string {text!r}")
+        raise _outside(text, position)
     start = position + size if position < 0 else position
     return slice(start, size if length < 0 else min(start + length, size))
 
 
-def _bytes_parts(texts: list[bytes], positions: list[int], lengths: list[int]) -> list[bytes]:
-    parts = map(_part, texts, positions, lengths, map(len, texts))
-    return [text[part] for text, part in zip(texts, parts)]
+def _outside(text: bytes, position: int) -> ValueError:
+    return ValueError(f"pos {position} out of range for string {text!r}")
+
+
+def _bytes_parts(texts: list[bytes], positions: np.ndarray, lengths: np.ndarray) -> list[bytes]:
+    sizes = lengths_of(texts)
+    outside = (positions < -sizes) | (positions > sizes)
+    if outside.any():
+        first = int(outside.argmax())
+        raise _outside(texts[first], int(positions[first]))
+    starts = np.where(positions < 0, positions + sizes, positions)
+    stops = np.where(lengths < 0, sizes, starts + np.minimum(lengths, sizes))
+    return [text[start:stop] for text, start, stop in zip(texts, starts.tolist(), stops.tolist())]
 
 
 def _same_part(texts: list[bytes], position: int, length: int) -> list[bytes]:
     """The same part of each string: one slice for all, once it is known to start inside of the shortest."""
-    shortest = min(map(len, texts), default=0)
+    shortest = min(map(len, texts), default=abs(position))
     if not -shortest <= position <= shortest:
-        return _bytes_parts(texts, [position] * len(texts), [length] * len(texts))
+        raise _outside(next(each for each in texts if not -len(each) <= position <= len(each)), position)
     to_end = length < 0 or position < 0 <= position + length
     return list(map(operator.itemgetter(slice(position, None if to_end else position + length)), texts))
 
@@ -113,13 +124,13 @@ def _substr(input: Any, pos: Any, len: Any, *, unit: Any) -> np.ndarray:
         raise ValueError(
             f"pos and len should have the same shape, got: {list(np.shape(pos))} vs. {list(np.shape(len))}"
         )
-    if np.ndim(pos) == 0 and not of_characters:
-        strings = np.asarray(input, object)
-        return string_array(_same_part(strings.reshape(-1).tolist(), int(pos), int(len)), strings.shape)
     arrays = np.broadcast_arrays(np.asarray(input, object), pos, len)
-    texts, positions, lengths = (each.reshape(-1).tolist() for each in arrays)
-    if of_characters and not all(map(bytes.isascii, texts)):
-        parts = list(map(_characters_part, texts, positions, lengths))
+    strings, positions, lengths = (each.reshape(-1) for each in arrays)
+    texts = strings.tolist()
+    if of_characters and not b"".join(texts).isascii():
+        parts = list(map(_characters_part, texts, positions.tolist(), lengths.tolist()))
+    elif np.ndim(pos) == 0:
+        parts = _same_part(texts, int(pos), int(len))
     else:
         parts = _bytes_parts(texts, positions, lengths)
     return string_array(parts, arrays[0].shape)

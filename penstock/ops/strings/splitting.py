@@ -38,10 +38,13 @@ def _rows_as_sparse(rows: list[list[bytes]]) -> Sparse:
     return _as_sparse(string_array(itertools.chain.from_iterable(rows), (lengths.sum(),)), lengths)
 
 
-def _split_at_byte(strings: list[bytes], separator: bytes) -> Sparse:
+def _split_at_byte(strings: list[bytes], separator: bytes, skip_empty: bool = False) -> Sparse:
     """All parts at once: strings joined by the separator, a single byte, have the same parts as each of them."""
     lengths = np.fromiter(map(bytes.count, strings, itertools.repeat(separator)), np.int64, len(strings)) + 1
     parts = separator.join(strings).split(separator) if strings else []
+    if skip_empty and strings:
+        lengths = np.add.reduceat(lengths_of(parts) > 0, np.cumsum(lengths) - lengths, dtype=np.int64)
+        parts = list(filter(None, parts))
     return _as_sparse(string_array(parts, (len(parts),)), lengths)
 
 
@@ -78,11 +81,10 @@ def _split_at_any(input: Any, delimiter: Any, *, skip_empty: bool) -> tuple:
     if not separators:
         return _split_into_bytes(strings)
     first, others = separators[:1], separators[1:]
-    same = bytes.maketrans(others, first * len(others))
-    alike = [each.translate(same) for each in strings]
-    if not skip_empty:
-        return _split_at_byte(alike, first)
-    return _rows_as_sparse([list(filter(None, each.split(first))) for each in alike])
+    if others:
+        same = bytes.maketrans(others, first * len(others))
+        strings = [each.translate(same) for each in strings]
+    return _split_at_byte(strings, first, skip_empty)
 
 
 def _sparse_shape(call: ShapeCall) -> list[TensorShape]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -220,12 +221,15 @@ def _encode(
     if wrong.any():
         if policy == "strict":
             raise ValueError("Code point is out of range for Unicode, or is a surrogate.")
-        points = np.where(wrong, -1 if policy == "ignore" else replacement_char, points)
-    texts = (
-        "".join(chr(point) for point in points[start:end].tolist() if point >= 0)
-        for start, end in itertools.pairwise(splits)
-    )
-    return string_array((text.encode(encoding) for text in texts), (max(splits.size - 1, 0),))
+        if policy == "ignore":
+            splits = np.concatenate([[0], np.cumsum(~wrong)])[splits]
+            points = points[~wrong]
+        else:
+            points = np.where(wrong, replacement_char, points)
+    # The replacement may be a surrogate: it passes here, and the encoder refuses it.
+    text = points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    rows = (text[start:end].encode(encoding) for start, end in itertools.pairwise(splits.tolist()))
+    return string_array(rows, (max(splits.size - 1, 0),))
 
 
 def _rows_shape(call: ShapeCall) -> TensorShape:
@@ -254,7 +258,14 @@ def _transcode(
 ) -> np.ndarray:
     how = _decoding(input_encoding, errors, replacement_char, replace_control_characters)
     encoding = _encoder(output_encoding)
-    return map_strings(lambda each: "".join(map(chr, _characters(each, how)[0])).encode(encoding), input)
+    return map_strings(lambda each: _text(each, how).encode(encoding), input)
+
+
+def _text(data: bytes, how: Decoding) -> str:
+    if not how.control and how.encoding not in ("utf-16", "utf-32"):  # whose byte order may need a look
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode(how.encoding)
+    return "".join(map(chr, _characters(data, how)[0]))
 
 
 op(

@@ -10,6 +10,7 @@ from penstock.ops.strings import unicode_ops
 from tests.ops.string_values import plain
 
 s = tf.strings
+v1 = tf.compat.v1
 BYTES = [b"a,b", b"", b",", b"\x00,\x00\x00", b"\xff,\xc3", b"\xa9", "é,ü中".encode(), b"abc"]
 VALID = [b"ab", b"", "é".encode(), "中\U0001f600".encode(), b"\x00", b"", b"a\n"]
 
@@ -18,7 +19,15 @@ SEPARATELY = {
     "split at two bytes": lambda each: s.split(each, "\0\0"),
     "split at whitespace": s.split,
     "split once": lambda each: s.split(each, ",", 1),
+    "split at any of two bytes": lambda each: v1.string_split(
+        tf.reshape(each, [-1]), ",a", result_type="RaggedTensor"
+    ),
     "split into bytes": s.bytes_split,
+    "UTF-16": lambda each: s.unicode_transcode(each, "UTF-8", "UTF-16-BE"),
+    "shown control characters": lambda each: s.unicode_transcode(
+        each, "UTF-8", "UTF-8", replacement_char=63, replace_control_characters=True
+    ),
+    "code points and back": lambda each: s.unicode_encode(s.unicode_decode(each, "UTF-8"), "UTF-8"),
     "code points": lambda each: s.unicode_decode(each, "UTF-8"),
     "places of code points": lambda each: s.unicode_decode_with_offsets(each, "UTF-8")[1],
     "characters": lambda each: s.length(each, unit="UTF8_CHAR"),
@@ -33,7 +42,10 @@ SEPARATELY = {
 @pytest.mark.parametrize("strings", [BYTES, VALID], ids=["bytes", "valid"])
 @pytest.mark.parametrize("call", SEPARATELY.values(), ids=SEPARATELY)
 def test_a_vector_gives_what_each_string_gives(call, strings):
-    assert plain(call(tf.constant(strings))) == [plain(call(tf.constant(each))) for each in strings]
+    separately = [plain(call(tf.constant(each))) for each in strings]
+    if call is SEPARATELY["split at any of two bytes"]:  # takes vectors only
+        separately = [row for rows in separately for row in rows]
+    assert plain(call(tf.constant(strings))) == separately
 
 
 @pytest.mark.parametrize("length", [-1, 0, 1, 2, 5])
@@ -104,3 +116,21 @@ def test_numbers_become_the_text_of_each(values, options):
         plain(s.as_string(each, **options)) for each in tf.unstack(tf.constant(values))
     ]
     assert plain(s.as_string(tf.constant([values, values]), **options)) == [plain(together)] * 2
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"), [("replace", ["a?", "", "?中"]), ("ignore", ["a", "", "中"])]
+)
+def test_code_points_that_are_none_are_replaced_or_left_out(errors, expected):
+    points = tf.ragged.constant([[97, -1], [], [0xD800, 0x4E2D]], dtype=tf.int32)
+    assert plain(s.unicode_encode(points, "UTF-8", errors, 63)) == [each.encode() for each in expected]
+
+
+def test_parts_that_end_beyond_a_string_end_with_it():
+    largest = 2**63 - 1
+    assert plain(s.substr(["abc", "ab"], [1, -1], tf.constant([largest, largest]))) == [b"bc", b"b"]
+    assert plain(s.substr(["abc", "ab"], 1, tf.constant(largest))) == [b"bc", b"b"]
+
+
+def test_no_strings_have_no_parts():
+    assert plain(s.substr(tf.constant([], tf.string), 3, 1)) == []
