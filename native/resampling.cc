@@ -2,8 +2,8 @@
 // the kernels of ScaleAndTranslate.
 //
 // Which pixels an output is the sum of, and their weights, come from the caller: the same number of them for each place
-// of an axis, with weight 0 where it needs fewer. A blend of two is written so that equal pixels stay as they are. Sums go first over rows, then over columns, term by term as in the
-// NumPy kernel, so that both give the same numbers.
+// of an axis, with weight 0 where it needs fewer. A blend of two is written so that equal pixels stay as they are. Sums
+// go first over rows, then over columns, term by term as in the NumPy kernel, so that both give the same numbers.
 #include <cstdint>
 #include <cstring>
 #include <vector>

@@ -139,7 +139,7 @@ def _gamma(xp: Any, shape: Any, alpha: Any, *, seed: Any, seed2: Any, _stream: A
     kind, samples = np.dtype(alpha.dtype), math.prod(dims)
     blocks = samples * alpha.size * RESERVED
     stream = reserve(xp, _stream, blocks, seed, seed2, "RandomGamma", kind, np.asarray(shape).dtype)
-    return random_rejection.gamma(xp, stream, samples, alpha.reshape(-1), kind).reshape(*dims, *alpha.shape)
+    return random_rejection.gamma(xp, stream, samples, alpha.reshape(-1), kind).reshape((*dims, *alpha.shape))
 
 
 op(
@@ -160,7 +160,7 @@ def _poisson(
     out, samples = np.dtype(rate.dtype) if dtype is None else dtype.np_dtype, math.prod(dims)
     kind = ("RandomPoisson", np.dtype(rate.dtype), out, np.asarray(shape).dtype)
     stream = reserve(xp, _stream, samples * rate.size * RESERVED, seed, seed2, *kind)
-    return random_rejection.poisson(xp, stream, samples, rate.reshape(-1), out).reshape(*dims, *rate.shape)
+    return random_rejection.poisson(xp, stream, samples, rate.reshape(-1), out).reshape((*dims, *rate.shape))
 
 
 for _signature in (

@@ -139,30 +139,39 @@ def gamma(xp: Any, stream: Stream, samples: int, alpha: Any, dtype: Any) -> Any:
     with np.errstate(all="ignore"):
         c = 1.0 / 3 / xp.sqrt(d)
 
+    def propose(state: tuple, given: tuple, x: Any) -> tuple:
+        """Tries a normal number."""
+        done, value, used, left, spare = state
+        offset, c, d = given
+        v = 1 + c * x
+        proposed = ~done & (v > 0)
+        refill = proposed & ~left
+        first, second = _uniform_block(xp, stream, offset + used.astype(xp.uint64))
+        u = xp.where(left, spare, second)
+        spare = xp.where(refill, first, spare)
+        used = xp.where(refill, used + 1, used)
+        left = xp.where(proposed, ~left, left)
+        v = v * v * v
+        inside = u < 1 - 0.0331 * (x * x) * (x * x)
+        accepted = proposed & (inside | (xp.log(u) < 0.5 * x * x + d * (1 - v + xp.log(v))))
+        return done | accepted, xp.where(accepted, d * v, value), used, left, spare
+
     def step(state: tuple, given: tuple) -> tuple:
         """Tries both normal numbers of the next block."""
         done, value, used, left, spare = state
-        offset, c, d = given
-        block = stream.block(xp, offset + used.astype(xp.uint64))
-        used = used + 1
+        block = stream.block(xp, given[0] + used.astype(xp.uint64))
         u = xp.maximum(to_unit_float64(xp, block[0], block[1]), 1e-7)
         angle = 2 * math.pi * to_unit_float64(xp, block[2], block[3])
         radius = xp.sqrt(-2.0 * xp.log(u))
-        for x in (radius * xp.cos(angle), radius * xp.sin(angle)):
-            v = 1 + c * x
-            proposed = ~done & (v > 0)
-            refill = proposed & ~left
-            first, second = _uniform_block(xp, stream, offset + used.astype(xp.uint64))
-            u = xp.where(left, spare, second)
-            spare = xp.where(refill, first, spare)
-            used = xp.where(refill, used + 1, used)
-            left = xp.where(proposed, ~left, left)
-            v = v * v * v
-            inside = u < 1 - 0.0331 * (x * x) * (x * x)
-            accepted = proposed & (inside | (xp.log(u) < 0.5 * x * x + d * (1 - v + xp.log(v))))
-            value = xp.where(accepted, d * v, value)
-            done = done | accepted
-        return done, value, used, left, spare
+        state = propose((done, value, used + 1, left, spare), given, radius * xp.cos(angle))
+        if xp is not np:
+            return propose(state, given, radius * xp.sin(angle))
+        rest = np.flatnonzero(~state[0])  # a few
+        if rest.size:
+            chosen = [tuple(each[rest] for each in group) for group in (state, given)]
+            for each, new in zip(state, propose(*chosen, radius[rest] * np.sin(angle[rest])), strict=True):
+                each[rest] = new
+        return state
 
     size = alpha.shape[0]
     # Not a number, infinite or negative: no draw would ever be accepted.
@@ -176,6 +185,8 @@ def gamma(xp: Any, stream: Stream, samples: int, alpha: Any, dtype: Any) -> Any:
     )
     with np.errstate(all="ignore"):
         _, value, used, left, spare = _until_done(xp, step, state, (offset, c, d))
+        if xp is np and not (alpha <= 1).any():
+            return value.astype(dtype).reshape(samples, -1)
         _, second = _uniform_block(xp, stream, offset + used.astype(xp.uint64))
         boost = xp.where(left, spare, second) ** (1 / alpha)
         # `alpha == 1` has used no block: `second` is the second uniform number of its first.

@@ -314,6 +314,11 @@ def test_no_samples_are_no_error(draw):
     assert draw([1.0, 2.0]).shape == [0, 2]
 
 
+@pytest.mark.parametrize("draw", [random.gamma, random.poisson])
+def test_one_number_of_one_distribution(draw):
+    assert draw([], 2.0).shape == []
+
+
 def test_gamma_is_never_zero():
     assert float(tf.reduce_min(random.gamma([1000], 0.001, seed=1))) > 0
 

@@ -48,6 +48,19 @@ def test_transforms(wrap, ours, theirs, arguments, numpy_arguments):
     close(wrap(lambda x: ours(x, **arguments))(tf.constant(x)), theirs(x, **numpy_arguments))
 
 
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_large_transforms(axes):
+    x = np.random.default_rng(0).normal(size=(2, 64, 32, 32)).astype(np.float32)
+    suffix = {1: "", 2: "2d", 3: "3d"}[axes]
+    over = tuple(range(4 - axes, 4))
+    spectra = getattr(tf.signal, f"rfft{suffix}")(x)
+    assert spectra.dtype == "complex64"
+    np.testing.assert_allclose(spectra, np.fft.rfftn(x, axes=over), atol=1e-3)
+    np.testing.assert_allclose(getattr(tf.signal, f"irfft{suffix}")(spectra), x, atol=1e-5)
+    whole = getattr(tf.signal, f"fft{suffix}")(tf.cast(x, "complex64"))
+    np.testing.assert_allclose(whole, np.fft.fftn(x, axes=over), atol=1e-3)
+
+
 def test_dtypes_follow_the_input():
     assert s.rfft(tf.constant(X, tf.float64)).dtype == tf.complex128
     assert s.irfft(tf.constant(X, tf.complex128)).dtype == tf.float64
