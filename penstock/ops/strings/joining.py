@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -99,17 +100,19 @@ def _segment_join(inputs: Any, segment_ids: Any, num_segments: Any, *, separator
         raise ValueError(
             f"segment_ids {list(np.shape(segment_ids))} must have the first dimensions of the input {list(strings.shape)}"
         )
+    if count < 0:
+        raise ValueError(f"Number of segments must be non-negative but got {count}")
     ids = np.reshape(segment_ids, -1)
     if ids.size and (ids.min() < 0 or ids.max() >= count):
         raise ValueError("segment_ids are not allowed to exceed num_segments or to have negative values.")
     inner = strings.shape[np.ndim(segment_ids) :]
     rows = strings.reshape(ids.size, math.prod(inner))
-    parts: list[list[list[bytes]]] = [[[] for _ in range(rows.shape[1])] for _ in range(count)]
-    for segment, row in zip(ids.tolist(), rows):
-        for column, each in zip(parts[segment], row):
-            column.append(each)
-    joined = (bytes_attr(separator).join(column) for segment in parts for column in segment)
-    return string_array(joined, (count, *inner))
+    order = np.argsort(ids, kind="stable")
+    ends = np.searchsorted(ids[order], np.arange(count + 1)).tolist()
+    columns = rows[order].T.tolist()
+    join = bytes_attr(separator).join
+    joined = (join(column[start:end]) for column in columns for start, end in itertools.pairwise(ends))
+    return string_array(joined, (len(columns), count)).T.reshape(count, *inner)
 
 
 def _segment_join_shape(call: ShapeCall) -> TensorShape:

@@ -46,6 +46,7 @@ CALLS = [
     (lambda: s.unsorted_segment_join(["a", "b", "c", "d"], [0, 1, 0, 1], 2, ":"), [b"a:c", b"b:d"]),
     (lambda: s.unsorted_segment_join([["a", "b"], ["c", "d"]], [1, 0], 2, "-"), [[b"c", b"d"], [b"a", b"b"]]),
     (lambda: s.unsorted_segment_join([["a", "b"], ["c", "d"]], [[1, 0], [0, 0]], 2, "-"), [b"b-c-d", b"a"]),
+    (lambda: s.unsorted_segment_join(tf.fill([0, 2], "a"), tf.zeros([0], tf.int32), 1), [[b"", b""]]),
 ]
 
 
@@ -61,6 +62,10 @@ REFUSED = [
     (lambda: s.reduce_join([["a", "b"], ["c", "d"]], axis=5), tf.errors.OutOfRangeError),
     (lambda: s.unsorted_segment_join(["a", "b", "c", "d"], [2, -1, 0, 0], 3), tf.errors.InvalidArgumentError),
     (lambda: s.unsorted_segment_join(["a", "b"], [5, 0], 2), tf.errors.InvalidArgumentError),
+    (
+        lambda: s.unsorted_segment_join(tf.fill([0], "a"), tf.zeros([0], tf.int32), -1),
+        tf.errors.InvalidArgumentError,
+    ),
     (lambda: s.unsorted_segment_join(["a", "b"], [0], 2), tf.errors.InvalidArgumentError),
 ]
 
