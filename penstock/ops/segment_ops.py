@@ -58,17 +58,23 @@ def reduce_numpy(kind: str, data: np.ndarray, ids: np.ndarray, count: int, empty
         (count, *data.shape[np.ndim(ids) :]), identity(data.dtype) if empty is None else empty, rows.dtype
     )
     if flat.size and rows.size:
-        steps = flat[1:] - flat[:-1]
-        if np.any(steps < 0):
+        ends = _ends(flat)
+        if np.any(flat[ends] > flat[ends + 1]):
             order = np.argsort(flat, kind="stable")
             flat, rows = flat[order], rows[order]
+            ends = _ends(flat)
         first = np.searchsorted(flat, 0)
         if first:
-            flat, rows = flat[first:], rows[first:]
+            flat, rows, ends = flat[first:], rows[first:], ends[ends >= first] - first
         if flat.size:
-            starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
+            starts = np.concatenate([[0], ends + 1])
             out[flat[starts]] = ufunc.reduceat(rows, starts, axis=0, dtype=rows.dtype)
     return out.astype(data.dtype, copy=False)
+
+
+def _ends(flat: np.ndarray) -> np.ndarray:
+    """Where another id follows. Sorted ids have few such places, so that what else is asked is asked of few."""
+    return np.flatnonzero(flat[1:] != flat[:-1])
 
 
 def reduce_xla(kind: str, data: Any, ids: Any, count: int, empty: Any = None) -> Any:
