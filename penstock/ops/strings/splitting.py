@@ -228,7 +228,7 @@ def bytes_split(input: Any, name: str | None = None) -> Any:
 
 
 def _ngrams_of_row(
-    row: np.ndarray, widths: list[int], pad_width: int, short: bool, join: Callable
+    row: list[bytes], widths: list[int], pad_width: int, short: bool, join: Callable
 ) -> list[bytes]:
     """The n-grams of one row. `join(row, start, width)` joins tokens; outside of the row are paddings."""
     found = []
@@ -255,16 +255,18 @@ def _ngrams(
 ) -> tuple:
     between, left, right = (bytes_attr(each) for each in (separator, left_pad, right_pad))
 
-    def join(row: np.ndarray, start: int, width: int) -> bytes:
+    def join(row: list[bytes], start: int, width: int) -> bytes:
+        if 0 <= start <= len(row) - width:
+            return between.join(row[start : start + width])
         before, after = max(0, -start), max(0, start + width - len(row))
         return between.join([*[left] * before, *row[max(start, 0) : start + width], *[right] * after])
 
-    splits = np.asarray(data_splits)
-    if splits.size and (splits[0] != 0 or splits[-1] != len(data) or (np.diff(splits) < 0).any()):
-        raise ValueError(f"Invalid split values {splits.tolist()} for {len(data)} values")
+    splits, tokens = np.asarray(data_splits), np.asarray(data, object).tolist()
+    if splits.size and (splits[0] != 0 or splits[-1] != len(tokens) or (np.diff(splits) < 0).any()):
+        raise ValueError(f"Invalid split values {splits.tolist()} for {len(tokens)} values")
     rows = [
-        _ngrams_of_row(data[start:limit], list(ngram_widths), pad_width, preserve_short_sequences, join)
-        for start, limit in itertools.pairwise(splits)
+        _ngrams_of_row(tokens[start:limit], list(ngram_widths), pad_width, preserve_short_sequences, join)
+        for start, limit in itertools.pairwise(splits.tolist())
     ]
     lengths = [0] * bool(splits.size) + [len(row) for row in rows]
     found = string_array((each for row in rows for each in row), (sum(lengths),))
