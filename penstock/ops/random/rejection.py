@@ -168,8 +168,9 @@ def gamma(xp: Any, stream: Stream, samples: int, alpha: Any, dtype: Any) -> Any:
             return propose(state, given, radius * xp.sin(angle))
         rest = np.flatnonzero(~state[0])  # a few
         if rest.size:
-            chosen = [tuple(each[rest] for each in group) for group in (state, given)]
-            for each, new in zip(state, propose(*chosen, radius[rest] * np.sin(angle[rest])), strict=True):
+            x = radius[rest] * np.sin(angle[rest])
+            tried = propose(tuple(each[rest] for each in state), tuple(each[rest] for each in given), x)
+            for each, new in zip(state, tried, strict=True):
                 each[rest] = new
         return state
 
