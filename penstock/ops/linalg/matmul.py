@@ -24,9 +24,9 @@ from penstock.types.dtypes import DType, as_dtype
 from penstock.types.shapes import TensorShape, broadcast_shape, unknown_shape
 from penstock.types.tensors import EagerTensor, Tensor
 
-# Multiplications and additions. OpenBLAS takes one thread by itself for less than the first; a product that has the second
-# is worth several.
-_LEAST_SHARED, _WORTH_THREADS = 2e4, 2e8
+# Multiplications and additions. OpenBLAS takes one thread by itself for less than the first, where one side is a vector,
+# and than the second, for two matrices; a product of these that has the third is worth several.
+_LEAST_SHARED, _LEAST_SHARED_BY_MATRICES, _WORTH_THREADS = 2e4, 5e5, 2e8
 
 
 def product(xp: Any, a: Any, b: Any) -> Any:
@@ -36,9 +36,11 @@ def product(xp: Any, a: Any, b: Any) -> Any:
     if a.dtype.itemsize == 2 and a.dtype.kind in "fV":
         return product(np, a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
     work = 2.0 * a.size * b.shape[-1] if b.ndim else 0.0
-    if work < _LEAST_SHARED or (
-        work > _WORTH_THREADS and a.ndim == b.ndim == 2 and min(a.shape) > 1 < b.shape[1]
-    ):
+    if a.ndim == b.ndim == 2 and min(a.shape) > 1 < b.shape[1]:
+        as_it_is = work < _LEAST_SHARED_BY_MATRICES or work > _WORTH_THREADS
+    else:
+        as_it_is = work < _LEAST_SHARED
+    if as_it_is:
         return np.matmul(a, b)
     with one_thread():
         return np.matmul(a, b)
