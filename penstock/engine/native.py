@@ -82,6 +82,21 @@ def host_library() -> ctypes.CDLL | None:
         return None
 
 
+def host_functions(signatures: dict[str, tuple[Any, list]]) -> ctypes.CDLL | None:
+    """The same library, where it has all functions of a table; None where it lacks one, as an older library may.
+
+    Args:
+      signatures: by name, what a function returns and what it takes, as ctypes has it.
+    """
+    library = host_library()
+    if library is None or not all(hasattr(library, name) for name in signatures):
+        return None
+    for name, (result, arguments) in signatures.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
 @functools.cache
 def _open() -> ctypes.CDLL:
     asked = os.environ.get("PENSTOCK_NATIVE", "1")

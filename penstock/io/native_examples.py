@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.aligned import address_of
-from penstock.engine.native import host_library
+from penstock.engine.native import host_functions
 from penstock.io import example_wire as wire
 from penstock.io.example_columns import KINDS, Column, other_type, string_array
 from penstock.types.dtypes import DType
@@ -33,13 +33,7 @@ _SIGNATURES: dict[str, tuple[Any, list]] = {
 @functools.cache
 def _library() -> Any:
     """The library with the functions, or None."""
-    library = host_library()
-    if library is None or not all(hasattr(library, name) for name in _SIGNATURES):
-        return None
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library
+    return host_functions(_SIGNATURES)
 
 
 class _Texts:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.aligned import address_of, empty_at
-from penstock.engine.native import host_library
+from penstock.engine.native import host_functions, host_library
 from penstock.ops.image.resampling import bilinear_places, weights_of
 
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_long
@@ -26,13 +26,7 @@ _SIGNATURES: dict[str, tuple[Any, list]] = {
 @functools.cache
 def _library() -> Any:
     """The library with the functions, or None."""
-    library = host_library()
-    if library is None or not all(hasattr(library, name) for name in _SIGNATURES):
-        return None
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library
+    return host_functions(_SIGNATURES)
 
 
 class _NativeResizer:
