@@ -133,3 +133,31 @@ def tables_by_their_ops(tf):
         ]
 
     return _run(tf, build)
+
+
+def steps_of_dual_coordinate_ascent(tf):
+    """One example, since the order of several is random; and models of several that have converged."""
+    losses = ("logistic_loss", "squared_loss", "hinge_loss", "smooth_hinge_loss", "poisson_loss")
+    train, indices = tf.compat.v1.train, tf.constant([0, 0, 1], tf.int64)
+
+    def weights_after(loss, passes, examples, adaptive):
+        sparse, dense, state = tf.zeros([2]), tf.fill([2], 0.1), tf.zeros([examples, 4])
+        features = tf.constant([[1.0, -2.0], [0.5, 3.0]])[:examples]
+        for _ in range(passes):
+            state, (sparse_delta,), (dense_delta,) = train.sdca_optimizer(
+                [indices[: examples + 1]], [tf.constant([7, 9, 7], tf.int64)[: examples + 1]],
+                [tf.constant([0.5, 2.0, -1.0])[: examples + 1]], [features], [1.0, 2.0][:examples],
+                [1.0, 0.0][:examples], [tf.constant([7, 9], tf.int64)], [sparse], [dense], state, loss,
+                l1=0.1, l2=0.7, num_loss_partitions=3 - examples, num_inner_iterations=1, adaptative=adaptive,
+            )  # fmt: skip
+            sparse, dense = sparse + sparse_delta, dense + dense_delta
+        return [sparse, dense] + ([state] if examples == 1 else [])
+
+    one = {loss: weights_after(loss, 2, 1, True) for loss in losses}
+    return one, {loss: weights_after(loss, 60, 2, False) for loss in losses}
+
+
+def fingerprints_of_128_bits(tf):
+    lengths = [0, 3, 8, 15, 16, 17, 31, 40, 64, 127, 128, 143, 144, 160, 271, 272, 300]
+    texts = [bytes((37 * i + length) % 251 for i in range(length)) for length in lengths]
+    return tf.compat.v1.train.sdca_fprint(texts)

@@ -1,6 +1,6 @@
-"""FarmHash's Fingerprint64, the hash that TensorFlow calls "fast": the same number on every machine.
+"""FarmHash's Fingerprint64, the hash that TensorFlow calls "fast", and Fingerprint128: the same on every machine.
 
-Serves `tf.fingerprint` and the ops that hash strings into buckets. https://github.com/google/farmhash
+Serve `tf.fingerprint`, the ops that hash strings into buckets, and `SdcaFprint`. https://github.com/google/farmhash
 """
 
 from __future__ import annotations
@@ -136,3 +136,74 @@ def _long(s: Any) -> Any:
     first = _mix(v[0], w[0], multiplier) + _shift_mix(y) * _K0 + z
     second = _mix(v[1], w[1], multiplier) + x
     return _mix(first & _MASK, second & _MASK, multiplier)
+
+
+# 128 bits: the CityHash128 that FarmHash kept.
+
+_PAIR = 0x9DDFEA08EB382D69
+
+
+def fingerprint128(data: bytes) -> tuple[int, int]:
+    """The low and the high word of the 128-bit fingerprint of a byte string.
+
+    >>> hex(fingerprint128(b"abc")[0])
+    '0x3980b2afd2126c04'
+    """
+    if len(data) < 16:
+        return _seeded(OneString(data), _K0, _K1)
+    seeds = OneString(data)
+    return _seeded(OneString(data[16:]), seeds.word(0), seeds.word(8) + _K0 & _MASK)
+
+
+def _seeded(s: OneString, low: int, high: int) -> tuple[int, int]:
+    return _seeded_short(s, low, high) if s.length < 128 else _seeded_long(s, low, high)
+
+
+def _mix_pair(u: int, v: int) -> int:
+    return _mix(u & _MASK, v & _MASK, _PAIR)
+
+
+def _seeded_short(s: OneString, a: int, b: int) -> tuple[int, int]:
+    length = s.length
+    if length <= 16:
+        a = _shift_mix(a * _K1) * _K1 & _MASK
+        c = b * _K1 + _up_to_16(s) & _MASK
+        d = _shift_mix(a + (s.word(0) if length >= 8 else c))
+    else:
+        c = _mix_pair(s.word(length - 8) + _K1, a)
+        d = _mix_pair(b + length, c + s.word(length - 16))
+        a = a + d & _MASK
+        for at in range(0, length - 16, 16):
+            a = (a ^ _shift_mix(s.word(at) * _K1) * _K1 & _MASK) * _K1 & _MASK
+            b ^= a
+            c = (c ^ _shift_mix(s.word(at + 8) * _K1) * _K1 & _MASK) * _K1 & _MASK
+            d ^= c
+    a, b = _mix_pair(a, c), _mix_pair(d, b)
+    return a ^ b, _mix_pair(b, a)
+
+
+def _seeded_long(s: OneString, x: int, y: int) -> tuple[int, int]:
+    length = s.length
+    z = length * _K1 & _MASK
+    first = _rotate(y ^ _K1, 49) * _K1 + s.word(0) & _MASK
+    v = (first, _rotate(first, 42) * _K1 + s.word(8) & _MASK)
+    w = (_rotate(y + z, 35) * _K1 + x & _MASK, _rotate(x + s.word(88), 53) * _K1 & _MASK)
+    end = length // 128 * 128
+    for at in range(0, end, 64):
+        x, y, z, v, w = _round(s, at, (x, y, z, v, w), _K1, 1)
+    x += _rotate(v[0] + z, 49) * _K0
+    y = y * _K0 + _rotate(w[1], 37)
+    z = z * _K0 + _rotate(w[0], 27)
+    v, w = (v[0] * _K0 & _MASK, v[1]), (w[0] * 9, w[1])
+    for at in range(
+        length - 32, end - 32, -32
+    ):  # what is left, from its end; the last part may begin before it
+        y = _rotate(x + y, 42) * _K0 + v[1]
+        w = (w[0] + s.word(at + 16), w[1])
+        x = x * _K0 + w[0]
+        z += w[1] + s.word(at)
+        w = (w[0], w[1] + v[0])
+        v = _weak(s, at, v[0] + z & _MASK, v[1])
+        v = (v[0] * _K0 & _MASK, v[1])
+    x, y = _mix_pair(x, v[0]), _mix_pair(y + z, w[0])
+    return _mix_pair(x + v[1], w[1]) + y & _MASK, _mix_pair(x + w[1], y + v[1])
