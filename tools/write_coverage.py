@@ -37,8 +37,6 @@ REASONS = {
     "profiler.experimental": "remote profiling of TensorFlow servers",
     "config.experimental_connect_to": _EAGER_ELSEWHERE,
     "config.experimental.ClusterDeviceFilters": _EAGER_ELSEWHERE,
-    "train.do_quantize_training_on_graphdef": "a rewrite that TensorFlow gave up for `contrib.quantize`",
-    "train.sdca": "parts of the solver of `contrib.linear_optimizer`, on reference variables",
 }
 LISTS = {"TensorFlow 2.21": "tf2_names.txt", "TensorFlow 2.21's `tf.compat.v1`": "tf1_names.txt"}
 
