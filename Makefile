@@ -27,7 +27,7 @@ export MPLBACKEND := Agg
 test oracle bench keras keras-applications keras-agreement: export PENSTOCK_CACHE := $(CURDIR)/.cache/compiled
 test oracle bench keras keras-applications keras-agreement: export JAX_PLATFORMS ?= cpu
 
-.PHONY: run test lint types format oracle keras keras-applications keras-baseline keras-agreement libraries coverage kills scaling bench wheel asan gpu fuzz clean help
+.PHONY: run test lint types format oracle keras keras-applications keras-baseline keras-agreement libraries coverage kills namespaces scaling bench wheel asan gpu fuzz clean help
 .DEFAULT_GOAL := help
 
 help:  ## say what each target does
@@ -77,6 +77,9 @@ kills: $(READY)  ## kill workers and servers of clusters, 20 times each: nothing
 	$(BIN)/python -m resilience --record $(ARGS)
 	$(BIN)/python -m resilience.servers --record
 	$(BIN)/python -m resilience.data_service --record
+
+namespaces: $(READY)  ## clusters in network namespaces, on a bad network and cut off; writes docs/kills.md (root, or a user who may make them)
+	$(BIN)/python -m resilience.namespaces --record $(ARGS)
 
 scaling: $(READY)  ## what distribution costs: one model on 1, 2, 4 devices and in 1, 2 processes; writes docs/scaling.md
 	$(BIN)/penstock run benchmarks/scaling.py --devices 0 1 2 4 --record $(ARGS)

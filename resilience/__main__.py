@@ -10,89 +10,27 @@ run without kills. The exit status says whether all of it held; `--record` write
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-from pathlib import Path
 
-from penstock.cli.launch import free_ports, task_config
+from penstock.cli.launch import task_config
+from penstock.cluster.ports import free_ports
 from resilience.report import record
+from resilience.workers import STARTS_WITHIN, Worker, end_all, wait_for_step
 
-PROGRAM = Path(__file__).parent / "training.py"
 ENDS_WITHIN = 60.0  # seconds, for the survivors of a kill
-STARTS_WITHIN = 300.0
-
-
-class Worker:
-    """One process, and what it has told so far."""
-
-    def __init__(self, config: str, folder: str, steps: int):
-        environment = {**os.environ, "TF_CONFIG": config, "PENSTOCK_START_TIMEOUT": str(STARTS_WITHIN)}
-        self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), folder, str(steps)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.told: dict[str, float] = {}
-        self.errors = ""
-        self._readers = [threading.Thread(target=work, daemon=True) for work in (self._listen, self._keep)]
-        for each in self._readers:
-            each.start()
-
-    def _listen(self) -> None:
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                self.told.update(json.loads(line))
-
-    def _keep(self) -> None:
-        self.errors = self.process.stderr.read()
-
-    def end(self, seconds: float) -> int | None:
-        """The exit status; None where the process has not ended in time."""
-        try:
-            status = self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        for each in self._readers:
-            each.join(10.0)
-        return status
 
 
 def start(workers: int, folder: str, steps: int) -> list[Worker]:
     """Starts all workers of a cluster."""
     addresses = [f"localhost:{port}" for port in free_ports(workers)]
-    jobs = {"worker": workers}
-    return [Worker(task_config(jobs, addresses, "worker", i), folder, steps) for i in range(workers)]
-
-
-def end_all(cluster: list[Worker]) -> None:
-    """Kills what still runs."""
-    for each in cluster:
-        if each.process.poll() is None:
-            each.process.kill()
-            each.process.wait()
-
-
-def wait_for_step(cluster: list[Worker], step: int) -> None:
-    """Returns when the chief has done a step.
-
-    Raises:
-      RuntimeError: it does not come that far.
-    """
-    deadline = time.monotonic() + STARTS_WITHIN
-    while cluster[0].told.get("step", 0) < step:
-        if time.monotonic() > deadline or any(each.process.poll() is not None for each in cluster):
-            told = "\n".join(each.errors for each in cluster)
-            raise RuntimeError(f"the cluster did not come to step {step}: {cluster[0].told}\n{told}")
-        time.sleep(0.001)
+    configs = [task_config({"worker": workers}, addresses, "worker", i) for i in range(workers)]
+    command = [sys.executable, "-m", "resilience.training", folder, str(steps)]
+    return [Worker(command, TF_CONFIG=each) for each in configs]
 
 
 def one_kill(chance: random.Random, workers: int, folder: str, steps: int) -> tuple[str, list[str]]:

@@ -13,6 +13,7 @@ FOLDER = Path(__file__).parents[1] / "docs"
 TITLES = {
     "workers": ("Workers of `MultiWorkerMirroredStrategy`", "python -m resilience"),
     "servers": ("Workers and servers of `ParameterServerStrategy`", "python -m resilience.servers"),
+    "namespaces": ("Hosts of a network that fails", "python -m resilience.namespaces"),
     "data_service": ("Workers of `tf.data.experimental.service`", "python -m resilience.data_service"),
 }
 
@@ -45,7 +46,8 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# Killed processes",
         "",
-        "Written by `make kills`: processes of a cluster get SIGKILL at random moments. [What has to hold](distributed.md).",
+        "Written by `make kills`, in which processes of a cluster get SIGKILL at random moments, and `make namespaces`, in which",
+        "hosts lose their network. [What has to hold](distributed.md).",
     ]
     for kind, (title, command) in TITLES.items():
         if kind not in found:

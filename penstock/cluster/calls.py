@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from penstock.cluster.array_bytes import from_bytes, to_bytes
-from penstock.cluster.messages import Connection, Message
+from penstock.cluster.messages import Connection, Message, silence_timeout
 from penstock.types import errors
 
 _CALL, _RESULT, _ERROR = b"c", b"r", b"e"
@@ -64,7 +64,7 @@ class CallServer:
                 stream, _ = listener.accept()
             except OSError:
                 return
-            connection = Connection(stream)
+            connection = Connection(stream, silence_timeout())
             self._connections.append(connection)
             threading.Thread(target=self._serve, args=(connection,), name="calls", daemon=True).start()
 
@@ -103,7 +103,7 @@ class CallClient:
     def __init__(self, address: tuple[str, int], seconds: float | None):
         self._name = f"{address[0]}:{address[1]}"
         stream = self._reach(address, seconds)
-        self._connection = Connection(stream)
+        self._connection = Connection(stream, silence_timeout())
         self._numbers = itertools.count()
         self._waiting: dict[int, Future] = {}
         self._lock = threading.Lock()

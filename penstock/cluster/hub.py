@@ -77,7 +77,10 @@ class Hub:
             except OSError:
                 return
             threading.Thread(
-                target=self._serve, args=(Connection(stream),), name="hub-serve", daemon=True
+                target=self._serve,
+                args=(Connection(stream, self._silence_timeout),),
+                name="hub-serve",
+                daemon=True,
             ).start()
 
     def _serve(self, connection: Connection) -> None:
@@ -186,8 +189,12 @@ class Hub:
                 return
             self._failure = (code, text)
             self._changed.notify_all()
+        message = Message(FAILED, place=text, payload=code)
         for task in sorted(self._tasks, reverse=True):  # task 0 last: it may end, and the hub with it
-            self._tasks[task].send(Message(FAILED, place=text, payload=code))
+            if task in self._gone:  # who does not take what was sent before would keep the others waiting
+                threading.Thread(target=self._tasks[task].send, args=(message,), daemon=True).start()
+            else:
+                self._tasks[task].send(message)
 
     def _watch(self) -> None:
         """Looks for tasks that do not come, or fall silent."""

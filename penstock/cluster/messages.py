@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
+import os
 import socket
 import struct
 import threading
@@ -28,6 +30,11 @@ def split_address(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def silence_timeout() -> float:
+    """After how many seconds without a sign of life the other end of a connection counts as lost."""
+    return float(os.environ.get("PENSTOCK_SILENCE_TIMEOUT", "60"))
+
+
 class Message(NamedTuple):
     """What goes over a connection.
 
@@ -44,14 +51,28 @@ class Message(NamedTuple):
 
 
 class Connection:
-    """One end of a TCP connection that carries messages; any thread may send."""
+    """One end of a TCP connection that carries messages; any thread may send.
 
-    def __init__(self, stream: socket.socket):
+    Args:
+      stream: the connected socket. silence: after how many seconds without an answer of the other machine it is broken.
+
+    Attributes:
+      heard: when bytes came last, by `time.monotonic()`.
+    """
+
+    def __init__(self, stream: socket.socket, silence: float):
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream.settimeout(None)
+        _break_after(silence, stream)
         self._stream = stream
         self._lock = threading.Lock()
         self.heard = time.monotonic()
+
+    @property
+    def leaves_machine(self) -> bool:
+        """Whether the other end is on another machine."""
+        ours, theirs = self._stream.getsockname()[0], self._stream.getpeername()[0]
+        return ours != theirs and not ipaddress.ip_address(theirs).is_loopback
 
     def send(self, message: Message) -> None:
         """Sends; a broken connection is noticed by who receives."""
@@ -68,7 +89,6 @@ class Connection:
             message = Message(kind, task, number, self._read(place).decode(), self._read(payload))
         except OSError:
             return None
-        self.heard = time.monotonic()
         return message
 
     def _read(self, size: int) -> bytes:
@@ -78,6 +98,7 @@ class Connection:
             count = self._stream.recv_into(view)
             if not count:
                 raise ConnectionResetError
+            self.heard = time.monotonic()
             view = view[count:]
         return bytes(parts)
 
@@ -86,3 +107,22 @@ class Connection:
         with contextlib.suppress(OSError):
             self._stream.shutdown(socket.SHUT_RDWR)
         self._stream.close()
+
+
+def _break_after(seconds: float, stream: socket.socket) -> None:
+    """Has the kernel break a connection whose other machine is silent, while nothing is sent and while a send waits.
+
+    Otherwise who only waits for an answer would never learn of a cut cable, and who sends only after a quarter of an hour.
+    """
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    probes = 3
+    between = max(1, int(seconds / (probes + 1)))
+    for name, value in (
+        ("TCP_KEEPIDLE", between),
+        ("TCP_KEEPALIVE", between),  # what macOS calls it
+        ("TCP_KEEPINTVL", between),
+        ("TCP_KEEPCNT", probes),
+        ("TCP_USER_TIMEOUT", max(1, int(1000 * seconds))),
+    ):
+        if hasattr(socket, name):
+            stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

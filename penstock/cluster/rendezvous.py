@@ -80,6 +80,11 @@ class Rendezvous:
         for work in (self._listen, self._beat):
             threading.Thread(target=work, name=f"rendezvous-{work.__name__}", daemon=True).start()
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether task 0 is on another machine."""
+        return self._connection.leaves_machine
+
     # Meeting.
 
     def meet(self, place: str, payload: bytes = b"", timeout: float | None = None) -> list[bytes]:
@@ -162,7 +167,7 @@ class Rendezvous:
                     ) from None  # fmt: skip
                 time.sleep(_RETRY_SECONDS)
                 continue
-            connection = Connection(stream)
+            connection = Connection(stream, self._silence_timeout)
             connection.send(Message(HELLO, self.index, place=digest))
             answer = connection.receive()
             if answer is not None and answer.kind == WELCOME:

@@ -44,9 +44,8 @@ class Workers:
         self._programs_started = self._programs_ended = 0
         rendezvous.on_failure(self._end_if_stuck)
 
-    def connected(self, devices: tuple[tuple[Any, ...], ...]) -> None:
-        """Notes that JAX's processes are connected, and that they are to be disconnected when the program ends."""
-        self.devices = devices
+    def connected(self) -> None:
+        """Notes that JAX's processes are connected, and are to be disconnected when the program ends."""
         atexit.register(self._say_goodbye)  # after JAX has registered itself, so that this runs before
 
     # Meeting on the host.

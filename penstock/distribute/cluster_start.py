@@ -7,15 +7,19 @@ are told when they have come.
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import socket
 from typing import Any, NamedTuple
 
+from penstock.cluster.messages import silence_timeout
 from penstock.cluster.ports import free_ports
 from penstock.cluster.rendezvous import Rendezvous
 from penstock.cluster.workers import Workers
 from penstock.distribute.resolvers import ClusterResolver
 from penstock.engine import xla
 from penstock.engine.context import process
+from penstock.types import errors
 
 # JAX's own watch over processes would end a process without a word; the rendezvous watches instead.
 _NEVER = 7 * 24 * 3600
@@ -90,7 +94,7 @@ def start_workers(tasks: Tasks, timeout: float | None) -> Workers:
         tasks.addresses,
         tasks.index,
         float(os.environ.get("PENSTOCK_START_TIMEOUT", "300")),
-        float(os.environ.get("PENSTOCK_SILENCE_TIMEOUT", "60")),
+        silence_timeout(),
     )
     workers = Workers(rendezvous, timeout)
     _connect_jax(workers, tasks.addresses[0].rpartition(":")[0])
@@ -133,8 +137,11 @@ def _connect_jax(workers: Workers, host: str) -> None:
         heartbeat_timeout_seconds=_NEVER,
         shutdown_timeout_seconds=60,
     )
+    workers.connected()
     xla.configure()
     local = jax.local_devices()
+    if local[0].platform == "cpu":
+        _check_host_names(workers)
     counts = [int(each) for each in workers.texts("the number of devices", str(len(local)))]
     used = _used_devices(local)
     if len(set(counts)) > 1 and len(used) > 1:
@@ -143,7 +150,37 @@ def _connect_jax(workers: Workers, host: str) -> None:
     by_process: dict[int, list[Any]] = {}
     for device in jax.devices():
         by_process.setdefault(device.process_index, []).append(device)
-    workers.connected(tuple(tuple(_used_devices(by_process[i])) for i in range(workers.count)))
+    workers.devices = tuple(tuple(_used_devices(by_process[i])) for i in range(workers.count))
+
+
+def _check_host_names(workers: Workers) -> None:
+    """Sees whether CPUs can be joined: gloo has each process listen at the address that its host's name stands for.
+
+    Raises:
+      FailedPreconditionError: workers are on several machines, and one has such an address that only itself can reach.
+    """
+    name = socket.gethostname()
+    try:
+        address = socket.getaddrinfo(name, None)[0][4][0]
+    except OSError:
+        address = "127.0.0.1"  # which gloo takes for a name that nobody knows
+    told = [
+        each.split()
+        for each in workers.texts(
+            "the address of the host", f"{workers.rendezvous.is_remote} {name} {address}"
+        )
+    ]
+    if not any(is_remote == "True" for is_remote, _, _ in told):
+        return
+    for worker, (_, name, address) in zip(workers.rendezvous.names, told):
+        if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+            raise errors.FailedPreconditionError(
+                None,
+                None,
+                f"{worker}: its host's name, {name!r}, stands for {address} there, which other machines cannot reach, but "
+                "collectives between CPUs listen there. Let the name stand for the address of the network (in /etc/hosts, "
+                "or by the name service).",
+            )
 
 
 def _used_devices(devices: list[Any]) -> list[Any]:

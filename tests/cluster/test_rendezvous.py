@@ -2,11 +2,13 @@
 
 import concurrent.futures
 import socket
+import threading
 
 import numpy as np
 import pytest
 
 from penstock.cluster.array_bytes import from_bytes, to_bytes
+from penstock.cluster.messages import Connection
 from penstock.cluster.rendezvous import Rendezvous
 from penstock.types import errors
 
@@ -107,3 +109,18 @@ def test_arrays_come_back_from_bytes(array):
     assert first.dtype == np.asarray(array).dtype and first.shape == np.shape(array)
     assert first.tolist() == np.asarray(array).tolist()
     assert second == 7
+
+
+def test_parts_of_a_message_are_signs_of_life():
+    with socket.create_server(("localhost", 0)) as listener:
+        sender = socket.create_connection(listener.getsockname())
+        connection = Connection(listener.accept()[0], 60.0)
+    before = connection.heard
+    reader = threading.Thread(target=connection.receive)
+    reader.start()
+    sender.sendall(b"m")  # of a header
+    while connection.heard == before:
+        pass
+    sender.close()
+    reader.join()
+    connection.close()
