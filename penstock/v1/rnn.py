@@ -176,7 +176,7 @@ def _loop(
     ]
     sizes = [each.shape.as_list()[1:] for each in nest.flatten(zeros)]
     outputs = tuple(tf.TensorArray(kind, size=steps, element_shape=[static_batch, *size]) for size in sizes)
-    shapes = [each.shape for each in nest.flatten(state)]
+    shapes = [each.shape if isinstance(each, Tensor) else None for each in nest.flatten(state)]
 
     def step(time: Any, outputs: tuple, state: Any) -> tuple:
         now = [array.read(time) for array in arrays]

@@ -46,11 +46,14 @@ class _BaseAttention(AttentionMechanism):
         memory_sequence_length: Any,
         memory_layer: Any,
         score_mask_value: float | None,
+        custom_key_value_fn: Callable | None = None,
     ):
         self._query_layer, self._memory_layer = query_layer, memory_layer
         self._lengths = memory_sequence_length
         self._values = _masked(memory, memory_sequence_length)
         self._keys = self._values if memory_layer is None else memory_layer(self._values)
+        if custom_key_value_fn is not None:
+            self._keys, self._values = custom_key_value_fn(self._keys, self._values)
         self._probability_fn = probability_fn or tf.nn.softmax
         self._mask_value = -math.inf if score_mask_value is None else score_mask_value
         self._batch_size = self._keys.shape.as_list()[0] or tf.shape(self._keys)[0]
@@ -72,10 +75,24 @@ class _BaseAttention(AttentionMechanism):
 
     initial_state = initial_alignments
 
+    def __call__(self, query: Any, state: Any) -> tuple[Any, Any]:
+        """Probabilities of positions for a query, and the next state, which they are too."""
+        with variable_scope(None, self._scope, [query]):
+            score = self._score(query)
+            if self._lengths is not None:
+                kept = tf.sequence_mask(self._lengths, tf.shape(score)[1])
+                score = tf.where(kept, score, self._mask_value * tf.ones_like(score))
+            alignments = self._probabilities(score, state)
+        return alignments, alignments
+
+    _scope: str  # of the variables that scores take
+
+    def _score(self, query: Any) -> Any:
+        """`[batch, time]`: how well the positions fit a query."""
+        raise TypeError(f"{type(self).__name__} does not say how it scores: _score is missing")
+
     def _probabilities(self, score: Any, state: Any) -> Any:
-        if self._lengths is not None:
-            kept = tf.sequence_mask(self._lengths, tf.shape(score)[1])
-            score = tf.where(kept, score, self._mask_value * tf.ones_like(score))
+        """Probabilities of positions from their scores and those at the last step."""
         return self._probability_fn(score)
 
 
@@ -87,6 +104,7 @@ class LuongAttention(_BaseAttention):
       num_units: the size of queries and keys. memory: `[batch, time, size]`. memory_sequence_length: `[batch]`.
       scale: whether scores are multiplied by a trained number.
       probability_fn: makes probabilities of scores; softmax by default. score_mask_value: for positions past the length.
+      dtype: of the layers. custom_key_value_fn: (keys, values) -> what to use for them. name: changes nothing.
     """
 
     def __init__(
@@ -102,22 +120,23 @@ class LuongAttention(_BaseAttention):
         name: str = "LuongAttention",
     ):
         layer = Dense(num_units, use_bias=False, name="memory_layer", dtype=dtype)
-        super().__init__(None, memory, probability_fn, memory_sequence_length, layer, score_mask_value)
-        self._num_units, self._scale, self._name = num_units, scale, name
+        super().__init__(
+            None, memory, probability_fn, memory_sequence_length, layer, score_mask_value, custom_key_value_fn
+        )
+        self._num_units, self._scale = num_units, scale
 
-    def __call__(self, query: Any, state: Any) -> tuple[Any, Any]:
-        """Probabilities of positions for a query, and the next state, which they are too."""
-        with variable_scope(None, "luong_attention", [query]):
-            if query.shape.as_list()[-1] != self._keys.shape.as_list()[-1]:
-                raise ValueError(
-                    "Incompatible or unknown inner dimensions between query and keys. "
-                    f"Query has units: {query.shape}. Keys have units: {self._keys.shape}."
-                )
-            score = tf.squeeze(tf.matmul(tf.expand_dims(query, 1), self._keys, transpose_b=True), [1])
-            if self._scale:
-                score = score * get_variable("attention_g", [], query.dtype, tf.ones_initializer())
-        alignments = self._probabilities(score, state)
-        return alignments, alignments
+    _scope = "luong_attention"
+
+    def _score(self, query: Any) -> Any:
+        if query.shape.as_list()[-1] != self._keys.shape.as_list()[-1]:
+            raise ValueError(
+                "Incompatible or unknown inner dimensions between query and keys. "
+                f"Query has units: {query.shape}. Keys have units: {self._keys.shape}."
+            )
+        score = tf.squeeze(tf.matmul(tf.expand_dims(query, 1), self._keys, transpose_b=True), [1])
+        if not self._scale:
+            return score
+        return score * get_variable("attention_g", [], query.dtype, tf.ones_initializer())
 
 
 @export(v1=["contrib.seq2seq.BahdanauAttention"])
@@ -127,7 +146,7 @@ class BahdanauAttention(_BaseAttention):
     Args:
       num_units: the size of queries and keys. memory: `[batch, time, size]`. memory_sequence_length: `[batch]`.
       normalize: whether v is a unit vector times a trained number (Salimans and Kingma, 2016).
-      probability_fn, score_mask_value: see `LuongAttention`.
+      probability_fn, score_mask_value, dtype, custom_key_value_fn, name: see `LuongAttention`.
     """
 
     def __init__(
@@ -145,8 +164,11 @@ class BahdanauAttention(_BaseAttention):
         super().__init__(
             Dense(num_units, use_bias=False, name="query_layer", dtype=dtype), memory, probability_fn,
             memory_sequence_length, Dense(num_units, use_bias=False, name="memory_layer", dtype=dtype), score_mask_value,
+            custom_key_value_fn,
         )  # fmt: skip
-        self._num_units, self._normalize, self._name = num_units, normalize, name
+        self._num_units, self._normalize = num_units, normalize
+
+    _scope = "bahdanau_attention"
 
     def _score(self, query: Any) -> Any:
         query = tf.expand_dims(self._query_layer(query), 1)
@@ -158,13 +180,6 @@ class BahdanauAttention(_BaseAttention):
         b = get_variable("attention_b", [self._num_units], query.dtype, tf.zeros_initializer())
         unit = g * v * tf.rsqrt(tf.reduce_sum(tf.square(v)))
         return tf.reduce_sum(unit * tf.tanh(self._keys + query + b), 2)
-
-    def __call__(self, query: Any, state: Any) -> tuple[Any, Any]:
-        """Probabilities of positions for a query, and the next state, which they are too."""
-        with variable_scope(None, "bahdanau_attention", [query]):
-            score = self._score(query)
-        alignments = self._probabilities(score, state)
-        return alignments, alignments
 
 
 @export(v1=["contrib.seq2seq.hardmax"])
@@ -191,6 +206,14 @@ class AttentionWrapperState(NamedTuple):
         return self._replace(**kwargs)
 
 
+def _attend(mechanism: Any, output: Any, state: Any, layer: Any) -> tuple[Any, Any, Any]:
+    """The attention that an output pays to a mechanism's memory, the alignments, and the mechanism's next state."""
+    alignments, following = mechanism(output, state)
+    context = tf.squeeze(tf.matmul(tf.expand_dims(alignments, 1), mechanism.values), [1])
+    attention = context if layer is None else layer(tf.concat([output, context], 1))
+    return attention, alignments, following
+
+
 @export(v1=["contrib.seq2seq.AttentionWrapper"])
 class AttentionWrapper(RNNCell):
     """A cell that attends to a memory at each step.
@@ -203,6 +226,8 @@ class AttentionWrapper(RNNCell):
       output_attention: whether the output is the attention (Luong) or the cell's output (Bahdanau).
       initial_cell_state: the cell's first state. name: the scope, "attention_wrapper" by default.
       attention_layer: layers instead of those of `attention_layer_size`.
+      attention_fn: (mechanism, the cell's output, its attention state, the layer or None) -> (attention, alignments, next
+        attention state); by default the layer of output and context.
     """
 
     def __init__(
@@ -226,6 +251,7 @@ class AttentionWrapper(RNNCell):
         self._cell, self._keeps_history, self._output_attention = cell, alignment_history, output_attention
         self._cell_input_fn = cell_input_fn or (lambda inputs, attention: tf.concat([inputs, attention], -1))
         self._initial_cell_state = initial_cell_state
+        self._attend = attention_fn or _attend
 
     def _make_layers(self, sizes: Any, layers: Any) -> list[Any] | None:
         if layers is not None:
@@ -297,12 +323,9 @@ class AttentionWrapper(RNNCell):
         attentions, alignments, states, histories = [], [], [], []
         before = listed(state.attention_state)
         for index, mechanism in enumerate(self._mechanisms):
-            weights, following = mechanism(output, before[index])
-            context = tf.squeeze(tf.matmul(tf.expand_dims(weights, 1), mechanism.values), [1])
-            if self._layers is not None:
-                attentions.append(self._layers[index](tf.concat([output, context], 1)))
-            else:
-                attentions.append(context)
+            layer = None if self._layers is None else self._layers[index]
+            context, weights, following = self._attend(mechanism, output, before[index], layer)
+            attentions.append(context)
             alignments.append(weights)
             states.append(following)
             if self._keeps_history:

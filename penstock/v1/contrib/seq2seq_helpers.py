@@ -165,6 +165,61 @@ class ScheduledEmbeddingTrainingHelper(TrainingHelper):
         return finished, tf.where(sample_ids >= 0, own, right), state
 
 
+@export(v1=["contrib.seq2seq.ScheduledOutputTrainingHelper"])
+class ScheduledOutputTrainingHelper(TrainingHelper):
+    """As `TrainingHelper`, but with a probability an input is made of the output before (Bengio et al., 2015).
+
+    Args:
+      inputs, sequence_length, time_major: see `TrainingHelper`.
+      sampling_probability: for each example, a scalar or vector. seed: of the choice.
+      next_inputs_fn: inputs from outputs; by default the outputs themselves.
+      auxiliary_inputs: shaped as `inputs` but for the last axis; joined to every input. name: changes nothing.
+
+    Raises:
+      ValueError: `sampling_probability` is neither a scalar nor a vector.
+    """
+
+    def __init__(
+        self,
+        inputs: Any,
+        sequence_length: Any,
+        sampling_probability: Any,
+        time_major: bool = False,
+        seed: int | None = None,
+        next_inputs_fn: Callable | None = None,
+        auxiliary_inputs: Any = None,
+        name: str | None = None,
+    ):
+        self._probability = tf.convert_to_tensor(sampling_probability)
+        if self._probability.shape.rank not in (None, 0, 1):
+            raise ValueError(
+                f"sampling_probability must be either a scalar or a vector. saw shape: {self._probability.shape}"
+            )
+        self._auxiliary: Any = None
+        if auxiliary_inputs is not None:
+            self._auxiliary = TrainingHelper(auxiliary_inputs, sequence_length, time_major)
+            joined = [nest.map_structure(tf.convert_to_tensor, each) for each in (inputs, auxiliary_inputs)]
+            inputs = nest.map_structure(lambda *both: tf.concat(both, -1), *joined)
+        super().__init__(inputs, sequence_length, time_major)
+        self._seed, self._next = seed, next_inputs_fn or (lambda outputs: outputs)
+
+    def sample(self, time: Any, outputs: Any, state: Any, name: str | None = None) -> Any:
+        """1 where an example takes its own output, else 0."""
+        return tf.cast(tf.random_uniform([self.batch_size], seed=self._seed) < self._probability, tf.int32)
+
+    def next_inputs(
+        self, time: Any, outputs: Any, state: Any, sample_ids: Any = None, name: str | None = None
+    ) -> tuple[Any, Any, Any]:
+        """The right inputs, or those made of outputs."""
+        finished, right, state = super().next_inputs(time, outputs, state)
+        own = self._next(outputs)
+        if self._auxiliary is not None:
+            beside = self._auxiliary._at(time + 1, finished)
+            own = nest.map_structure(lambda *both: tf.concat(both, -1), own, beside)
+        chosen = tf.cast(sample_ids, tf.bool)
+        return finished, nest.map_structure(lambda *both: tf.where(chosen, *both), own, right), state
+
+
 def _embedder(embedding: Any) -> Callable:
     return embedding if callable(embedding) else lambda ids: tf.nn.embedding_lookup(embedding, ids)
 
