@@ -8,18 +8,19 @@
 namespace penstock {
 namespace {
 
-constexpr long kTogether = 4;        // rows, for each time that a sum is read and written
+constexpr long kTogether = 4;       // rows, for each time that a sum is read and written
 constexpr long kNumbers = 1 << 20;  // of the matrix, that are worth a thread: fewer lie in the cache of one core
 
-// y += x of the rows, times the rows of w.
+// y += x of the rows, times the rows of w. The rows that are read together are far from each other: memory delivers
+// several streams faster than one.
 PENSTOCK_VECTORIZED void add_weighted(const float* w, const float* x, float* y, long rows, long columns) {
-  long r = 0;
-  for (; r + kTogether <= rows; r += kTogether) {
-    const float *a = w + r * columns, *b = a + columns, *c = b + columns, *d = c + columns;
-    float p = x[r], q = x[r + 1], s = x[r + 2], t = x[r + 3];
+  long apart = rows / kTogether, r = 0;
+  for (; r < apart; ++r) {
+    const float *a = w + r * columns, *b = a + apart * columns, *c = b + apart * columns, *d = c + apart * columns;
+    float p = x[r], q = x[r + apart], s = x[r + 2 * apart], t = x[r + 3 * apart];
     for (long i = 0; i < columns; ++i) y[i] += (p * a[i] + q * b[i]) + (s * c[i] + t * d[i]);
   }
-  for (; r < rows; ++r)
+  for (r = kTogether * apart; r < rows; ++r)
     for (long i = 0; i < columns; ++i) y[i] += x[r] * w[r * columns + i];
 }
 
