@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from penstock.engine.export import EXPORTS, export
-from penstock.ops.variables.initializers_v1 import ConstantV1, OnesV1, ZerosV1
+from penstock.ops.variables.initializers_v1 import OnesV1, ZerosV1
 from penstock.ops.variables.scope import get_variable, get_variable_scope, variable_scope
 from penstock.types import nest
 from penstock.v1.api import tf
+from penstock.v1.contrib.rnn_cells import normed
 from penstock.v1.layer import named_activation
 from penstock.v1.rnn import transpose_batch_time
 from penstock.v1.rnn_cell import GRUCell, LSTMCell, LSTMStateTuple, RNNCell
@@ -111,11 +112,7 @@ class LayerNormBasicLSTMCell(RNNCell):
         return self._num_units
 
     def _norm(self, x: Any, scope: str) -> Any:
-        with variable_scope(scope):
-            gain = get_variable("gamma", [x.shape.as_list()[-1]], x.dtype, ConstantV1(self._gain, x.dtype))
-            shift = get_variable("beta", [x.shape.as_list()[-1]], x.dtype, ConstantV1(self._shift, x.dtype))
-        mean, variance = tf.nn.moments(x, [1], keep_dims=True)
-        return tf.nn.batch_normalization(x, mean, variance, shift, gain, 1e-12)
+        return normed(x, scope, self._gain, self._shift)
 
     def call(self, inputs: Any, state: Any) -> tuple[Any, Any]:
         """One step."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.engine.export import export
-from penstock.ops.variables.initializers_v1 import OnesV1, ZerosV1
+from penstock.ops.variables.initializers_v1 import ConstantV1, OnesV1, ZerosV1
 from penstock.ops.variables.scope import get_variable, get_variable_scope, variable_scope
 from penstock.v1.api import tf
 from penstock.v1.layer import named_activation
@@ -85,13 +85,35 @@ class NASCell(RNNCell):
         return new, LSTMStateTuple(new_memory, new)
 
 
+def sharded(name: str, shape: list[int], dtype: Any, count: int) -> Any:
+    """Weights whose rows lie in `count` variables, `name_0`, `name_1`, ..."""
+    if count > shape[0]:
+        raise ValueError(f"Too many shards: shape={shape}, num_shards={count}")
+    rows = [shape[0] // count + (number < shape[0] % count) for number in range(count)]
+    parts = [get_variable(f"{name}_{number}", [each, *shape[1:]], dtype) for number, each in enumerate(rows)]
+    return parts[0] if count == 1 else tf.concat(parts, 0)
+
+
+def normed(x: Any, scope: str, gain: float, shift: float) -> Any:
+    """Layer normalization (Ba et al., 2016)."""
+    with variable_scope(scope):
+        gamma = get_variable("gamma", [x.shape.as_list()[-1]], x.dtype, ConstantV1(gain, x.dtype))
+        beta = get_variable("beta", [x.shape.as_list()[-1]], x.dtype, ConstantV1(shift, x.dtype))
+    mean, variance = tf.nn.moments(x, [1], keep_dims=True)
+    return tf.nn.batch_normalization(x, mean, variance, beta, gamma, 1e-12)
+
+
 @export(v1=["contrib.rnn.CoupledInputForgetGateLSTMCell"])
-class CoupledInputForgetGateLSTMCell(_MemoryCell):
+class CoupledInputForgetGateLSTMCell(_Cell):
     """An LSTM that forgets as much as it takes in (Greff et al., 2015).
 
     Args:
       num_units: the size of the memory. use_peepholes: whether the gates see the memory. initializer: of the weights.
+      num_proj: the size of the output, if it is projected. proj_clip: bounds the projection.
+      num_unit_shards, num_proj_shards: into how many variables the weights of both are divided.
       forget_bias: added to the forget gate. activation: of candidate and memory; tanh by default.
+      state_is_tuple: whether the state is an `LSTMStateTuple`, or one matrix.
+      layer_norm: whether gates and memory are normalized. norm_gain, norm_shift: what gain and shift begin with.
       reuse, name: of the variables.
     """
 
@@ -100,30 +122,59 @@ class CoupledInputForgetGateLSTMCell(_MemoryCell):
         num_units: int,
         use_peepholes: bool = False,
         initializer: Any = None,
+        num_proj: int | None = None,
+        proj_clip: float | None = None,
+        num_unit_shards: int = 1,
+        num_proj_shards: int = 1,
         forget_bias: float = 1.0,
+        state_is_tuple: bool = True,
         activation: Any = None,
         reuse: bool | None = None,
+        layer_norm: bool = False,
+        norm_gain: float = 1.0,
+        norm_shift: float = 0.0,
         name: str | None = None,
     ):
         super().__init__(num_units, activation, reuse, name)
         self._peepholes, self._initializer, self._forget_bias = use_peepholes, initializer, forget_bias
+        self._num_proj, self._proj_clip, self._is_tuple = num_proj, proj_clip, state_is_tuple
+        self._shards, self._norm = (num_unit_shards, num_proj_shards), (layer_norm, norm_gain, norm_shift)
+
+    output_size = property(lambda self: self._num_proj or self._num_units, doc="The size of the output.")
+
+    @property
+    def state_size(self) -> Any:  # type: ignore[override]
+        """The sizes of memory and output, or their sum."""
+        sizes = LSTMStateTuple(self._num_units, self.output_size)
+        return sizes if self._is_tuple else sum(sizes)
 
     def call(self, inputs: Any, state: Any) -> tuple[Any, Any]:
         """One step."""
-        memory, output = state
-        units, dtype = self._num_units, inputs.dtype
+        memory, output = state if self._is_tuple else tf.split(state, [self._num_units, self.output_size], 1)
+        units, dtype, (norm, *gain_and_shift) = self._num_units, inputs.dtype, self._norm
         joined = tf.concat([inputs, output], 1)
         with variable_scope(get_variable_scope(), initializer=self._initializer):
-            weights = get_variable("W_0", [joined.shape.as_list()[-1], 3 * units], dtype)
+            weights = sharded("W", [joined.shape.as_list()[-1], 3 * units], dtype, self._shards[0])
             biases = get_variable("B", [3 * units], dtype, ZerosV1())
             seen = (
                 [get_variable(f"W_{gate}_diag", [units], dtype) for gate in "FO"] if self._peepholes else None
             )
-        j, f, o = tf.split(tf.nn.bias_add(tf.matmul(joined, weights), biases), 3, 1)
+        gates = tf.matmul(joined, weights)
+        j, f, o = tf.split(gates if norm else tf.nn.bias_add(gates, biases), 3, 1)
+        if norm:
+            named = {"transform": j, "forget": f, "output": o}
+            j, f, o = (normed(each, scope, *gain_and_shift) for scope, each in named.items())
         forget = tf.sigmoid(f + self._forget_bias + (seen[0] * memory if seen else 0.0))
-        new_memory = forget * memory + (1.0 - forget) * self._activation(j)
-        new = tf.sigmoid(o + (seen[1] * new_memory if seen else 0.0)) * self._activation(new_memory)
-        return new, LSTMStateTuple(new_memory, new)
+        memory = forget * memory + (1.0 - forget) * self._activation(j)
+        if norm:
+            memory = normed(memory, "state", *gain_and_shift)
+        new = tf.sigmoid(o + (seen[1] * memory if seen else 0.0)) * self._activation(memory)
+        if self._num_proj is not None:
+            with variable_scope(get_variable_scope(), initializer=self._initializer):
+                new = tf.matmul(new, sharded("W_P", [units, self._num_proj], dtype, self._shards[1]))
+            if self._proj_clip is not None:
+                new = tf.clip_by_value(new, -self._proj_clip, self._proj_clip)
+        return new, LSTMStateTuple(memory, new) if self._is_tuple else tf.concat([memory, new], 1)
 
 
 # Recurrent weights that are a vector: each unit sees its own state only (Li et al., 2018).
