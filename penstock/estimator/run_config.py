@@ -104,7 +104,7 @@ class RunConfig:
         elif settings["save_checkpoints_secs"] is not None and "save_checkpoints_secs" in kwargs:
             if "save_checkpoints_steps" not in kwargs:
                 settings["save_checkpoints_steps"] = None
-        return RunConfig(**settings)
+        return type(self)(**settings)
 
     # The one task of the one process.
 
