@@ -92,10 +92,11 @@ class Scenarios:
 
     def short_cut(self, workers: int) -> Result:
         """A host is cut off for less than the silence that is borne."""
+        host = self._chance.randrange(workers)
         with tempfile.TemporaryDirectory() as folder:
             cluster = start(self._network, workers, folder)
             try:
-                host, step = self._cut_somewhere(cluster, self._network.cut)
+                step = self._lose_somewhere(cluster, self._network.cut, host)
                 time.sleep(SILENCE / 3)
                 self._network.join(host)
                 problems = to_the_end(cluster, self._weights[workers])
@@ -111,10 +112,11 @@ class Scenarios:
         self, workers: int, lose: Callable[[int], None], back: Callable[[int], None], how: str
     ) -> Result:
         """A host is gone until all processes have ended; then it is back, and the cluster is started again."""
+        host = self._chance.randrange(workers)
         with tempfile.TemporaryDirectory() as folder:
             cluster = start(self._network, workers, folder)
             try:
-                host, step = self._cut_somewhere(cluster, lose)
+                step = self._lose_somewhere(cluster, lose, host)
                 begun = time.monotonic()
                 problems = []
                 for i, each in enumerate(cluster):
@@ -141,13 +143,12 @@ class Scenarios:
         text = f"{workers} workers, host {host} {how} after step {step}: all ended in {seconds:.1f} s"
         return f"{text}, resumed after epoch {resumed}, the same weights", problems
 
-    def _cut_somewhere(self, cluster: list[Worker], lose: Callable[[int], None]) -> tuple[int, int]:
-        """Loses a host at a random moment; which one, and after which step of the chief."""
+    def _lose_somewhere(self, cluster: list[Worker], lose: Callable[[int], None], host: int) -> int:
+        """Loses a host at a random moment; after which step of the chief."""
         wait_for_step(cluster, self._chance.randint(15, 100))
         time.sleep(self._chance.uniform(0.0, 0.02))
-        host = self._chance.randrange(len(cluster))
         lose(host)
-        return host, int(cluster[0].told["step"])
+        return int(cluster[0].told["step"])
 
 
 def main() -> int:

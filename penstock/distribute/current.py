@@ -56,6 +56,9 @@ def get_replica_context() -> ReplicaContext | None:
     return None if in_cross_replica_context() else ReplicaContext(get_strategy())
 
 
+process.registry["replica_context"] = get_replica_context  # for generators of random numbers
+
+
 @export("distribute.experimental_set_strategy")
 def experimental_set_strategy(strategy: Strategy | None) -> None:
     """Makes a strategy the current one until this is called again; None goes back to the default.

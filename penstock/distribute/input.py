@@ -17,9 +17,14 @@ from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.engine.export import export
+from penstock.ops.casting import cast
+from penstock.ops.concatenation import concat
+from penstock.ops.ragged.tensor import RaggedTensor
+from penstock.ops.sparse.slicing import slice_ as sparse_slice
 from penstock.tracing.autograph.overloads import FOR, register
-from penstock.types import nest
+from penstock.types import dtypes, nest
 from penstock.types.composite import CompositeTensor
+from penstock.types.sparse_tensor import SparseTensor
 from penstock.types.specs import TensorSpec
 from penstock.types.type_spec import TypeSpec
 
@@ -128,18 +133,29 @@ def _split(element: tuple, count: int) -> tuple:
     ]
     parts: list[list[Any]] = [[] for _ in range(count)]
     for each in flat:
-        rows = (
-            each.shape[0]
-            if each.shape.rank and each.shape[0] is not None
-            else execute("Shape", (each,), None)[0]
-        )
+        rows = _row_count(each)
         size = (rows + count - 1) // count
         for i, part in enumerate(parts):
             part.append(_slice(each, i * size, size, rows))
     return tuple(nest.pack_sequence_as(structure, part) for part in parts)
 
 
+def _row_count(value: Any) -> Any:
+    """An int where it is known, else a tensor."""
+    if value.shape.rank and value.shape[0] is not None:
+        return value.shape[0]
+    if isinstance(value, RaggedTensor):
+        return value.nrows()
+    if isinstance(value, SparseTensor):
+        return value.dense_shape[0]
+    return execute("Shape", (value,), None)[0]
+
+
 def _slice(value: Any, begin: Any, size: Any, rows: Any) -> Any:
+    if isinstance(value, SparseTensor):
+        others = value.dense_shape[1:]
+        start = concat([[cast(begin, dtypes.int64)], 0 * others], 0)
+        return sparse_slice(value, start, concat([[cast(size, dtypes.int64)], others], 0))
     if isinstance(rows, int):
         return value[min(begin, rows) : min(begin + size, rows)]
     return value[begin : begin + size]

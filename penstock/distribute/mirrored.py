@@ -27,6 +27,7 @@ from penstock.graph.func_graph import FuncGraph, set_outputs
 from penstock.graph.graph import Operation
 from penstock.ops.collectives import Replica
 from penstock.types import nest
+from penstock.types.composite import CompositeTensor
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import Tensor
 
@@ -74,6 +75,8 @@ class MirroredStrategy(Strategy):
         self._functions: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
     def _run(self, fn: Callable, args: tuple, kwargs: dict) -> Any:
+        if _is_traced():  # in a merge call: the trace stands for all replicas already
+            return super()._run(fn, args, kwargs)
         if thread.graph is not None:
             return self._trace(getattr(fn, "python_function", fn), args, kwargs)
         if hasattr(fn, "python_function"):
@@ -92,9 +95,12 @@ class MirroredStrategy(Strategy):
         found = self._functions.get(fn)
         if found is None:
             python_function = fn.python_function
-            found = self._functions[fn] = function(
-                lambda args, kwargs: self._trace(python_function, args, kwargs)
-            )
+
+            def on_replicas(args: tuple, kwargs: dict) -> Any:
+                return self._trace(python_function, args, kwargs)
+
+            on_replicas.stands_for = python_function  # type: ignore[attr-defined]  # who retraces is this one
+            found = self._functions[fn] = function(on_replicas)
         return found
 
     def _trace(self, fn: Callable, args: tuple, kwargs: dict) -> Any:
@@ -237,7 +243,20 @@ def _placeholders(value: Any, body: FuncGraph, split: list[list[Tensor]]) -> Any
         inside.append(body.add_input(column[0].dtype, _common([each.shape for each in column]), "split"))
     for row, own in zip(split, rows):
         row.extend(own)
-    return nest.pack_sequence_as(value.values[0], inside, expand_composites=True)
+    with context.building(body):
+        return nest.pack_sequence_as(_common_structure(value.values), inside, expand_composites=True)
+
+
+def _common_structure(parts: Sequence[Any]) -> Any:
+    """What the parts of all replicas look like: composites may differ in their numbers of rows."""
+
+    def common(*values: Any) -> Any:
+        if not isinstance(values[0], CompositeTensor):
+            return values[0]
+        first, *rest = (each._type_spec for each in values)
+        return first.most_specific_common_supertype(rest)
+
+    return nest.map_structure(common, *parts)
 
 
 def _common(shapes: list[TensorShape]) -> TensorShape:

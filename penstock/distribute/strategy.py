@@ -67,13 +67,15 @@ class Strategy(StrategyV1Methods):
         """Makes this the current strategy; variables made inside belong to it.
 
         Raises:
-          RuntimeError: another strategy is the current one.
+          RuntimeError: another strategy is the current one, or a replica calls this.
         """
         if thread.strategies and thread.strategies[-1][0] is not self and self is not default_strategy():
             raise RuntimeError(
                 "Trying to run functions that require cross-replica context under another `tf.distribute.Strategy`: "
                 f"the current strategy is {thread.strategies[-1][0]!r}, and {self!r} cannot be entered inside of it."
             )
+        if thread.strategies and thread.strategies[-1][1] == "replica":
+            raise RuntimeError(f"a replica cannot enter the scope of its strategy, {self!r}")
         with self._variables_made_here(), context_of(self, "cross"):
             yield self
 

@@ -42,7 +42,7 @@ class TracingHistory:
         calls = max(self.calls - self._traced[0] + 1, len(self._traced))
         logging.getLogger("tensorflow").warning(
             "%d out of the last %d calls to %s triggered tf.function retracing. %s",
-            len(self._traced), calls, function, _ADVICE,
+            len(self._traced), calls, getattr(function, "stands_for", function), _ADVICE,
         )  # fmt: skip
 
 
@@ -50,8 +50,8 @@ _histories: dict[Any, TracingHistory] = {}  # by where the function is in its pr
 
 
 def history_of(function: Callable) -> TracingHistory:
-    """The history of a Python function: one for all functions made by the same lines."""
-    code = getattr(function, "__code__", None)
+    """The history of a Python function, or of what it `stands_for`: one for all functions made by the same lines."""
+    code = getattr(getattr(function, "stands_for", function), "__code__", None)
     if code is None:
         return TracingHistory()
     return _histories.setdefault((code.co_filename, code.co_firstlineno, code.co_name), TracingHistory())

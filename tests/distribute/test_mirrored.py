@@ -431,3 +431,56 @@ def test_patterns_inside_of_replicas_are_computed_by_one_kernel(strategy):
         result = run(strategy, True, layer, x)
     assert any(each.kwargs.get("relu") for each in call.call_args_list)
     assert [float(each[0, 1, 1, 0]) for each in result.values] == [28.0, 55.0]
+
+
+def test_ragged_and_sparse_rows_are_split(strategy):
+    ragged, sparse = tf.ragged.constant([[1], [2, 3], [], [4, 5, 6], [7]]), tf.sparse.from_dense(np.eye(5, 3))
+    batches = tf.data.Dataset.from_tensor_slices((ragged, sparse)).batch(4)
+    step = tf.function(
+        lambda pair: strategy.run(
+            lambda r, s: (tf.reduce_sum(r), tf.reduce_sum(tf.sparse.to_dense(s), 0)), args=pair
+        )
+    )
+    found = [step(each) for each in strategy.experimental_distribute_dataset(batches)]
+    assert [[int(each) for each in sums.values] for sums, _ in found] == [[6, 15], [7, 0]]
+    rows = [[each.numpy().tolist() for each in sums.values] for _, sums in found]
+    assert rows == [[[1, 1, 0], [0, 0, 1]], [[0, 0, 0], [0, 0, 0]]]
+
+
+@both
+def test_a_merge_call_can_run_the_replicas_again(strategy, traced):
+    """As Keras's optimizer does that scales the loss: in a branch of code that runs once for all."""
+    with strategy.scope():
+        w = tf.Variable(1.0, aggregation=tf.VariableAggregation.SUM)
+
+    def add(x):
+        w.assign_add(x)
+
+    def merge(strategy, x):
+        finite = strategy.experimental_local_results(strategy.run(tf.math.is_finite, args=(x,)))[0]
+        tf.cond(finite, lambda: strategy.run(add, args=(x,)), lambda: None)
+
+    def step(x):
+        tf.distribute.get_replica_context().merge_call(merge, args=(x,))
+        return x
+
+    run(strategy, traced, step, per_replica(strategy, lambda i: tf.constant(i + 1.0)))
+    assert float(w) == 4.0
+
+
+@both
+def test_generators_draw_other_numbers_in_each_replica(strategy, traced):
+    """The numbers are TensorFlow's."""
+    with strategy.scope():
+        generator = tf.random.Generator.from_seed(7)
+    drawn = run(strategy, traced, lambda: generator.normal([3])).values
+    np.testing.assert_allclose(
+        drawn, [[1.0358781, 1.7041482, -1.2807828], [-0.47951084, -0.39813325, 0.25555137]], rtol=1e-5
+    )
+    with strategy.scope():
+        np.testing.assert_allclose(generator.normal([2]), [-1.2344412, 0.09916726], rtol=1e-5)  # after both
+
+
+def test_a_replica_cannot_enter_the_scope(strategy):
+    with pytest.raises(RuntimeError, match="a replica cannot enter the scope"):
+        strategy.run(lambda: strategy.scope().__enter__())

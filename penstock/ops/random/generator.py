@@ -202,6 +202,12 @@ class Generator(AutoTrackable):
 
     def skip(self, delta: Any) -> Tensor:
         """Advances the state as drawing `delta` numbers would, and returns the state before, padded to three words."""
+        replica = self._replica()
+        if replica is None:
+            return self._skip(delta)
+        return replica.merge_call(lambda strategy: self._skip(delta))  # once for all replicas
+
+    def _skip(self, delta: Any) -> Tensor:
         delta = execute("Cast", (convert_to_tensor(delta),), {"DstT": dtypes.uint64})
         self._state_var._accessed()
         algorithm = execute("Cast", (convert_to_tensor(self._alg),), {"DstT": dtypes.int32})
@@ -304,16 +310,19 @@ class Generator(AutoTrackable):
         algorithm = convert_to_tensor(int(self._alg), dtypes.int32)
         return shape, self._replica_key(words[size : size + 1], algorithm), words[:size], algorithm
 
+    def _replica(self) -> Any:
+        """The context of the replica that draws, where the generator was made under a strategy; else None."""
+        if not self._per_replica or not thread.strategies:
+            return None
+        return process.registry["replica_context"]()
+
     def _replica_key(self, key: Tensor, algorithm: Tensor) -> Tensor:
-        """The key, mixed with the replica's number where the generator was made under a strategy."""
-        replica = (
-            process.registry["replica_id"]()
-            if self._per_replica and "replica_id" in process.registry
-            else None
-        )
+        """The key, mixed with the number of the replica that draws."""
+        replica = self._replica()
         if replica is None:
             return key
-        number = execute("Cast", (convert_to_tensor(replica),), {"DstT": dtypes.uint64})
+        replica_id = convert_to_tensor(replica.replica_id_in_sync_group)
+        number = execute("Cast", (replica_id,), {"DstT": dtypes.uint64})
         counter = execute("Pack", ([number, convert_to_tensor(0, dtypes.uint64)],), {"axis": 0})
         inputs = (convert_to_tensor([1]), key, counter, algorithm)
         return execute("StatelessRandomUniformFullIntV2", inputs, {"dtype": dtypes.uint64})
