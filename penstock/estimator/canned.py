@@ -22,7 +22,7 @@ _OPTIMIZERS = {
 }
 
 
-def _optimizer(given: Any, learning_rate: float) -> Any:
+def make_optimizer(given: Any, learning_rate: float) -> Any:
     """An optimizer from its name, a function that makes it, or itself."""
     if isinstance(given, str):
         if given not in _OPTIMIZERS:
@@ -52,7 +52,7 @@ class _Linear:
 
     def optimizer(self) -> Any:
         """What trains it."""
-        return _optimizer(self._optimizer, self._rate)
+        return make_optimizer(self._optimizer, self._rate)
 
 
 class _Deep:
@@ -88,7 +88,7 @@ class _Deep:
 
     def optimizer(self) -> Any:
         """What trains it."""
-        return _optimizer(self._optimizer, self._rate)
+        return make_optimizer(self._optimizer, self._rate)
 
 
 class _Canned(Estimator):
