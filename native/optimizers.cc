@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "adam.h"
 #include "onednn.h"
 #include "packed.h"
 #include "team.h"
@@ -19,10 +20,6 @@ namespace {
 constexpr long kGrain = 1 << 14;
 // What a thread takes at a time of something larger.
 constexpr long kChunk = 1 << 16;
-
-struct Rates {
-  float first, second, step, epsilon;
-};
 
 // The same roundings as m + (g - m) * first, v + (squares - v) * second, p - m * step / (sqrt(v) + epsilon).
 PENSTOCK_VECTORIZED void update(const float* p, const float* m, const float* v, const float* g, const float* squares,
@@ -158,25 +155,15 @@ ffi::Error adam_product(ffi::AnyBuffer p, ffi::AnyBuffer m, ffi::AnyBuffer v, ff
                         ffi::Result<ffi::AnyBuffer> new_p, ffi::Result<ffi::AnyBuffer> new_m,
                         ffi::Result<ffi::AnyBuffer> new_v) {
   return guarded("adam_product", [&] {
-    constexpr long kRows = 8, kPart = 1 << 13;  // rows that a product does well, numbers of a part
     long rows = p.dimensions()[0], columns = p.dimensions()[1], batch = inputs.dimensions()[0];
-    long part = std::max(kRows, kPart / columns / kRows * kRows);
     const float* given = floats(rates);
-    Rates each{given[0], given[1], given[2], given[3]};
+    AdamArrays arrays{floats(p), floats(m), floats(v), floats(*new_p), floats(*new_m), floats(*new_v), rows, columns};
     Turn turn;
-    Packed packed(floats(gradients), batch, columns, columns, 1);
-    parallel_chunks((rows + kRows - 1) / kRows, std::max(1L, kChunk / columns / kRows), [&](long first, long last) {
-      std::vector<float> sums(part * columns), own_inputs(batch * part);
-      for (long row = first * kRows, end = std::min(rows, last * kRows); row < end; row += part) {
-        long here = std::min(part, end - row), at = row * columns;
-        // Copied, as all of a column may lie in one set of the cache.
-        for (long k = 0; k < batch; ++k)
-          std::copy_n(floats(inputs) + k * rows + row, here, own_inputs.data() + k * part);
-        multiply({own_inputs.data(), here, 1, part}, packed, sums.data(), columns, {false});
-        update_dense(floats(p) + at, floats(m) + at, floats(v) + at, sums.data(), floats(*new_p) + at,
-                     floats(*new_m) + at, floats(*new_v) + at, each, here * columns);
-      }
-    });
+    auto copy = [&](long first, long count, float* to) {
+      for (long k = 0; k < batch; ++k) std::copy_n(floats(inputs) + k * rows + first, count, to + k * count);
+    };
+    update_by_product(arrays, {given[0], given[1], given[2], given[3]}, copy,
+                      Packed(floats(gradients), batch, columns, columns, 1));
   });
 }
 
@@ -200,6 +187,23 @@ ffi::Error sum_rows(ffi::AnyBuffer rows, ffi::AnyBuffer ids, ffi::Result<ffi::An
 }
 
 }  // namespace
+
+void update_by_product(const AdamArrays& arrays, const Rates& rates, const CopyColumns& inputs, const Packed& gradients) {
+  constexpr long kRows = 8, kPart = 1 << 13;  // rows that a product does well, numbers of a part
+  long rows = arrays.rows, columns = arrays.columns, batch = gradients.depth();
+  long part = std::max(kRows, kPart / columns / kRows * kRows);
+  parallel_chunks((rows + kRows - 1) / kRows, std::max(1L, kChunk / columns / kRows), [&](long first, long last) {
+    std::vector<float> sums(part * columns), own_inputs(batch * part);
+    for (long row = first * kRows, end = std::min(rows, last * kRows); row < end; row += part) {
+      long here = std::min(part, end - row), at = row * columns;
+      // Copied, as all of a column may lie in one set of the cache.
+      inputs(row, here, own_inputs.data());
+      multiply({own_inputs.data(), here, 1, here}, gradients, sums.data(), columns, {false});
+      update_dense(arrays.p + at, arrays.m + at, arrays.v + at, sums.data(), arrays.new_p + at, arrays.new_m + at,
+                   arrays.new_v + at, rates, here * columns);
+    }
+  });
+}
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_adam, adam,
                               ffi::Ffi::Bind()

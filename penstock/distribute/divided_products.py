@@ -8,12 +8,15 @@ the gradient instead of the gradient (the sum of replicas' products is the produ
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from penstock.distribute.device_meetings import DeviceMeetings
 from penstock.distribute.divided_states import ASSIGNING, ELEMENTWISE, LEAST, RowTensors
 from penstock.engine.xla import lax
 from penstock.ops.collectives import AXIS, gathered_over, mapped_axes, reduced_over
+from penstock.runtime.fusion import AdamUpdate
 from penstock.runtime.lowering import Lowering, as_array, pruned
 
 # Rows of a joined batch; with more, computing a whole gradient takes longer than moving one.
@@ -36,6 +39,7 @@ class DividedLowering:
     ):
         self._body, self._rows, self._replicas = body, rows, replicas
         self._lowering, self._fused = lowering, fused
+        self._meetings = DeviceMeetings(replicas, lowering.meetings)
         self._exchanged: dict[tuple[str, int], Any] = {}  # (how, tensor) -> its value after that
 
     def computes(self) -> dict[int, Compute]:
@@ -59,6 +63,8 @@ class DividedLowering:
         if kind == "ReplicaReduce":
             return lambda values: self._reduce(operation, values)
         if kind in ASSIGNING and id(operation.inputs[0]) in rows.handles:
+            if (factors := self._factors_of_update(operation)) is not None:
+                return lambda values: self._update(operation, factors, values)
             value = operation.inputs[1]
             return None if value in rows else self._with([value], self._own_rows, operation)
         if kind in ELEMENTWISE and operation.outputs[0] in rows:
@@ -117,6 +123,9 @@ class DividedLowering:
         a, b = as_array(values[id(batch)]), values[id(matrix)]
         if not self._is_small(a.shape[0], b.shape[1]):
             return self._lowering.call(operation, [a, self._whole(matrix, b)])
+        met = self._meetings.product(a, as_array(b), operation.attrs["transpose_b"])
+        if met is not None:
+            return (met,)
         if operation.attrs["transpose_b"]:
             columns = self._lowering.call(operation, [self._joined(batch, a), b])[0]
             return (lax.all_to_all(columns, AXIS, 0, 1, tiled=True),)
@@ -140,16 +149,37 @@ class DividedLowering:
 
     def _sum_of_products(self, product: Any, values: dict[int, Any], divided: bool) -> Any | None:
         """The sum over replicas of a^T b as one product of what all replicas have; None where that is no gain."""
-        if product.type != "MatMul" or not product.attrs["transpose_a"] or product.attrs["transpose_b"]:
+        factors = _factors(product)
+        if factors is None:
             return None
-        a, b = (as_array(values[id(each)]) for each in product.inputs)
+        a, b = (as_array(values[id(each)]) for each in factors)
         if divided and self._is_small(a.shape[0], b.shape[1]):
+            met = self._meetings.gradient(a, b)
+            if met is not None:
+                return met
             joined = self._joined_columns(product.inputs[0], a)
         elif not divided and self._is_worth_joining(a.shape, b.shape):
             joined = self._joined(product.inputs[0], a)
         else:
             return None
         return self._lowering.call(product, [joined, self._joined(product.inputs[1], b)])[0]
+
+    def _factors_of_update(self, operation: Any) -> Sequence[Any] | None:
+        """The matrices a and b of each replica, where a variable is updated by Adam with the sum of their a^T b."""
+        fused = self._fused.get(id(operation))
+        gradient = fused.gradient if isinstance(fused, AdamUpdate) else None
+        if gradient is None or gradient.op.type != "ReplicaReduce" or gradient.op.attrs["reduce_op"] != "SUM":
+            return None
+        place = next(i for i, each in enumerate(gradient.op.outputs) if each is gradient)
+        return _factors(gradient.op.inputs[place].op)
+
+    def _update(self, operation: Any, factors: Sequence[Any], values: dict[int, Any]) -> Sequence[Any] | None:
+        """Adam's update without the gradient in memory, where devices can meet for it."""
+        a, b = (as_array(values[id(each)]) for each in factors)
+        fused = self._fused[id(operation)]
+        by = functools.partial(self._meetings.adam, inputs=a, gradients=b)
+        results = fused(values, by) if self._is_small(a.shape[0], b.shape[1]) else None
+        return fused(values) if results is None else results
 
     def _is_small(self, rows: int, columns: int) -> bool:
         """Whether a replica's part of a batch is smaller than the matrix that it is multiplied with."""
@@ -164,6 +194,13 @@ class DividedLowering:
             and joined <= _MOST_JOINED
             and 2 * joined * (a[1] + b[1]) <= size
         )
+
+
+def _factors(product: Any) -> Sequence[Any] | None:
+    """The matrices a and b of a product a^T b."""
+    if product.type != "MatMul" or not product.attrs["transpose_a"] or product.attrs["transpose_b"]:
+        return None
+    return product.inputs
 
 
 def _replicas_in_all() -> int:

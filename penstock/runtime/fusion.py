@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -216,7 +216,23 @@ def _step_reads(delta: Any) -> dict[str, Any]:
     return {"m": read, "v": root.inputs[0].op}
 
 
-def _adam(operation: Any, uses: Uses) -> Compute | None:
+class AdamUpdate(NamedTuple):
+    """Computes what is fused into an update of a variable and its two moments.
+
+    Attributes:
+      gradient: the gradient's tensor, where one moment moves to it and the other to its square; else None.
+      compute: `compute(values, by)`, where `by(variable, m, v, rates, after=)` takes the place of the kernels' choice.
+    """
+
+    gradient: Any
+    compute: Callable[[dict[int, Any], Callable | None], Sequence[Any] | None]
+
+    def __call__(self, values: dict[int, Any], by: Callable | None = None) -> Sequence[Any] | None:
+        """Updates the three, by another function where one is given; None where it does not take the values."""
+        return self.compute(values, by)
+
+
+def _adam(operation: Any, uses: Uses) -> AdamUpdate | None:
     """m += (g - m) first; v += (squares - v) second; p -= m step / (sqrt(v) + epsilon)."""
     p, delta = operation.inputs
     found: dict[str, Any] = {}
@@ -244,7 +260,7 @@ def _adam(operation: Any, uses: Uses) -> Compute | None:
         update, operands = native_updates.adam_product, _factors(found["g"], uses)
         del found["squares"]
 
-    def compute(values: dict[int, Any]) -> Any:
+    def compute(values: dict[int, Any], by: Callable | None) -> Any:
         products = uses.products_of(p)
         variables = [values[id(each)] for each in (p, found["m"], found["v"])]
         value, m, v = variables[0].value, values[id(found["m_before"])], values[id(found["v_before"])]
@@ -255,10 +271,10 @@ def _adam(operation: Any, uses: Uses) -> Compute | None:
         ):
             return None
         after = [values[id(each)] for each in products if id(each) in values]
-        new = None
-        if operands is not None:
+        new = None if by is None else by(value, m, v, rates, after=after)
+        if by is None and operands is not None:
             new = update(value, m, v, rates, *(values[id(each)] for each in operands), after=after)
-        if new is None:
+        if by is None and new is None:
             new = native_updates.adam(value, m, v, rates, *others, after=after)
         if new is None:
             return None
@@ -266,7 +282,7 @@ def _adam(operation: Any, uses: Uses) -> Compute | None:
             variable.assign(updated)
         return ()
 
-    return compute
+    return AdamUpdate(None if "squares" in found else found["g"], compute)
 
 
 def _sums_of_rows(g: Any, squares: Any, uses: Uses) -> Sequence[Any] | None:

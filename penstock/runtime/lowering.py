@@ -6,6 +6,7 @@ only real data is traced. State (variables, random streams) is read and assigned
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -81,6 +82,7 @@ class Lowering:
         self.failure = failure  # None: neither checks inside branches and loops nor indices are looked at
         self.intervals: dict[int, Interval] = {}  # id(input of a loop's body) -> what it lies between
         self.fused = fused or {}  # id(operation) -> what computes its results from the values so far
+        self.meetings = itertools.count()  # numbers of the places in the program where devices meet
 
     def run(self, operations: Iterable[Any], values: dict[int, Any], nested: bool = False) -> None:
         """Lowers operations; `values` maps id(tensor) to its value and is filled in.

@@ -38,7 +38,7 @@ def adam(
     arrays = [p, m, v, gradient] + ([] if squares is None else [squares])
     if not native.takes(*arrays, bfloat16=False):
         return None
-    arrays[4:4] = [_packed(rates)]
+    arrays[4:4] = [packed_rates(rates)]
     return native.call("adam", [p.shape] * 3, *arrays, *after, in_place=3, has_squares=squares is not None)
 
 
@@ -55,7 +55,7 @@ def adam_rows(
     if p.ndim < 2 or not fits or count >= 2**31 or not native.takes(p, m, v, rows, bfloat16=False):
         return None
     tables = [each.reshape(count, width) for each in (p, m, v)]
-    given = [rows.reshape(-1, width), _places(ids.reshape(-1), count), _packed(rates)]
+    given = [rows.reshape(-1, width), _places(ids.reshape(-1), count), packed_rates(rates)]
     new = native.call("adam_rows", [(count, width)] * 3, *tables, *given, *after, in_place=3)
     return [each.reshape(p.shape) for each in new]
 
@@ -77,11 +77,12 @@ def adam_product(
         return None
     if not native.takes(p, m, v, inputs, gradients, bfloat16=False):
         return None
-    given = [p, m, v, inputs, gradients, _packed(rates), *after]
+    given = [p, m, v, inputs, gradients, packed_rates(rates), *after]
     return native.call("adam_product", [p.shape] * 3, *given, in_place=3)
 
 
-def _packed(rates: Sequence[Any]) -> Any:
+def packed_rates(rates: Sequence[Any]) -> Any:
+    """The four rates as kernels take them: in one array."""
     return jnp.stack([jnp.asarray(each, np.float32) for each in rates])
 
 
