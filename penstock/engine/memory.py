@@ -40,9 +40,7 @@ def keep_freed_memory() -> bool:
     """Keeps large blocks that are freed, for this process; returns whether it did."""
     if not _set(_KEEPING):
         return False
-    libc = ctypes.CDLL(None)
-    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-    libc.free.argtypes = [ctypes.c_void_p]
+    libc = _libc()
     free = libc.malloc(_FOR_SMALL_BLOCKS)
     libc.malloc(64)  # the end: what follows is not joined with it
     libc.free(free)
@@ -77,20 +75,54 @@ def _mallinfo() -> Any:
     return function
 
 
+# Around an aligned block malloc cuts off as much, at most; then it is free, too.
+_CUT_OFF = 256
+
+
+def place_of_next(size: int, place: int) -> int:
+    """Where malloc is about to put a block of `size` bytes; 0 where its library does not say.
+
+    If that is not `place`, where the last one was, all pages of free memory go back to the system first, those of the old
+    place among them. malloc does not always use a large block that was freed for the next one: it cuts some bytes off both
+    ends to align it, and where small blocks got those, the rest is too short. Then both would stay in memory.
+    """
+    libc = _libc()
+    if libc is None:
+        return 0
+    found = libc.malloc(size + _CUT_OFF)
+    libc.free(found)
+    if found is not None and abs(found - place) > _CUT_OFF:
+        libc.malloc_trim(0)
+    return found or 0
+
+
+@functools.cache
+def _libc() -> Any:
+    if not _is_glibc():
+        return None
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    libc.malloc_trim.argtypes = [ctypes.c_size_t]
+    return libc
+
+
+def _is_glibc() -> bool:
+    try:
+        return sys.platform == "linux" and bool(os.confstr("CS_GNU_LIBC_VERSION"))
+    except (AttributeError, OSError, ValueError):  # another libc
+        return False
+
+
 def _set(settings: tuple[tuple[int, int], ...]) -> bool:
     """Sets malloc so, where it is glibc's.
 
     The user's own choice stays: a variable `MALLOC_...` (such as `MALLOC_TRIM_THRESHOLD_`), or `PENSTOCK_MALLOC=0`.
     """
-    if sys.platform != "linux" or os.environ.get("PENSTOCK_MALLOC") == "0":
+    if os.environ.get("PENSTOCK_MALLOC") == "0" or any(name.startswith("MALLOC_") for name in os.environ):
         return False
-    if any(name.startswith("MALLOC_") for name in os.environ):
+    if not _is_glibc():
         return False
-    try:
-        if not os.confstr("CS_GNU_LIBC_VERSION"):
-            return False
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, ValueError):  # another libc
-        return False
+    mallopt = ctypes.CDLL(None).mallopt
     done = [mallopt(name, value) for name, value in settings]
     return all(each == 1 for each in done)

@@ -86,7 +86,10 @@ class _Binding:
                 written = placed(written, self.places[: len(written)])
                 read = placed(read, self.places[len(written) :])
             if written:
-                self.pace.wait(written[0])
+                compile = getattr(program, "compile", None)
+                self.pace.before_call(
+                    written[0], None if compile is None else lambda: compile(written, read, arguments)
+                )
             results, assigned = program(written, read, arguments)
             self.pace.note_start()
             for state, value in zip(self.written, assigned):

@@ -1,58 +1,84 @@
-"""How closely the calls of one program follow each other.
+"""How closely the calls of one program follow each other, and what memory they find.
 
 On the CPU, JAX begins a call while the one before it still runs, and takes its temporary memory at once. That saves what
-little time Python needs between them, and costs the memory of two or three calls; so long calls wait for each other.
+little time Python needs between them, and costs the memory of two or three calls; so long calls wait for each other, and
+for the memory of the call before: a thread of XLA's frees it after it says that results are there.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from penstock.engine.context import process
-from penstock.engine.memory import bytes_in_use
+from penstock.engine.memory import bytes_in_use, place_of_next
 
 
 class Pace:
-    """Of one program: how long its calls take, and when the last one began."""
+    """Of one program: how long its calls take, when the last one began, and what memory they take."""
 
-    __slots__ = ("_measured", "_shortest", "_started", "_freed")
+    __slots__ = (
+        "_measured",
+        "_shortest",
+        "_started",
+        "_temporary",
+        "_in_use",
+        "_place",
+        "_calls",
+        "_last_move",
+    )
 
     _MEASURED = 3  # calls
     _LONG = 0.01  # seconds
-    _MUCH = 1 << 25  # bytes
+    _MUCH = 1 << 25  # bytes of temporary memory that are worth a look
+    _LONGEST = 0.2  # seconds, of waiting for memory
+    _SELDOM = 10  # calls, from one release of free memory to the next
 
     def __init__(self) -> None:
         self._measured, self._shortest, self._started = 0, float("inf"), 0.0
-        self._freed = 0  # bytes, at the end of the last call
+        self._temporary: int | None = None  # bytes, once the program is compiled
+        self._in_use = 0  # bytes, before the last call
+        self._place = 0  # of the temporary memory
+        self._calls, self._last_move = 0, 0
+
+    def before_call(self, last: Any, compile: Callable[[], int] | None) -> None:
+        """Waits until the last call is done, unless calls are short, and sees that the next one finds its memory.
+
+        Args:
+          last: a value that the last call computed, or is to compute. compile: compiles the program; see
+            `compile_notice.announced`.
+        """
+        if process.accelerator or (self._measured >= self._MEASURED and self._shortest < self._LONG):
+            return
+        if self._started and hasattr(last, "block_until_ready"):
+            self.wait(last)
+        if self._temporary is None:
+            self._temporary = 0 if compile is None else compile()
+        if self._temporary >= self._MUCH:
+            self._find_memory()
 
     def note_start(self) -> None:
         """Says that a call has begun."""
         self._started = time.perf_counter()
 
     def wait(self, value: Any) -> None:
-        """Waits until `value`, which the last call computed, is there; not where the first calls were short."""
-        if process.accelerator or (self._measured >= self._MEASURED and self._shortest < self._LONG):
-            return
-        if not self._started or not hasattr(value, "block_until_ready"):
-            return
-        waits = not value.is_ready()
-        while_running = bytes_in_use() if waits else 0
+        """Waits for a value of the last call, and for its memory."""
         value.block_until_ready()
-        taken = time.perf_counter() - self._started
-        self._shortest = min(self._shortest, taken)
+        self._shortest = min(self._shortest, time.perf_counter() - self._started)
         self._measured += 1
-        if waits and taken >= self._LONG:
-            self._wait_for_memory(while_running, taken)
-
-    def _wait_for_memory(self, while_running: int, taken: float) -> None:
-        """Waits until the temporary memory is free: a thread of XLA's does that after it says that results are there."""
-        # Where much comes free, or may do so, it is worth waiting for a thread that other processes keep from running.
-        much = self._freed >= self._MUCH or self._measured <= self._MEASURED
-        longest = min(taken / 20, 20e-3) if much else min(taken / 100, 1e-3)
-        enough = max(self._freed, self._MUCH) / 2
-        start, freed = time.perf_counter(), 0
-        while time.perf_counter() - start < longest and freed < enough:
+        if (self._temporary or 0) < self._MUCH:
+            return
+        enough = self._in_use + self._temporary // 2
+        end = time.perf_counter() + self._LONGEST
+        while bytes_in_use() > enough and time.perf_counter() < end:
             time.sleep(1e-4)
-            freed = while_running - bytes_in_use()
-        self._freed = max(freed, 0)
+
+    def _find_memory(self) -> None:
+        self._in_use = bytes_in_use()
+        self._calls += 1
+        # Giving memory back and getting it again takes time, so that what moves at each call has it twice.
+        if self._calls <= self._SELDOM or self._calls - self._last_move >= self._SELDOM:
+            place = place_of_next(self._temporary, self._place)
+            if place != self._place:
+                self._place, self._last_move = place, self._calls

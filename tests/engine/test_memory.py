@@ -50,3 +50,39 @@ def test_the_users_choice_stays(monkeypatch):
     monkeypatch.delenv("PENSTOCK_MALLOC")
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "100000")
     assert not memory.keep_freed_memory()
+
+
+MOVED = """
+import ctypes, numpy as np
+from penstock.engine.memory import keep_freed_memory, place_of_next
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+libc = ctypes.CDLL(None)
+libc.aligned_alloc.restype, libc.aligned_alloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t] * 2
+libc.free.argtypes = [ctypes.c_void_p]
+libc.malloc.restype = ctypes.c_void_p
+keep_freed_memory()
+size, small, most, place, moves = 200 << 20, [], 0, 0, 0
+start = resident()
+for _ in range(6):
+    found = place_of_next(size, place)
+    moves += found != place
+    place = found
+    block = libc.aligned_alloc(64, size)
+    ctypes.memset(block, 1, size)
+    most = max(most, resident() - start)
+    small += [libc.malloc(each) for each in range(8, 200, 8)]  # among them what was cut off
+    libc.free(block)
+print(most < 1.5 * size, moves > 1)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="about glibc's malloc")
+def test_a_large_block_that_moves_leaves_no_pages_behind(monkeypatch):
+    for name in ("MALLOC_ARENA_MAX", "PENSTOCK_MALLOC", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    done = subprocess.run([sys.executable, "-c", MOVED], capture_output=True, text=True)
+    assert done.stdout.split()[:1] == ["True"], done.stderr

@@ -3,6 +3,7 @@
 import io
 import threading
 
+import numpy as np
 import pytest
 
 from penstock.runtime import compile_notice
@@ -52,3 +53,19 @@ def test_nothing_is_written_into_files(monkeypatch):
 def test_errors_come_out():
     with pytest.raises(ZeroDivisionError):
         compile_notice.announced(lambda: 1 / 0, lambda: "train_step", Terminal())()
+
+
+def test_compiling_without_a_call_says_how_much_memory_calls_take():
+    from penstock.engine.xla import jit, jnp
+
+    calls = []
+
+    def sort_twice(x):
+        calls.append(x)
+        return jnp.sort(jnp.cumsum(jnp.sort(x, 0), 1), 1)
+
+    program = compile_notice.announced(jit(sort_twice), lambda: "sort_twice", io.StringIO())
+    x = np.ones((100, 1000), np.float32)
+    assert program.compile(x) >= x.nbytes
+    program(x)
+    assert len(calls) == 1  # traced once, so compiled once

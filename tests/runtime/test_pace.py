@@ -33,43 +33,73 @@ class Clock:
         self.now += seconds
 
 
-@pytest.mark.parametrize("seconds, waits", [(0.2, 10), (0.001, 3)])
-def test_only_long_calls_wait(monkeypatch, seconds, waits):
+@pytest.fixture
+def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(process, "accelerator", False)
+    monkeypatch.setattr(module, "place_of_next", lambda size, place: 1)
+    return clock
+
+
+@pytest.mark.parametrize("seconds, waits", [(0.2, 10), (0.001, 3)])
+def test_only_long_calls_wait(clock, seconds, waits):
     pace, result = Pace(), Result(clock, seconds)
     for _ in range(10):
         pace.note_start()
-        pace.wait(result)
+        pace.before_call(result, None)
     assert result.waited == waits
 
 
-def test_nothing_waits_before_the_first_call_or_for_a_value_of_numpy(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
+def test_nothing_waits_before_the_first_call_or_for_a_value_of_numpy(clock):
     pace, result = Pace(), Result(clock, 1.0)
-    pace.wait(result)
+    pace.before_call(result, None)
     pace.note_start()
-    pace.wait(3.0)
+    pace.before_call(3.0, None)
     assert result.waited == 0
 
 
-def test_memory_that_is_freed_late_is_waited_for(monkeypatch):
-    clock, in_use = Clock(), []
-    monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(module, "bytes_in_use", lambda: in_use.pop(0) if len(in_use) > 1 else in_use[0])
-    monkeypatch.setattr(process, "accelerator", False)
-    pace, result = Pace(), Result(clock, 0.5)
-    # The first call shows how much comes free; then it does so after the third look.
-    held, free = 10 * Pace._MUCH, Pace._MUCH
-    for looks in ([held, free], [held, held, held, free]):
-        in_use[:] = looks
+def test_a_program_is_compiled_once(clock):
+    pace, compiled = Pace(), []
+    for _ in range(3):
+        pace.before_call(Result(clock, 1.0), lambda: compiled.append(1) or 0)
         pace.note_start()
-        before = clock.now
-        pace.wait(result)
-    assert in_use == [free]
+    assert compiled == [1]
+
+
+def test_memory_that_is_freed_late_is_waited_for(monkeypatch, clock):
+    in_use = []
+    monkeypatch.setattr(module, "bytes_in_use", lambda: in_use.pop(0) if len(in_use) > 1 else in_use[0])
+    pace, result, size = Pace(), Result(clock, 0.5), 10 * Pace._MUCH
+    in_use[:] = [0]
+    pace.before_call(result, lambda: size)
+    pace.note_start()
+    in_use[:] = [size, size, size, 0]  # the thread that frees it is late
+    before = clock.now
+    pace.before_call(result, None)
+    assert in_use == [0]
     assert clock.now - before == pytest.approx(0.5 + 3e-4)
+
+
+def test_memory_that_stays_in_use_is_not_waited_for_without_end(monkeypatch, clock):
+    monkeypatch.setattr(module, "bytes_in_use", iter([0, *[10 * Pace._MUCH] * 10_000]).__next__)
+    pace = Pace()
+    pace.before_call(None, lambda: 10 * Pace._MUCH)
+    pace.note_start()
+    before = clock.now
+    pace.before_call(Result(clock, 0.5), None)
+    assert clock.now - before == pytest.approx(0.5 + Pace._LONGEST, abs=1e-3)
+
+
+def test_a_program_whose_memory_moves_at_each_call_gives_the_old_one_back_seldom(monkeypatch, clock):
+    monkeypatch.setattr(module, "bytes_in_use", lambda: 0)
+    looks = []
+    monkeypatch.setattr(module, "place_of_next", lambda size, place: looks.append(size) or len(looks))
+    pace = Pace()
+    for _ in range(5 * Pace._SELDOM):
+        pace.before_call(Result(clock, 0.5), lambda: Pace._MUCH)
+        pace.note_start()
+    assert len(looks) == Pace._SELDOM + 4
 
 
 def test_memory_in_use_grows_with_what_is_allocated():
