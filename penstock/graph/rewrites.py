@@ -299,7 +299,7 @@ def _merge_common(graph: FuncGraph, fired: dict[str, int]) -> int:
             continue
         if operation.control_inputs:
             continue
-        key = (operation.type, tuple(id(each) for each in operation.inputs), _attrs_key(operation.attrs))
+        key = (operation.type, tuple(id(each) for each in operation.inputs), attrs_key(operation.attrs))
         first = seen.setdefault(key, operation)
         if first is not operation:
             for old, new in zip(operation.outputs, first.outputs):
@@ -309,7 +309,9 @@ def _merge_common(graph: FuncGraph, fired: dict[str, int]) -> int:
     return changed
 
 
-def _attrs_key(attrs: dict) -> Any:
+def attrs_key(attrs: dict) -> Any:
+    """Equal for equal attributes."""
+
     def key(value: Any) -> Any:
         if isinstance(value, np.ndarray):
             return (

@@ -17,8 +17,9 @@ from penstock.engine.context import lowering_for, process, thread
 from penstock.engine.resources import State
 from penstock.engine.sharding import ShardedState, constrained
 from penstock.engine.xla import jax, jit, jnp, wide_types
+from penstock.graph.repeated_steps import RepeatedSteps
 from penstock.ops.tensor_list_kernels import register_pytree
-from penstock.runtime import fusion
+from penstock.runtime import fusion, rolled_steps
 from penstock.runtime.compile_notice import announced
 from penstock.runtime.failure import Failure, NotCarriedError
 from penstock.runtime.held_calls import HeldCalls, Repetition, value_of
@@ -221,7 +222,8 @@ class CompiledPiece:
 
     def _step(self, objects: list, written: list[State], read: list[State]) -> Callable:
         """`step(written values, read values, arguments) -> (results, assigned values)`, to be traced."""
-        fused = fusion.find(self.operations, self.leaving)
+        parts = rolled_steps.find(self.operations, self.leaving, self._constants)
+        fused = _fusions(parts, self.leaving)
 
         def run(written_values: list, read_values: list, arguments: list) -> tuple[list, list]:
             def lower() -> tuple[dict, dict, Failure | None]:
@@ -238,7 +240,10 @@ class CompiledPiece:
                     Failure(self._checks, self._settled, self._carries_failure) if self._checks else None
                 )
                 with context.building(None), context.tapes_stopped():
-                    Lowering(proxies, failure, fused).run(self.operations, values)
+                    lowering = Lowering(proxies, failure, fused)
+                    rolled = rolled_steps.RolledSteps(lowering, values)
+                    for part in parts:
+                        rolled.lower(part) if isinstance(part, RepeatedSteps) else lowering.run(part, values)
                 return proxies, values, failure
 
             try:
@@ -276,6 +281,20 @@ class CompiledPiece:
     def _describe(self) -> str:
         graph = self.operations[0].graph
         return f"{getattr(graph, 'name', None) or 'a graph'} ({len(self.operations)} operations)"
+
+
+def _fusions(parts: Sequence[list[Any] | RepeatedSteps], leaving: Sequence[Any]) -> dict[int, fusion.Compute]:
+    """Those in the operations that run once, and those in the model of each repetition."""
+    once: list[Any] = []
+    needed = list(leaving)
+    found: dict[int, fusion.Compute] = {}
+    for part in parts:
+        if isinstance(part, RepeatedSteps):
+            needed += part.needed
+            found.update(fusion.find(part.model, part.leaving))
+        else:
+            once += part
+    return {**found, **fusion.find(once, needed)}
 
 
 def _operations_of(graphs: Iterable[Any]) -> Iterator[Any]:
