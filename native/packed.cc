@@ -68,7 +68,6 @@ inline PENSTOCK_INLINE void multiply_block(const Block& b, const float* in, floa
 // AVX-512 has registers for 8 rows and 3 panels. Compiled for it by name, not as one of several clones: what the compiler
 // makes of so many sums for processors with fewer registers is slow, and takes it minutes.
 #if defined(__x86_64__) && defined(__GNUC__)
-#define PENSTOCK_WIDE __attribute__((target("arch=x86-64-v4")))
 
 // In blocks of nearly the same size: too few sums at a time would wait for each other.
 template <long kPanels, bool kUnit>
@@ -187,7 +186,7 @@ void multiply(const Rows& in, const Packed& matrix, float* out, long out_stride,
                 out + n, out_stride,      ending};
     if (ending.bias != nullptr) block.ending.bias += n;
     if (!wide) multiply_narrow(block);
-#ifdef PENSTOCK_WIDE
+#if defined(__x86_64__) && defined(__GNUC__)
     else if (panels == 1) multiply_one(block);
     else if (panels == 2) multiply_two(block);
     else multiply_three(block);

@@ -10,3 +10,10 @@
 
 // What such a function calls, lambdas too, must become a part of it, or it is compiled for any processor.
 #define PENSTOCK_INLINE __attribute__((always_inline))
+
+// Marks functions that only machines with AVX-512 call: those with vectors as types, which clones would take apart.
+#if defined(__x86_64__) && defined(__GNUC__)
+#define PENSTOCK_WIDE __attribute__((target("arch=x86-64-v4")))
+#else
+#define PENSTOCK_WIDE
+#endif

@@ -27,6 +27,8 @@ KERNELS = (
     "convolution",
     "convolution_input_gradient",
     "convolution_filter_gradient",
+    "fused_convolution",
+    "fused_convolution_gradient",
     "product",
     "vector_product",
     "divided_product",
@@ -123,7 +125,7 @@ def _load() -> ctypes.CDLL:
         raise OSError(
             _warned(f"{found._name} was compiled from older sources, and has no {', '.join(missing)}")
         )
-    found.penstock_has_bfloat16.restype = ctypes.c_bool
+    found.penstock_has_bfloat16.restype = found.penstock_has_wide_vectors.restype = ctypes.c_bool
     for kernel in KERNELS:
         capsule = jax.ffi.pycapsule(getattr(found, f"penstock_{kernel}"))
         jax.ffi.register_ffi_target(f"penstock.{kernel}", capsule, platform="cpu")
@@ -165,6 +167,12 @@ def _has_bfloat16() -> bool:
     return library().penstock_has_bfloat16()
 
 
+@functools.cache
+def has_wide_vectors() -> bool:
+    """Whether this machine has AVX-512, which some kernels are made for; asked after `takes`."""
+    return library().penstock_has_wide_vectors()
+
+
 def available() -> bool:
     """Whether programs may call native kernels here."""
     configure()
@@ -202,11 +210,11 @@ def call(
       shapes: those of the results.
       arrays: what `takes` said yes to.
       in_place: how many of the results, from the first on, may take the place of the array of the same position.
-      dtype: that of the results; the first array's where it is not given.
+      dtype: that of the results, or a list with one for each; the first array's where it is not given.
       attributes: bools, ints, floats, or sequences of ints.
     """
-    kind = arrays[0].dtype if dtype is None else dtype
-    results = [jax.ShapeDtypeStruct(tuple(map(int, shape)), kind) for shape in shapes]
+    kinds = dtype if isinstance(dtype, list) else [dtype or arrays[0].dtype] * len(shapes)
+    results = [jax.ShapeDtypeStruct(tuple(map(int, shape)), kind) for shape, kind in zip(shapes, kinds)]
     aliases = {i: i for i in range(in_place)}
     function = jax.ffi.ffi_call(
         f"penstock.{kernel}", results, vmap_method="sequential", input_output_aliases=aliases

@@ -18,7 +18,8 @@ from penstock.ops.nn import conv_ops as nn_conv_ops
 from penstock.ops.nn import depthwise_ops as nn_depthwise_ops
 from penstock.ops.nn import pool_ops as nn_pool_ops
 from penstock.ops.variables import native_updates
-from penstock.runtime import fused_attention, fused_rows
+from penstock.runtime import fused_attention, fused_convolutions, fused_rows
+from penstock.runtime.fused_convolutions import RESHAPES, biased_convolution, unshaped
 from penstock.runtime.lowering import written_tensors
 from penstock.types import dtypes
 
@@ -85,6 +86,18 @@ class Uses:
             return []
         return self._users.get(id(tensor), [])
 
+    def of_elements(self, tensor: Any) -> list[Any] | None:
+        """The operations of the piece that use a tensor, or its elements in another shape; None where others do too."""
+        if id(tensor) in self._leaving or id(tensor) not in self._inside:
+            return None
+        found = []
+        for each in self._users.get(id(tensor), []):
+            nested = self.of_elements(each.outputs[0]) if each.type in RESHAPES else [each]
+            if nested is None:
+                return None
+            found += [user for user in nested if user.type not in _ONLY_SHAPES]
+        return found
+
     def sole_write(self, resource: Any) -> Any | None:
         """The only operation of the piece that assigns a variable."""
         found = self._writes.get(id(resource), [])
@@ -107,7 +120,6 @@ class Uses:
 
 _ONLY_SHAPES = {"Shape", "Size", "Rank"}
 _PRODUCTS = {"MatMul", "BatchMatMulV2", "Einsum", "Conv2DBackpropInput", "Conv3DBackpropInputV2"}
-_RESHAPES = {"Reshape", "Squeeze", "ExpandDims"}
 
 _CONVOLUTIONS = {
     "Conv2D": nn_conv_ops.biased_convolution_of,
@@ -116,24 +128,11 @@ _CONVOLUTIONS = {
 }
 
 
-def _unshaped(tensor: Any) -> Any:
-    """The tensor whose elements, in the same order, `tensor` has."""
-    while tensor.op.type in _RESHAPES:
-        tensor = tensor.op.inputs[0]
-    return tensor
-
-
 def _convolution_and_bias(operation: Any, uses: Uses, relu: bool = False) -> Compute | None:
-    """BiasAdd(Convolution), or as Keras writes it for other ranks, BiasAdd(Squeeze(Convolution))."""
-    if operation.attrs.get("data_format", "NHWC") != "NHWC":
+    convolution = biased_convolution(operation, uses, _CONVOLUTIONS)
+    if convolution is None:
         return None
     biased, bias = operation.inputs
-    reshaped = uses.sole_producer(biased, ("Squeeze",))
-    convolution = uses.sole_producer(biased if reshaped is None else reshaped.inputs[0], _CONVOLUTIONS)
-    if convolution is None or not convolution.attrs["data_format"].endswith("C"):
-        return None
-    if reshaped is not None and not _keeps_channels(reshaped):
-        return None
 
     def compute(values: dict[int, Any]) -> Any:
         x, w = (values[id(each)] for each in convolution.inputs)
@@ -144,13 +143,6 @@ def _convolution_and_bias(operation: Any, uses: Uses, relu: bool = False) -> Com
     return compute
 
 
-def _keeps_channels(squeeze: Any) -> bool:
-    """Whether the last dimension stays (without a list of dimensions, one channel would go too)."""
-    rank = squeeze.inputs[0].shape.rank
-    dims = squeeze.attrs.get("squeeze_dims")
-    return rank is not None and bool(dims) and all(each % rank != rank - 1 for each in dims)
-
-
 def _and_relu(operation: Any, uses: Uses) -> Compute | None:
     biased = uses.sole_producer(operation.inputs[0], ("BiasAdd",))
     return None if biased is None else _convolution_and_bias(biased, uses, relu=True)
@@ -159,7 +151,7 @@ def _and_relu(operation: Any, uses: Uses) -> Compute | None:
 def _relu_gradient(operation: Any, uses: Uses) -> Compute | None:
     """ReluGrad(gradient, features), where a kernel computes the gradient; reshapes may stand between."""
     gradient, features = operation.inputs
-    while (reshape := uses.sole_producer(gradient, _RESHAPES)) is not None:
+    while (reshape := uses.sole_producer(gradient, RESHAPES)) is not None:
         gradient = reshape.inputs[0]
     return _after_max_pool(operation, uses, gradient, features) or _after_convolution(
         operation, uses, gradient, features
@@ -186,7 +178,7 @@ def _after_convolution(operation: Any, uses: Uses, gradient: Any, features: Any)
 def _after_max_pool(operation: Any, uses: Uses, gradient: Any, features: Any) -> Compute | None:
     """ReluGrad(MaxPoolGrad(x, y, dy), x): what passes a maximum of 0 is 0."""
     pool = uses.sole_producer(gradient, ("MaxPoolGrad",))
-    if pool is None or _unshaped(pool.inputs[0]) is not _unshaped(features):
+    if pool is None or unshaped(pool.inputs[0]) is not unshaped(features):
         return None
 
     def compute(values: dict[int, Any]) -> Any:
@@ -313,6 +305,8 @@ def _row_kernel(operation: Any, uses: Uses) -> Compute | None:
 FUSIONS: tuple[Fusion, ...] = (
     Fusion("convolution-bias", "the bias is added while the result is in registers", ("BiasAdd",), _convolution_and_bias),
     Fusion("convolution-bias-relu", "so is the activation function applied", ("Relu",), _and_relu),
+    Fusion("convolution-pool", "what a pool reduces is never in memory", ("MaxPool",), fused_convolutions.pooled),
+    Fusion("convolution-gradients", "all of an image, while in cache", ("Conv2DBackpropFilter",), fused_convolutions.gradients),
     Fusion("adam", "three variables are updated in one pass", ("AssignSubVariableOp",), _adam),
     Fusion("attention", "the matrix of scores is never in memory as a whole", ("Einsum",), fused_attention.match),
     Fusion("layer-normalization", "mean and variance are found while a row is in cache", ("AddV2",), _row_kernel),
@@ -335,6 +329,8 @@ def find(operations: Sequence[Any], leaving: Iterable[Any]) -> dict[int, Compute
         fusion = by_type.get(operation.type)
         if fusion is not None:
             uses = uses or Uses(operations, leaving)
+            if id(operation) in uses.planned:
+                continue
             compute = fusion.match(operation, uses)
             if compute is not None:
                 found[id(operation)] = compute

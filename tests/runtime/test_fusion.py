@@ -76,7 +76,7 @@ def test_gradients_of_convolution_and_relu(channels, outputs, size):
 
     x, w = random_tensors((2, 7, 6, channels), (size, size, channels, outputs))
     w /= channels**0.5
-    assert names_of(gradient, x, w) == ["relu-gradient"]
+    assert names_of(gradient, x, w) == ["convolution-gradients", "relu-gradient"]
     np.testing.assert_allclose(tf.function(gradient)(x, w), gradient(x, w), atol=1e-3)
 
 

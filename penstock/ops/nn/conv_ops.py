@@ -17,7 +17,7 @@ from penstock.engine.static_value import static
 from penstock.engine.xla import jax, lax
 from penstock.ops.broadcasting import shape_of
 from penstock.ops.dtype_sets import FLOATS, INDICES
-from penstock.ops.nn import native_windows
+from penstock.ops.nn import native_small_images, native_windows
 from penstock.ops.windows import CHANNELS_FIRST, CHANNELS_LAST, Layout, Windows, layout, spatial_windows
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
@@ -96,6 +96,22 @@ def convolution_of(x: Any, w: Any, **attrs: Any) -> Any:
 def biased_convolution_of(x: Any, w: Any, bias: Any, relu: bool, **attrs: Any) -> Any | None:
     """relu(convolution + bias) by one native kernel; None where there is none for these arrays."""
     return native_windows.convolution(x, w, *_geometry(x.shape, w.shape, attrs), bias, relu)
+
+
+def pooled_convolution_of(
+    x: Any, w: Any, bias: Any, relu: bool, pool: Windows, to_image: bool, **attrs: Any
+) -> Sequence[Any] | None:
+    """The max pool of relu(convolution + bias) by one native kernel, and what `all_gradients_of` needs of it."""
+    form, window = _geometry(x.shape, w.shape, attrs)
+    return native_small_images.convolution(x, w, form, window, bias, relu, pool, to_image)
+
+
+def all_gradients_of(
+    x: Any, sizes: list[int], dy: Any, w: Any, relu: bool, pool: tuple[Windows, Any] | None, **attrs: Any
+) -> Sequence[Any] | None:
+    """The gradients with respect to filter, bias, and image where w is given; None without a native kernel."""
+    form, window = _geometry(x.shape, sizes, attrs)
+    return native_small_images.gradients(x, sizes, dy, form, window, w, relu, pool)
 
 
 def transposed(function: Callable, shape: Sequence[int], dy: Any, what: str) -> Any:

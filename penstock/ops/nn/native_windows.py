@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from penstock.engine import native
+from penstock.ops.nn import native_small_images
 from penstock.ops.windows import Layout, Windows
 
 
@@ -46,6 +47,9 @@ def convolution(
     sizes = form.take_spatial(x.shape)
     shape = form.arrange(x.shape[0], window.output_sizes(sizes), w.shape[-1])
     attributes = _convolution_attributes(form, window, sizes, x.shape[form.channel], w.shape[-2])
+    small = native_small_images.convolution(x, w, form, window, bias, relu)
+    if small is not None:
+        return small[0]
     arrays = [x, w] if bias is None else [x, w, bias]
     return native.call("convolution", [shape], *arrays, relu=relu, **attributes)[0]
 

@@ -1,0 +1,417 @@
+// Convolutions of small images with what stands around them: bias, Relu and max pool after them, and all their gradients.
+//
+// An image, or a few of them, goes through all of it while it is in cache, and each thread has images of its own. A max
+// pool keeps which element of each window was the largest, so the gradients need nothing of what was before it, and the
+// gradient before it is never in memory as a whole. Images are [batch, height, width, channels], filters [height, width,
+// channels, outputs], with a multiple of 16 outputs; gradients of images need a multiple of 16 channels too. For AVX-512.
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "gathered.h"
+#include "onednn.h"
+#include "packed.h"
+#include "team.h"
+#include "vectorized.h"
+
+namespace penstock {
+namespace {
+
+constexpr long kFilterPart = 6144;      // numbers of a filter that stay in the first-level cache with what they meet
+constexpr long kPixels = 128;           // so many outputs of each channel make up for fetching the filter
+constexpr unsigned char kNowhere = 255;  // the place of a maximum that passes no gradient
+
+using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
+using Places = int __attribute__((vector_size(kLanes * sizeof(int))));
+using Bytes = unsigned char __attribute__((vector_size(kLanes), aligned(1), may_alias));
+
+float* floats(const ffi::AnyBuffer& array) { return static_cast<float*>(array.untyped_data()); }
+
+struct Windows {
+  long size[2], stride[2], dilation[2], pad[2];
+};
+
+// A max pool over an image [height, width, channels].
+struct Pool {
+  Windows windows;
+  long input[2], output[2], channels;
+
+  long inputs() const { return input[0] * input[1] * channels; }
+  long outputs() const { return output[0] * output[1] * channels; }
+
+  // Whether each element is in one window and no more.
+  bool divides() const {
+    for (int i = 0; i < 2; ++i)
+      if (windows.size[i] != windows.stride[i] || output[i] * windows.stride[i] < input[i] + windows.pad[i]) return false;
+    return true;
+  }
+};
+
+// The rows, or columns, of a window that are in the image, and where it begins.
+struct Extent {
+  long start, first, last;
+
+  Extent(const Pool& pool, int dimension, long at)
+      : start(at * pool.windows.stride[dimension] - pool.windows.pad[dimension]),
+        first(std::max(0L, -start)),
+        last(std::min(pool.windows.size[dimension], pool.input[dimension] - start)) {}
+};
+
+// y and the number of each maximum in its window; with `relu`, a maximum of 0 passes no gradient.
+PENSTOCK_WIDE void take_maxima(const Pool& pool, const float* x, bool relu, float* y, unsigned char* places) {
+  const long channels = pool.channels, line = pool.input[1] * channels;
+  for (long a = 0; a < pool.output[0]; ++a)
+    for (long b = 0; b < pool.output[1]; ++b, y += channels, places += channels) {
+      const Extent rows(pool, 0, a), columns(pool, 1, b);
+      const float* window = x + rows.start * line + columns.start * channels;
+      for (long c = 0; c < channels; c += kLanes) {
+        Lanes most = Lanes{} - __builtin_inff();
+        Places place = Places{} + kNowhere;
+        for (long i = rows.first; i < rows.last; ++i)
+          for (long j = columns.first; j < columns.last; ++j) {
+            Lanes here = *reinterpret_cast<const Lanes*>(window + i * line + j * channels + c);
+            Places larger = (here > most) | (here != here);  // or NaN, which stays
+            most = larger ? here : most;
+            place = larger ? Places{} + static_cast<int>(i * pool.windows.size[1] + j) : place;
+          }
+        place = (relu ? most > 0.0f : most == most) ? place : Places{} + kNowhere;
+        *reinterpret_cast<Lanes*>(y + c) = most;
+        *reinterpret_cast<Bytes*>(places + c) = __builtin_convertvector(place, Bytes);
+      }
+    }
+}
+
+// The gradient before the pool, and its sum for each channel added to `sums`.
+PENSTOCK_WIDE void send_to_maxima(const Pool& pool, const float* dy, const unsigned char* places, float* dx, float* sums) {
+  const long channels = pool.channels, line = pool.input[1] * channels;
+  const bool add = !pool.divides();
+  if (add) std::memset(dx, 0, pool.inputs() * sizeof(float));
+  for (long a = 0; a < pool.output[0]; ++a)
+    for (long b = 0; b < pool.output[1]; ++b, dy += channels, places += channels) {
+      const Extent rows(pool, 0, a), columns(pool, 1, b);
+      float* window = dx + rows.start * line + columns.start * channels;
+      for (long c = 0; c < channels; c += kLanes) {
+        Places place = __builtin_convertvector(*reinterpret_cast<const Bytes*>(places + c), Places);
+        Lanes sent = *reinterpret_cast<const Lanes*>(dy + c);
+        *reinterpret_cast<Lanes*>(sums + c) += place == kNowhere ? Lanes{} : sent;
+        for (long i = rows.first; i < rows.last; ++i)
+          for (long j = columns.first; j < columns.last; ++j) {
+            Lanes& to = *reinterpret_cast<Lanes*>(window + i * line + j * channels + c);
+            Lanes here = place == static_cast<int>(i * pool.windows.size[1] + j) ? sent : Lanes{};
+            to = add ? to + here : here;
+          }
+      }
+    }
+}
+
+PENSTOCK_WIDE void add_rows(const float* rows, long count, long width, float* sums) {
+  for (long i = 0; i < count; ++i)
+    for (long c = 0; c < width; ++c) sums[c] += rows[i * width + c];
+}
+
+PENSTOCK_WIDE void keep_where_positive(const float* features, const float* from, float* to, long count) {
+#pragma GCC ivdep
+  for (long i = 0; i < count; ++i) to[i] = features[i] > 0 ? from[i] : 0.0f;
+}
+
+// A convolution, and where its images' numbers are.
+struct Convolution {
+  long batch, input[2], channels, output[2], outputs;
+  Windows windows;
+
+  Convolution(const ffi::AnyBuffer& x, ffi::Span<const int64_t> filter, const long (&output)[2], const Windows& windows)
+      : batch(x.dimensions()[0]),
+        input{x.dimensions()[1], x.dimensions()[2]},
+        channels(x.dimensions()[3]),
+        output{output[0], output[1]},
+        outputs(filter[3]),
+        windows(windows) {
+    for (int i = 0; i < 2; ++i) {
+      padded[i] = (output[i] - 1) * windows.stride[i] + (windows.size[i] - 1) * windows.dilation[i] + 1;
+      is_padded = is_padded || windows.pad[i] > 0 || padded[i] > input[i];
+    }
+    if (!is_padded) std::copy_n(input, 2, padded);
+    const long* stride = windows.stride;
+    const long* dilation = windows.dilation;
+    for (long i = 0; i < output[0]; ++i)
+      for (long j = 0; j < output[1]; ++j) pixels.push_back((i * stride[0] * padded[1] + j * stride[1]) * channels);
+    for (size_t p = 0; p < pixels.size(); ++p) output_pixels.push_back(p * outputs);
+    for (long i = 0; i < windows.size[0]; ++i)
+      for (long j = 0; j < windows.size[1]; ++j)
+        taps.push_back((i * dilation[0] * padded[1] + j * dilation[1]) * channels);
+    for (long tap : taps)
+      for (long c = 0; c < channels; ++c) filter_rows.push_back(tap + c);
+    for (size_t k = 0; k < filter_rows.size(); ++k) output_rows.push_back(k * outputs);
+  }
+
+  bool is_padded = false;
+  long padded[2];  // the size of the images that the filter runs over
+  // Where things begin in such an image: what the filter's first element meets for each output; where its other elements are,
+  // and their channels. Where the outputs begin, and the rows of the filter.
+  std::vector<long> pixels, taps, filter_rows, output_pixels, output_rows;
+
+  long image() const { return input[0] * input[1] * channels; }
+  long padded_image() const { return padded[0] * padded[1] * channels; }
+  long output_image() const { return output[0] * output[1] * outputs; }
+  long filter() const { return static_cast<long>(output_rows.size()) * outputs; }
+  double work() const { return 2.0 * batch * output[0] * output[1] * filter(); }
+  long group() const {
+    long pixels = output[0] * output[1];
+    return std::min((kPixels + pixels - 1) / pixels, batch);
+  }
+
+  // Images with zeros around them: they themselves where none are needed.
+  const float* pad(const float* images, long count, float* to) const {
+    if (!is_padded) return images;
+    std::memset(to, 0, count * padded_image() * sizeof(float));
+    copy_rows(count, [&](long inside, long outside, long width) {
+      std::memcpy(to + outside, images + inside, width * sizeof(float));
+    });
+    return to;
+  }
+
+  // Calls copy(offset in the images, offset in the padded ones, numbers) for what both have.
+  template <typename Copy>
+  void copy_rows(long count, const Copy& copy) const {
+    long left = std::max(0L, windows.pad[1]);
+    long width = std::min(input[1], padded[1] - left) * channels;
+    for (long n = 0; n < count; ++n)
+      for (long i = 0; i < std::min(input[0], padded[0] - windows.pad[0]); ++i)
+        copy(n * image() + i * input[1] * channels,
+             n * padded_image() + ((i + windows.pad[0]) * padded[1] + left) * channels, width);
+  }
+};
+
+// A part of the terms of each output: where they are in an image, and in the filter.
+struct Part {
+  long in, k;
+  Terms terms;
+};
+
+// In the order of the filter, so much of it at a time as stays in cache.
+std::vector<Part> parts_of(const Convolution& each) {
+  const Windows& windows = each.windows;
+  bool one_run = windows.dilation[1] == 1;  // whether neighbours in a row of the filter meet neighbours
+  long runs = one_run ? 1 : windows.size[1], run = one_run ? windows.size[1] * each.channels : each.channels;
+  long line = windows.dilation[0] * each.padded[1] * each.channels, step = windows.dilation[1] * each.channels;
+  if (each.filter() <= kFilterPart) return {{0, 0, {windows.size[0], line, runs, step, run, 1}}};
+  long most = std::max(kFilterPart / each.outputs, kLanes);
+  std::vector<Part> parts;
+  for (long i = 0, k = 0; i < windows.size[0]; ++i)
+    for (long j = 0; j < runs; ++j)
+      for (long c = 0; c < run; c += most) {
+        long count = std::min(most, run - c);
+        parts.push_back({i * line + j * step + c, k, {1, 0, 1, 0, count, 1}});
+        k += count;
+      }
+  return parts;
+}
+
+using Numbers = ffi::Span<const int64_t>;
+
+Windows describe(long height, long width, Numbers strides, Numbers dilations, Numbers pads) {
+  return {{height, width}, {strides[0], strides[1]}, {dilations[0], dilations[1]}, {pads[0], pads[1]}};
+}
+
+Pool describe_pool(const long (&input)[2], const ffi::AnyBuffer& y, Numbers size, Numbers strides, Numbers pads) {
+  auto to = y.dimensions();
+  return {{{size[0], size[1]}, {strides[0], strides[1]}, {1, 1}, {pads[0], pads[1]}},
+          {input[0], input[1]},
+          {to[1], to[2]},
+          to[3]};
+}
+
+// x, w, and a bias where there is one -> y; with sizes of a pool y is pooled, and a second result [shape of y] uint8 has the
+// places of the maxima. `output`: height and width of the convolution.
+ffi::Error fused_convolution(ffi::AnyBuffer x, ffi::AnyBuffer w, ffi::RemainingArgs rest, ffi::RemainingRets results,
+                             Numbers output, Numbers strides, Numbers dilations, Numbers pads, bool relu,
+                             Numbers pool_size, Numbers pool_strides, Numbers pool_pads) {
+  return guarded("fused_convolution", [&] {
+    auto filter = w.dimensions();
+    const Convolution convolution(x, filter, {output[0], output[1]},
+                                  describe(filter[0], filter[1], strides, dilations, pads));
+    const float* bias = rest.size() > 0 ? floats(rest.get<ffi::AnyBuffer>(0).value()) : nullptr;
+    ffi::AnyBuffer y = *results.get<ffi::AnyBuffer>(0).value();
+    const bool pooled = pool_size.size() > 0;
+    unsigned char* places = nullptr;
+    Pool pool{};
+    if (pooled) {
+      pool = describe_pool(convolution.output, y, pool_size, pool_strides, pool_pads);
+      places = static_cast<unsigned char*>((*results.get<ffi::AnyBuffer>(1).value()).untyped_data());
+    }
+    const std::vector<Part> parts = parts_of(convolution);
+    const long group = convolution.group(), pixels = static_cast<long>(convolution.pixels.size());
+    const long outputs = convolution.outputs;
+    size_t for_images = convolution.is_padded ? aligned(group * convolution.padded_image() * sizeof(float)) : 0;
+    size_t for_results = pooled ? aligned(group * convolution.output_image() * sizeof(float)) : 0;
+    Turn turn(convolution.work());
+    char* working = working_memory((for_images + for_results) * team_size() + 1);
+    parallel_chunks(convolution.batch, group, [&](long first, long last) {
+      char* own = working + (for_images + for_results) * thread_number();
+      for (long image = first, count; image < last; image += count) {
+        count = std::min(group, last - image);
+        const float* from =
+            convolution.pad(floats(x) + image * convolution.image(), count, reinterpret_cast<float*>(own));
+        float* to = pooled ? reinterpret_cast<float*>(own + for_images) : floats(y) + image * convolution.output_image();
+        for (const Part& part : parts)
+          for (long n = 0; n < count; ++n)
+            multiply({from + n * convolution.padded_image() + part.in, convolution.pixels.data(), pixels, part.terms},
+                     {floats(w) + part.k * outputs, outputs / kLanes, outputs, kLanes},
+                     {to + n * convolution.output_image(), convolution.output_pixels.data(), part.k > 0, bias,
+                      relu && &part == &parts.back()});
+        for (long n = 0; pooled && n < count; ++n)
+          take_maxima(pool, to + n * pool.inputs(), relu, floats(y) + (image + n) * pool.outputs(),
+                      places + (image + n) * pool.outputs());
+      }
+    });
+  });
+}
+
+// The gradients of one part of the batch.
+struct Gradients {
+  const Convolution& convolution;
+  const Pool* pool;             // null where there is none
+  const std::vector<Packed>& transposed;  // the filter's elements, where the gradient of images is wanted
+  bool relu;
+
+  // Parts of the working memory of a thread, in bytes.
+  size_t images() const { return is_padded() ? aligned(floats_of(convolution.padded_image())) : 0; }
+  size_t results() const { return pool == nullptr ? 0 : aligned(floats_of(convolution.output_image())); }
+  size_t image_gradient() const {
+    return is_padded() && !transposed.empty() ? aligned(convolution.padded_image() * sizeof(float)) : 0;
+  }
+  size_t working_size() const { return images() + results() + image_gradient(); }
+
+  // Sums up dw and db [outputs] of images [first, last), and writes dx where it is wanted.
+  void run(const float* x, const float* dy, const unsigned char* places, long first, long last, char* own, float* dw,
+           float* db, float* dx) const {
+    const Windows& windows = convolution.windows;
+    const long outputs = convolution.outputs, group = convolution.group(), line = convolution.padded[1] * convolution.channels;
+    const long rows = static_cast<long>(convolution.filter_rows.size());
+    std::fill_n(db, outputs, 0.0f);
+    if (first >= last) std::fill_n(dw, convolution.filter(), 0.0f);
+    for (long image = first, count; image < last; image += count) {
+      count = std::min(group, last - image);
+      const float* from = convolution.pad(x + image * convolution.image(), count, reinterpret_cast<float*>(own));
+      const float* sent = before_pool(dy, places, image, count, reinterpret_cast<float*>(own + images()), db);
+      Terms terms{count,           convolution.padded_image(),           convolution.output[0], windows.stride[0] * line,
+                  convolution.output[1], windows.stride[1] * convolution.channels};
+      multiply({from, convolution.filter_rows.data(), rows, terms}, {sent, outputs / kLanes, outputs, kLanes},
+               {dw, convolution.output_rows.data(), image > first, nullptr});
+      for (long n = 0; dx != nullptr && n < count; ++n)
+        send_back(x + (image + n) * convolution.image(), sent + n * convolution.output_image(),
+                  reinterpret_cast<float*>(own + images() + results()), dx + (image + n) * convolution.image());
+    }
+  }
+
+ private:
+  bool is_padded() const { return convolution.is_padded; }
+  size_t floats_of(long image) const { return convolution.group() * image * sizeof(float); }
+
+  // The gradient of the convolution's results for some images, from that of what the pool gave.
+  const float* before_pool(const float* dy, const unsigned char* places, long image, long count, float* to,
+                           float* db) const {
+    const long pixels = static_cast<long>(convolution.pixels.size());
+    if (pool == nullptr) {
+      dy += image * convolution.output_image();
+      add_rows(dy, count * pixels, convolution.outputs, db);
+      return dy;
+    }
+    for (long n = 0; n < count; ++n)
+      send_to_maxima(*pool, dy + (image + n) * pool->outputs(), places + (image + n) * pool->outputs(),
+                     to + n * pool->inputs(), db);
+    return to;
+  }
+
+  // dx of one image: each element of the filter sends the gradients of all outputs to what it met.
+  void send_back(const float* x, const float* dy, float* padded, float* dx) const {
+    float* to = is_padded() ? padded : dx;
+    const long pixels = static_cast<long>(convolution.pixels.size()), outputs = convolution.outputs;
+    std::memset(to, 0, convolution.padded_image() * sizeof(float));
+    for (size_t tap = 0; tap < transposed.size(); ++tap)
+      multiply({dy, convolution.output_pixels.data(), pixels, {1, 0, 1, 0, outputs, 1}},
+               {transposed[tap].panel(0), convolution.channels / kLanes, kLanes, outputs * kLanes},
+               {to + convolution.taps[tap], convolution.pixels.data(), true, nullptr});
+    if (is_padded()) {
+      // What the windows do not reach stays 0.
+      std::memset(dx, 0, convolution.image() * sizeof(float));
+      convolution.copy_rows(1, [&](long inside, long outside, long width) {
+        std::memcpy(dx + inside, padded + outside, width * sizeof(float));
+      });
+    }
+    if (relu) keep_where_positive(x, dx, dx, convolution.image());
+  }
+};
+
+// x, dy, the places of the maxima where a pool came after, and w where dx is wanted -> dw, db, and dx: 0 where x is not
+// positive, with `relu`. `output` is that of the convolution.
+ffi::Error fused_convolution_gradient(ffi::AnyBuffer x, ffi::AnyBuffer dy, ffi::RemainingArgs rest,
+                                      ffi::RemainingRets results, Numbers output, Numbers strides, Numbers dilations,
+                                      Numbers pads, bool relu, Numbers pool_size, Numbers pool_strides,
+                                      Numbers pool_pads) {
+  return guarded("fused_convolution_gradient", [&] {
+    ffi::AnyBuffer dw = *results.get<ffi::AnyBuffer>(0).value(), db = *results.get<ffi::AnyBuffer>(1).value();
+    auto filter = dw.dimensions();
+    const Convolution convolution(x, filter, {output[0], output[1]},
+                                  describe(filter[0], filter[1], strides, dilations, pads));
+    const bool pooled = pool_size.size() > 0, wants_dx = results.size() > 2;
+    Pool pool{};
+    const unsigned char* places = nullptr;
+    if (pooled) {
+      pool = describe_pool(convolution.output, dy, pool_size, pool_strides, pool_pads);
+      places = static_cast<const unsigned char*>(rest.get<ffi::AnyBuffer>(0).value().untyped_data());
+    }
+    const long outputs = convolution.outputs;
+    Turn turn((wants_dx ? 2 : 1) * convolution.work());
+    std::vector<Packed> transposed;
+    if (wants_dx) {
+      const float* w = floats(rest.get<ffi::AnyBuffer>(pooled).value());
+      for (size_t tap = 0; tap < convolution.taps.size(); ++tap)
+        transposed.emplace_back(w + tap * convolution.channels * outputs, outputs, convolution.channels, 1, outputs);
+    }
+    float* dx = wants_dx ? floats(*results.get<ffi::AnyBuffer>(2).value()) : nullptr;
+    Gradients gradients{convolution, pooled ? &pool : nullptr, transposed, relu};
+    const long threads = std::min<long>(team_size(), convolution.batch);
+    const size_t sums = aligned((convolution.filter() + outputs) * sizeof(float)), each = sums + gradients.working_size();
+    char* working = working_memory(each * threads);
+    auto own_dw = [&](long part) { return reinterpret_cast<float*>(working + each * part); };
+    parallel_for(threads, 1, [&](long part, long) {
+      float* to = part == 0 ? floats(dw) : own_dw(part);
+      gradients.run(floats(x), floats(dy), places, convolution.batch * part / threads,
+                    convolution.batch * (part + 1) / threads, working + each * part + sums, to,
+                    part == 0 ? floats(db) : to + convolution.filter(), dx);
+    });
+    for (long part = 1; part < threads; ++part) {
+      add_rows(own_dw(part), 1, convolution.filter(), floats(dw));
+      add_rows(own_dw(part) + convolution.filter(), 1, outputs, floats(db));
+    }
+  });
+}
+
+}  // namespace
+
+#define PENSTOCK_CONVOLUTION_AND_POOL  \
+  RemainingArgs()                      \
+      .RemainingRets()                 \
+      .Attr<Numbers>("output")         \
+      .Attr<Numbers>("strides")        \
+      .Attr<Numbers>("dilations")      \
+      .Attr<Numbers>("pads")           \
+      .Attr<bool>("relu")              \
+      .Attr<Numbers>("pool_size")      \
+      .Attr<Numbers>("pool_strides")   \
+      .Attr<Numbers>("pool_pads")
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    penstock_fused_convolution, fused_convolution,
+    ffi::Ffi::Bind().Arg<ffi::AnyBuffer>().Arg<ffi::AnyBuffer>().PENSTOCK_CONVOLUTION_AND_POOL);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    penstock_fused_convolution_gradient, fused_convolution_gradient,
+    ffi::Ffi::Bind().Arg<ffi::AnyBuffer>().Arg<ffi::AnyBuffer>().PENSTOCK_CONVOLUTION_AND_POOL);
+
+}  // namespace penstock
+
+// Whether this machine has the vectors that these kernels are made for.
+extern "C" bool penstock_has_wide_vectors() {
+  return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
+}

@@ -1,0 +1,130 @@
+"""Convolutions with bias, Relu and max pool, and their gradients, are what the same operations are without kernels."""
+
+from unittest import mock
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import penstock as tf
+from penstock.engine import native
+from penstock.ops.nn import native_small_images
+
+pytestmark = pytest.mark.skipif(
+    native.library() is None or not native.has_wide_vectors(), reason="there are no such kernels here"
+)
+
+
+def random_array(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+@st.composite
+def layers(draw):
+    """(x, w, bias, settings): images of a few channels, filters with strides or dilations, pools of any kind or none."""
+    to_image = draw(st.booleans())  # whether the gradient of images is wanted too
+    channels = draw(st.sampled_from([16, 32] if to_image else [1, 3, 16]))
+    outputs = draw(st.sampled_from([16, 48, 64, 80]))
+    height, width = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    spread = draw(st.sampled_from(["strides", "dilations"]))
+    by = [1, draw(st.integers(1, 2)), draw(st.integers(1, 2)), 1]
+    sizes = [draw(st.integers((k - 1) * d + 1, 9)) for k, d in zip((height, width), by[1:])]
+    pool = draw(st.sampled_from([None, "SAME", "VALID"]))
+    given = {
+        "convolution": {
+            "strides": 1,
+            spread: by[1:3],
+            "padding": draw(st.sampled_from(["SAME", "VALID"])),
+        },
+        "relu": draw(st.booleans()),
+        "pool": pool
+        and {
+            "ksize": [draw(st.integers(1, 3)) for _ in range(2)],
+            "strides": [draw(st.integers(1, 3)) for _ in range(2)],
+            "padding": pool,
+        },
+        "to_image": to_image,
+    }
+    batch = draw(st.sampled_from([1, 2, 5]))
+    arrays = (
+        random_array(batch, *sizes, channels),
+        random_array(height, width, channels, outputs, seed=1),
+        random_array(outputs, seed=2),
+    )
+    return *arrays, given
+
+
+def step(given):
+    """A compiled function: the result of a layer, and the gradients of its square."""
+
+    @tf.function(jit_compile=True)
+    def run(x, w, bias):
+        with tf.GradientTape() as tape:
+            tape.watch([x, w, bias])
+            images = tf.nn.relu(x) if given["to_image"] else x
+            y = tf.nn.bias_add(tf.nn.conv2d(images, w, **given["convolution"]), bias)
+            y = tf.nn.relu(y) if given["relu"] else y
+            y = tf.nn.max_pool2d(y, **given["pool"]) if given["pool"] else y
+            total = tf.reduce_sum(y * y)
+        wanted = [x, w, bias] if given["to_image"] else [w, bias]
+        return [y, *tape.gradient(total, wanted)]
+
+    return run
+
+
+def check(x, w, bias, given):
+    """The kernels are asked, and give what there is without them."""
+    with mock.patch.object(native_small_images, "gradients", wraps=native_small_images.gradients) as used:
+        ours = step(given)(x, w, bias)
+    assert used.called or 0 in ours[0].shape
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        theirs = step(given)(x, w, bias)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * (1 + np.abs(other).max(initial=0)))
+
+
+@settings(max_examples=30, deadline=None)
+@given(layers())
+def test_layer(case):
+    check(*case)
+
+
+def sequences(x, w, bias):
+    """As Keras has a layer for sequences: everything between is reshaped."""
+    with tf.GradientTape() as tape:
+        tape.watch([w, bias])
+        y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv1d(x, w, 1, "VALID"), bias))
+        y = tf.squeeze(tf.nn.max_pool2d(y[:, None], [1, 2], [1, 2], "VALID"), 1)
+        total = tf.reduce_sum(y * y)
+    return tape.gradient(total, [w, bias])
+
+
+def test_sequences():
+    arrays = random_array(3, 11, 4), random_array(3, 4, 32, seed=1), random_array(32, seed=2)
+    with mock.patch.object(native_small_images, "gradients", wraps=native_small_images.gradients) as used:
+        ours = tf.function(sequences, jit_compile=True)(*arrays)
+    assert used.called
+    for one, other in zip(ours, sequences(*map(tf.constant, arrays)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_what_others_use_too_is_not_computed_twice():
+    @tf.function(jit_compile=True)
+    def both(x, w, bias):
+        y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, w, 1, "SAME"), bias))
+        return y, tf.nn.max_pool2d(y, 2, 2, "VALID")
+
+    arrays = random_array(2, 6, 5, 3), random_array(3, 3, 3, 16, seed=1), random_array(16, seed=2)
+    program = both.experimental_get_compiler_ir(*arrays)("hlo")
+    assert program.count("penstock.fused_convolution") == 1
+
+
+def test_maxima_that_are_nan_pass_no_gradient():
+    x = random_array(1, 4, 4, 1)
+    x[0, 0, 0, 0] = np.nan
+    given = {"convolution": {"strides": 1, "padding": "VALID"}, "relu": True, "to_image": False}
+    given["pool"] = {"ksize": 2, "strides": 2, "padding": "VALID"}
+    y, _, db = step(given)(x, random_array(1, 1, 1, 16, seed=1), np.ones(16, np.float32))
+    assert np.isnan(y[0, 0, 0]).all() and not np.isnan(y[0, 1:]).any()
+    np.testing.assert_allclose(db, 2 * np.sum(np.nan_to_num(y), axis=(0, 1, 2)), rtol=1e-5)
