@@ -56,6 +56,7 @@ oracle: $(READY) $(ORACLE_READY)  ## compare with TensorFlow 2.21, which gets a 
 	$(BIN)/python -m oracle.checkpoints --tensorflow-python $(ORACLE_VENV)/bin/python
 	$(BIN)/python -m oracle.interchange --tensorflow-python $(ORACLE_VENV)/bin/python
 	$(BIN)/python -m oracle.networks --tensorflow-python $(ORACLE_VENV)/bin/python
+	$(BIN)/python -m oracle.distribution --tensorflow-python $(ORACLE_VENV)/bin/python
 
 keras: $(KERAS_READY)  ## Keras's own tests on Penstock; writes docs/keras-conformance.md
 	$(BIN)/python -m conformance.keras -n $(JOBS) $(ARGS)

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-PROGRAM = str(Path(__file__).with_name("networks_program.py"))
 
-
-def _results(command: list[str], file: str) -> dict[str, np.ndarray]:
-    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([*command, PROGRAM, file], capture_output=True, text=True, env=environment)
+def _results(
+    command: list[str], program: str, file: str, environment: dict[str, str]
+) -> dict[str, np.ndarray]:
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
+    path = str(Path(__file__).with_name(program))
+    done = subprocess.run([*command, path, file], capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"{done.stderr}\nfailed: {' '.join(command)}")
     with np.load(file) as archive:
@@ -34,18 +35,26 @@ def _same(a: np.ndarray, b: np.ndarray) -> bool:
     return np.allclose(a, b, rtol=1e-3, atol=1e-4, equal_nan=True)
 
 
-def main() -> None:
-    """Runs the program on both sides and compares what it wrote."""
+def compare(description: str, programs: list[str], **environment: str) -> None:
+    """Runs programs of this folder on both sides and compares what they wrote.
+
+    Raises:
+      SystemExit: a program failed, or something differs.
+    """
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "--tensorflow-python", required=True, help="an interpreter that has TensorFlow 2.21 and tf_keras"
     )
     arguments = parser.parse_args()
+    expected: dict[str, np.ndarray] = {}
+    found: dict[str, np.ndarray] = {}
     with tempfile.TemporaryDirectory() as folder:
-        expected = _results([arguments.tensorflow_python], str(Path(folder, "expected.npz")))
-        found = _results([sys.executable, "-m", "penstock", "run"], str(Path(folder, "found.npz")))
+        file = str(Path(folder, "results.npz"))
+        for program in programs:
+            expected |= _results([arguments.tensorflow_python], program, file, environment)
+            found |= _results([sys.executable, "-m", "penstock", "run"], program, file, environment)
     differing = [key for key in expected if key not in found or not _same(expected[key], found[key])]
     for key in differing:
         print(f"{key}\n  TensorFlow {expected[key]}\n  Penstock   {found.get(key)}")
@@ -55,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    compare(__doc__, ["networks_program.py"], TF_USE_LEGACY_KERAS="1")
