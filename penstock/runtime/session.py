@@ -6,47 +6,20 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from penstock.engine import context
 from penstock.engine.context import thread
-from penstock.engine.convert import array_of
 from penstock.engine.definition import REGISTRY
 from penstock.engine.export import export
-from penstock.engine.resources import State
 from penstock.graph.graph import Graph
 from penstock.graph.operation import Operation
-from penstock.ops.variables.resource_variable_ops import unshared
 from penstock.runtime.executor import Executor
+from penstock.runtime.session_feeds import feeds_of
+from penstock.runtime.session_fetches import Fetch, Packer, as_numpy, fetch, fetch_key, flatten, value_of
 from penstock.runtime.session_targets import resources_at
 from penstock.runtime.step_times import FULL_TRACE, StepTimes
-from penstock.types import dtypes, errors, nest
+from penstock.types import dtypes, errors
 from penstock.types.shapes import TensorShape
 from penstock.types.tensors import EagerTensor, SymbolicTensor, Tensor
-
-
-class _Fetch:
-    """How one fetched thing is computed: the graph elements it needs, and the value made of theirs."""
-
-    __slots__ = ("elements", "make")
-
-    def __init__(self, elements: list[Any], make: Callable[[list], Any]):
-        self.elements, self.make = elements, make
-
-
-# type -> (fetch: thing -> (list of elements, function of their values), feed: (thing, value) -> [(tensor, value)])
-_conversions: list[tuple[type, Callable, Callable | None]] = []
-
-
-@export(v1=["register_session_run_conversion_functions"])
-def register_session_run_conversion_functions(
-    tensor_type: type,
-    fetch_function: Callable,
-    feed_function: Callable | None = None,
-    feed_function_for_partial_run: Callable | None = None,
-) -> None:
-    """Makes `Session.run` accept things of a type as fetches and feeds."""
-    _conversions.insert(0, (tensor_type, fetch_function, feed_function))
 
 
 class _Plan:
@@ -58,7 +31,7 @@ class _Plan:
         self,
         executor: Executor,
         tensors: list,
-        fetches: list[_Fetch],
+        fetches: list[Fetch],
         structure: Any,
         version: int,
         feeds: list,
@@ -119,7 +92,7 @@ class BaseSession:
         """
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
-        feeds, values = self._feeds(feed_dict) if feed_dict else ([], [])
+        feeds, values = feeds_of(self._graph, feed_dict) if feed_dict else ([], [])
         plan = self._plan(fetches, feeds)
         outer, outer_graph = thread.resources, thread.graph
         thread.resources, thread.graph = self.resources, None
@@ -130,11 +103,11 @@ class BaseSession:
                 results = self._run_recorded(plan, values, options, run_metadata)
         finally:
             thread.resources, thread.graph = outer, outer_graph
-        found = {id(tensor): _as_numpy(value) for tensor, value in zip(plan.tensors, results)}
+        found = {id(tensor): as_numpy(value) for tensor, value in zip(plan.tensors, results)}
         for tensor, value in zip(feeds, values):
-            found.setdefault(id(tensor), _as_numpy(value))
-        made = [fetch.make([_value_of(each, found) for each in fetch.elements]) for fetch in plan.fetches]
-        return _Packer(iter(made)).pack(fetches)
+            found.setdefault(id(tensor), as_numpy(value))
+        made = [each.make([value_of(element, found) for element in each.elements]) for each in plan.fetches]
+        return Packer(iter(made)).pack(fetches)
 
     def _run_recorded(self, plan: _Plan, values: list, options: Any, run_metadata: Any) -> list:
         """Runs a plan, and fills the metadata that the options ask for."""
@@ -150,60 +123,9 @@ class BaseSession:
         finally:
             thread.step_times = outer
 
-    def _feeds(self, feed_dict: dict) -> tuple[list, list]:
-        feeds: list[Any] = []
-        values: list[Any] = []
-        for key, value in feed_dict.items():
-            key = key.deref() if hasattr(key, "deref") else key
-            if isinstance(key, (tuple, list)):
-                pairs = list(zip(nest.flatten(key), nest.flatten(value), strict=True))
-            else:
-                pairs = self._expand_feed(key, value)
-            for tensor, each in pairs:
-                tensor = self._feedable(tensor)
-                feeds.append(tensor)
-                values.append(_fed(tensor, each))
-        return feeds, values
-
-    def _expand_feed(self, key: Any, value: Any) -> list[tuple[Any, Any]]:
-        for kind, _, feed in _conversions:
-            if isinstance(key, kind) and feed is not None:
-                return list(feed(key, value))
-        if hasattr(key, "_type_spec") and not isinstance(key, Tensor) and not hasattr(key, "handle"):
-            parts = nest.flatten(key, expand_composites=True)
-            if isinstance(value, (tuple, list)):  # its parts, as in a `SparseTensorValue`
-                given = list(value)
-            else:  # a composite, or its NumPy form
-                given = nest.flatten(key._type_spec._to_components(value), expand_composites=True)
-            return list(zip(parts, given, strict=True))
-        if hasattr(key, "handle") and not isinstance(key, Tensor) and key.graph is self._graph:
-            return [(each, value) for each in self._reads_of(key)]
-        return [(key, value)]
-
-    def _reads_of(self, variable: Any) -> list[SymbolicTensor]:
-        """What stands for a variable's value in the graph: who feeds the variable means all of it, as in TF 1."""
-        handle = variable.handle
-        return [
-            each.outputs[0]
-            for each in self._graph.get_operations()
-            if each.type == "ReadVariableOp" and each.inputs[0] is handle
-        ]
-
-    def _feedable(self, key: Any) -> Any:
-        if type(key) is SymbolicTensor and key.op.graph is self._graph:
-            return key
-        if isinstance(key, EagerTensor) or hasattr(key, "handle"):
-            raise TypeError(
-                f"Cannot interpret feed_dict key as Tensor: {key!r} is not a tensor of the graph."
-            )
-        try:
-            return self._graph.as_graph_element(key, allow_operation=False)
-        except (KeyError, ValueError, TypeError) as error:
-            raise TypeError(f"Cannot interpret feed_dict key as Tensor: {error}") from None
-
     def _plan(self, fetches: Any, feeds: list) -> _Plan:
         try:
-            key: Any = (_fetch_key(fetches), tuple(id(each) for each in feeds))
+            key: Any = (fetch_key(fetches), tuple(id(each) for each in feeds))
         except TypeError:
             key = None
         plan = self._plans.get(key)
@@ -216,12 +138,12 @@ class BaseSession:
         return plan
 
     def _make_plan(self, fetches: Any, feeds: list) -> _Plan:
-        flat = [self._fetch(each) for each in _flatten(fetches)]
+        flat = [fetch(self._graph, each) for each in flatten(fetches)]
         tensors: dict[int, Any] = {}
         operations: list[Operation] = []
         fed = {id(each) for each in feeds}
-        for fetch in flat:
-            for element in fetch.elements:
+        for fetched in flat:
+            for element in fetched.elements:
                 if isinstance(element, SymbolicTensor):
                     if id(element) not in fed:
                         tensors[id(element)] = element
@@ -233,42 +155,6 @@ class BaseSession:
         wanted = list(tensors.values())
         executor = Executor(needed, feeds, wanted)
         return _Plan(executor, wanted, flat, fetches, self._graph.version, list(feeds))
-
-    def _fetch(self, thing: Any) -> _Fetch:
-        for kind, fetch_function, _ in _conversions:
-            if isinstance(thing, kind):
-                elements, make = fetch_function(thing)
-                return _Fetch([self._element(each) for each in elements], make)
-        if thing is None:
-            raise TypeError("Fetch argument None has invalid type NoneType.")
-        if hasattr(thing, "_type_spec") and not isinstance(thing, Tensor) and not hasattr(thing, "handle"):
-            parts = nest.flatten(thing, expand_composites=True)
-            return _Fetch(
-                [self._element(each) for each in parts], lambda values: _composite_value(thing, values)
-            )
-        return _Fetch([self._element(thing)], lambda values: values[0])
-
-    def _element(self, thing: Any) -> Any:
-        """A fetched thing as an element of the graph, or as the eager value that it is."""
-        if isinstance(thing, EagerTensor):
-            return thing
-        if hasattr(thing, "handle") and not isinstance(thing, Tensor):
-            element = thing._as_graph_element()
-            return thing if element is None else element  # None: an eager variable
-        try:
-            return self._graph.as_graph_element(thing)
-        except KeyError as error:
-            raise ValueError(
-                f"Fetch argument {thing!r} cannot be interpreted as a Tensor. ({error.args[0]})"
-            ) from None
-        except ValueError as error:
-            raise ValueError(
-                f"Fetch argument {thing!r} cannot be interpreted as a Tensor. ({error})"
-            ) from None
-        except TypeError as error:
-            raise TypeError(
-                f"Fetch argument {thing!r} has invalid type {type(thing)}, must be a string or Tensor. ({error})"
-            ) from None
 
     def make_callable(
         self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
@@ -444,122 +330,6 @@ def _needed(roots: list[Operation], fed: set[int]) -> list[Operation]:
         stack.extend(each.op for each in operation.inputs if id(each) not in fed)
         stack.extend(operation.control_inputs)
     return sorted(needed.values(), key=lambda operation: operation.index)
-
-
-def _fed(tensor: SymbolicTensor, value: Any) -> Any:
-    """A fed value as an array of the tensor's dtype that fits its shape."""
-    if isinstance(value, EagerTensor):
-        value = value.host()
-    elif hasattr(value, "get_raw_handle"):  # a TensorHandle
-        value = value.eval()
-    if isinstance(value, Tensor):
-        raise TypeError(
-            "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, strings, "
-            "lists, numpy ndarrays, or TensorHandles."
-        )
-    if tensor.dtype in (dtypes.resource, dtypes.variant):
-        return value
-    wanted = tensor.dtype.as_numpy_dtype
-    if isinstance(value, np.ndarray) and value.dtype == wanted and tensor.dtype is not dtypes.string:
-        array = value
-    elif tensor.dtype is dtypes.string:
-        array = array_of(value, dtypes.string)[0]
-    else:
-        array = np.asarray(value)
-        if isinstance(value, int) and int(array.astype(wanted)) != value:
-            raise TypeError(
-                f"Type of feed value {value} with type int is not compatible with Tensor type {wanted}."
-            )
-        array = array.astype(wanted)
-    shape = tensor._shape
-    if not shape.is_compatible_with(TensorShape(array.shape)):
-        raise ValueError(
-            f"Cannot feed value of shape {array.shape} for Tensor {tensor.name}, which has shape {shape}"
-        )
-    return array
-
-
-def _as_numpy(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value[()] if value.ndim == 0 else value
-    if hasattr(value, "__array__"):
-        return np.asarray(value)[()]
-    if type(value) is State:  # "w:0" is a variable's value in TF 1, and the name of its handle here
-        return _as_numpy(unshared(value.read()))
-    return value
-
-
-def _value_of(element: Any, found: dict[int, Any]) -> Any:
-    if isinstance(element, SymbolicTensor):
-        return found[id(element)]
-    if isinstance(element, Operation):
-        return None
-    return element.numpy()
-
-
-def _composite_value(thing: Any, values: list[Any]) -> Any:
-    """What fetching a composite gives: its `...Value` named tuple where the class has one."""
-    make = getattr(thing, "_from_session_values", None)
-    if make is not None:
-        return make(values)
-    return values[0] if len(values) == 1 else values
-
-
-def _is_leaf(fetches: Any) -> bool:
-    if (
-        isinstance(fetches, (Tensor, Operation, str))
-        or hasattr(fetches, "_type_spec")
-        or hasattr(fetches, "handle")
-    ):
-        return True
-    return any(isinstance(fetches, kind) for kind, _, _ in _conversions)
-
-
-def _children(fetches: Any) -> list[Any] | None:
-    if _is_leaf(fetches):
-        return None
-    if isinstance(fetches, dict):
-        return list(fetches.values())
-    if isinstance(fetches, (list, tuple)):
-        return list(fetches)
-    return None
-
-
-def _flatten(fetches: Any) -> list[Any]:
-    children = _children(fetches)
-    return [fetches] if children is None else [found for each in children for found in _flatten(each)]
-
-
-def _fetch_key(fetches: Any) -> Any:
-    children = _children(fetches)
-    if children is None:
-        return fetches if isinstance(fetches, str) else id(fetches)
-    if isinstance(fetches, dict):
-        return (dict, tuple(fetches), tuple(_fetch_key(each) for each in children))
-    return (type(fetches), tuple(_fetch_key(each) for each in children))
-
-
-class _Packer:
-    """Puts fetched values into the structure of the fetches."""
-
-    def __init__(self, values: Any):
-        self._values = values
-
-    def pack(self, fetches: Any) -> Any:
-        """The structure `fetches` with values."""
-        children = _children(fetches)
-        if children is None:
-            return next(self._values)
-        packed = [self.pack(each) for each in children]
-        if isinstance(fetches, dict):
-            return (
-                type(fetches)(zip(fetches, packed))
-                if type(fetches) is not dict
-                else dict(zip(fetches, packed))
-            )
-        if hasattr(fetches, "_fields"):
-            return type(fetches)(*packed)
-        return packed if isinstance(fetches, list) else tuple(packed)
 
 
 @export(v1=["placeholder"])
