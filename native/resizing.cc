@@ -16,6 +16,7 @@
 #include <immintrin.h>
 #endif
 
+#include "resizing.h"
 #include "vectorized.h"
 
 // A multiplication and an addition stay two roundings, as in NumPy, also where the processor could do both in one.
@@ -164,6 +165,8 @@ PENSTOCK_SHUFFLES void between_streamed(const float* top, const float* bottom, f
 }
 #endif
 
+}  // namespace
+
 // How one kind of images is resized: made once for many images.
 struct Resizer {
   Resizer(bool is_uint8, long height, long width, long channels, const Axis& rows, const Axis& across, float divisor,
@@ -185,39 +188,39 @@ struct Resizer {
 #endif
 };
 
-// `resize_row(pixels of a row, out)` resizes one row, `between_rows` is one of the functions above.
-template <typename T, typename ResizeRow, typename BetweenRows>
-PENSTOCK_INLINE void resize_rows(const Resizer& resizer, const T* images, long batch, float* out, ResizeRow resize_row,
+namespace {
+
+// `row_at(y)` gives the pixels of a row, `resize_row(pixels of a row, out)` resizes it, `between_rows` is one of the
+// functions above.
+template <typename RowAt, typename ResizeRow, typename BetweenRows>
+PENSTOCK_INLINE void resize_rows(const Resizer& resizer, RowAt row_at, float* out, ResizeRow resize_row,
                                  BetweenRows between_rows) {
   const long line = resizer.line;
   const Axis& rows = resizer.rows;
   std::vector<float> lines(2 * (line + kBeyond));
   float* line_at[2] = {lines.data(), lines.data() + line + kBeyond};
-  for (long image = 0; image < batch; ++image) {
-    const T* pixels = images + image * resizer.height * resizer.pixels_of_row;
-    long held[2] = {-1, -1};  // the rows that the two lines are of
-    for (long y = 0; y < rows.size; ++y) {
-      if (held[0] != rows.first[y]) {
-        std::swap(held[0], held[1]);
-        std::swap(line_at[0], line_at[1]);
-      }
-      const int64_t wanted[2] = {rows.first[y], rows.second[y]};
-      for (int i = 0; i < 2; ++i)
-        if (held[i] != wanted[i]) {
-          resize_row(pixels + wanted[i] * resizer.pixels_of_row, line_at[i]);
-          held[i] = wanted[i];
-        }
-      between_rows(line_at[0], line_at[1], rows.share[y], resizer.divisor, line, out + (image * rows.size + y) * line);
+  long held[2] = {-1, -1};  // the rows that the two lines are of
+  for (long y = 0; y < rows.size; ++y, out += line) {
+    if (held[0] != rows.first[y]) {
+      std::swap(held[0], held[1]);
+      std::swap(line_at[0], line_at[1]);
     }
+    const int64_t wanted[2] = {rows.first[y], rows.second[y]};
+    for (int i = 0; i < 2; ++i)
+      if (held[i] != wanted[i]) {
+        resize_row(row_at(wanted[i]), line_at[i]);
+        held[i] = wanted[i];
+      }
+    between_rows(line_at[0], line_at[1], rows.share[y], resizer.divisor, line, out);
   }
 }
 
-template <typename T>
-PENSTOCK_INLINE void resize(const Resizer& resizer, const T* images, long batch, float* out) {
+template <typename T, typename RowAt>
+PENSTOCK_INLINE void resize(const Resizer& resizer, RowAt row_at, float* out) {
   std::vector<float> row(resizer.pixels_of_row + kBeyond);
   float* wide = row.data();
   resize_rows(
-      resizer, images, batch, out,
+      resizer, row_at, out,
       [&](const T* pixels, float* line) __attribute__((always_inline)) {
         for (long x = 0; x < resizer.pixels_of_row; ++x) wide[x] = static_cast<float>(pixels[x]);
         resize_line(wide, resizer.columns, resizer.channels, line);
@@ -225,29 +228,46 @@ PENSTOCK_INLINE void resize(const Resizer& resizer, const T* images, long batch,
       between);
 }
 
-PENSTOCK_VECTORIZED
-void resize_bytes(const Resizer& resizer, const uint8_t* images, long batch, float* out) {
+template <typename RowAt>
+PENSTOCK_INLINE void resize_bytes(const Resizer& resizer, RowAt row_at, float* out) {
 #ifdef PENSTOCK_HAS_SHUFFLES
   if (resizer.picks.usable) {
     const auto resize_row = [&](const uint8_t* pixels, float* line) { resize_line(pixels, resizer.picks, line); };
     if (resizer.for_later && resizer.line % Picks::kNumbers == 0 && reinterpret_cast<uintptr_t>(out) % kCacheLine == 0) {
-      resize_rows(resizer, images, batch, out, resize_row, between_streamed);
+      resize_rows(resizer, row_at, out, resize_row, between_streamed);
       _mm_sfence();  // other threads see the numbers in order
     } else {
-      resize_rows(resizer, images, batch, out, resize_row, between);
+      resize_rows(resizer, row_at, out, resize_row, between);
     }
     return;
   }
 #endif
-  resize(resizer, images, batch, out);
+  resize<uint8_t>(resizer, row_at, out);
 }
 
 PENSTOCK_VECTORIZED
-void resize_floats(const Resizer& resizer, const float* images, long batch, float* out) {
-  resize(resizer, images, batch, out);
+void resize_images(const Resizer& resizer, const void* images, long batch, float* out) {
+  const long pixels = resizer.height * resizer.pixels_of_row, out_pixels = resizer.rows.size * resizer.line;
+  for (long image = 0; image < batch; ++image, out += out_pixels) {
+    if (resizer.is_uint8) {
+      const uint8_t* from = static_cast<const uint8_t*>(images) + image * pixels;
+      resize_bytes(resizer, [&](long y) __attribute__((always_inline)) { return from + y * resizer.pixels_of_row; }, out);
+    } else {
+      const float* from = static_cast<const float*>(images) + image * pixels;
+      resize<float>(resizer, [&](long y) __attribute__((always_inline)) { return from + y * resizer.pixels_of_row; }, out);
+    }
+  }
 }
 
 }  // namespace
+
+PENSTOCK_VECTORIZED
+void resize_as_read(const Resizer& resizer, RowReader& rows, float* out) {
+  resize_bytes(resizer, [&](long y) { return rows.row(y); }, out);
+}
+
+long numbers_of_result(const Resizer& resizer) { return resizer.rows.size * resizer.line; }
+
 }  // namespace penstock
 
 // How images of one size and type (uint8 or float32) are resized. Columns that go from right to left flip the image.
@@ -264,8 +284,5 @@ extern "C" penstock::Resizer* penstock_resizer(bool is_uint8, long height, long 
 extern "C" void penstock_delete_resizer(penstock::Resizer* resizer) { delete resizer; }
 
 extern "C" void penstock_resize(const penstock::Resizer* resizer, const void* images, long batch, float* out) {
-  if (resizer->is_uint8)
-    penstock::resize_bytes(*resizer, static_cast<const uint8_t*>(images), batch, out);
-  else
-    penstock::resize_floats(*resizer, static_cast<const float*>(images), batch, out);
+  penstock::resize_images(*resizer, images, batch, out);
 }

@@ -25,20 +25,20 @@ def chained(first: ElementFunction, second: ElementFunction, keep_first: bool = 
     with context.building(graph), context.tapes_stopped():
         count = len(first.graph.inputs) - len(first.captures)
         elements = [graph.add_input(each.dtype, each.shape, "element") for each in first.graph.inputs[:count]]
-        between = _inlined(first, elements, graph)
-        results = _inlined(second, between, graph)
+        between = inlined(first, elements, graph)
+        results = inlined(second, between, graph)
         set_outputs(graph, [*between, *results] if keep_first else results)
     return ElementFunction.of_graph(name, graph, second.output_spec)
 
 
-def _inlined(function: ElementFunction, elements: list, graph: FuncGraph) -> list:
-    """Adds a function's operations to a graph; the tensors that stand for its results."""
+def inlined(function: ElementFunction, elements: list, graph: FuncGraph, wanted: list | None = None) -> list:
+    """Adds a function's operations to a graph; the tensors that stand for its results, or for other tensors in it."""
     inputs = function.graph.inputs
     values = {id(tensor): each for tensor, each in zip(inputs, elements)}
     for outside, placeholder in function.graph.captures:
         values[id(placeholder)] = graph.capture(outside)
     copy_operations(function.graph, graph, values, nested=True)
-    return [values[id(each)] for each in function.graph.outputs]
+    return [values[id(each)] for each in (function.graph.outputs if wanted is None else wanted)]
 
 
 class MapAndFilter(Filter):

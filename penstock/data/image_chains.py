@@ -37,16 +37,25 @@ class ImageChain(NamedTuple):
 
     def body(self) -> Callable:
         """A function of the values of `inputs` for one element, which gives the result."""
-        first, resized = self.operations[0], self.resizer
-        attrs = first.definition.attrs_for_kernel(first.attrs)
-        if first.type == "DecodeJpeg":
-            made = passing_jpeg(**attrs)
-        else:
-            made = functools.partial(first.definition.numpy_body, **attrs)
+        resized, made, flips_if = self.resizer, self._first(), self.flips_if
         if self.condition is None:
             return lambda *inputs: resized(made(*inputs))
-        flips_if = self.flips_if
         return lambda *inputs: resized(made(*inputs[:-1]), inputs[-1] == flips_if)
+
+    def body_into(self) -> Callable:
+        """As `body`, of an address and those values: the result is put there."""
+        into, made, flips_if = self.resizer.into, self._first(), self.flips_if
+        if self.condition is None:
+            return lambda address, *inputs: into(address, made(*inputs))
+        return lambda address, *inputs: into(address, made(*inputs[:-1]), inputs[-1] == flips_if)
+
+    def _first(self) -> Callable:
+        """The kernel of the operation that makes the image."""
+        first = self.operations[0]
+        attrs = first.definition.attrs_for_kernel(first.attrs)
+        if first.type == "DecodeJpeg":
+            return passing_jpeg(**attrs)
+        return functools.partial(first.definition.numpy_body, **attrs)
 
 
 def _users(operation: Any, uses: Uses) -> list:

@@ -20,6 +20,7 @@ _WORTH_A_THREAD = 100e-6
 _TUNING_CALLS = 16
 _FEW_AT_A_TIME = 6e-3  # seconds of work that a thread gets at once
 _MOST_TOGETHER = 16  # elements
+_UNNOTICED, _MOST_HERE = 1e-3, 64  # the same for calls on the consumer's thread: seconds, elements
 _MOST_CALLS = 8 * (os.cpu_count() or 1)
 
 
@@ -166,10 +167,13 @@ class Calls:
                 (prepared,) = self._prepare([element])
                 yield self._call(prepared)
             return
-        taken = _Taken(elements)
+        taken, together, now = _Taken(elements), _MOST_TOGETHER, time.perf_counter
         while taken.more:
-            few = taken.next(_MOST_TOGETHER)
+            started = now()
+            few = taken.next(together)
             self._done.extend(self._outcomes(self._prepare(few)) if few else ())
+            # A consumer does not notice so short a time, in which many more quick elements are taken.
+            together = _MOST_TOGETHER if now() - started > _UNNOTICED else min(2 * together, _MOST_HERE)
             while self._done:
                 yield self._take()
         taken.end()

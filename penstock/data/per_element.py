@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class Map(Dataset):
         self._ordered = ordered
 
     @classmethod
-    def of_function(cls, node: Map, source: Dataset, function: ElementFunction) -> Map:
+    def of_function(cls, node: Map, source: Dataset, function: ElementFunction) -> Self:
         """As `node`, with another input and a function that is traced already."""
         other = cls.__new__(cls)
         other.__dict__.update(node.__dict__)
@@ -43,7 +43,7 @@ class Map(Dataset):
         workers = None if self._parallel is None else int(at.value(self._parallel))
         random = RandomParts(self._function) if workers is not None and self._function.is_random else None
         if workers in (None, 1) and "done" not in at.kept or (random is not None and not random.separable):
-            return map(at.function(self._function), at.input())
+            return map(self._completed(at.function(self._function)), at.input())
         options = at.options
         ordered = self._ordered if self._ordered is not None else options.deterministic is not False
         captured = [at.value(each) for each in self._function.captures]
@@ -55,8 +55,23 @@ class Map(Dataset):
             )
         else:
             prepare, call, several = random.bound(captured)
-        calls = Calls(at, prepare, call, several, Parallelism.of(workers, options), ordered)
+        calls = Calls(
+            at,
+            prepare,
+            self._completed(call),
+            several and self._several_completed(several),
+            Parallelism.of(workers, options),
+            ordered,
+        )
         return calls.results(at.input())
+
+    def _completed(self, call: Callable) -> Callable:
+        """What is called for an element, on any thread, given what calls the function: a kind of maps can do more."""
+        return call
+
+    def _several_completed(self, several: Callable) -> Callable:
+        """The same for several elements."""
+        return several
 
     def _describe(self) -> str:
         return self._function.name + (" in parallel" if self._parallel is not None else "")

@@ -14,6 +14,7 @@ from penstock.data.batching import Batch
 from penstock.data.buffering import Prefetch
 from penstock.data.dataset import AUTOTUNE, Dataset
 from penstock.data.fusion import fuse_map_and_filter, fuse_maps
+from penstock.data.late_images import images_in_batches
 from penstock.data.ordering import Repeat, Shard, Skip, Take, WithOptions
 from penstock.data.per_element import Map
 from penstock.data.planned_nodes import BatchedMap, BatchedRows, Indices, Rows
@@ -116,6 +117,12 @@ RULES = (
         "map of batches",
         "one call for a batch instead of one for each element",
         _map_of_batches,
+        "map_and_batch_fusion",
+    ),
+    Rule(
+        "images in batches",
+        "images are decoded in their places in a batch, and a shuffle before it holds JPEGs",
+        images_in_batches,
         "map_and_batch_fusion",
     ),
 )

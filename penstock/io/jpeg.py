@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
+import logging
+import re
 import struct
 import threading
 from typing import Any
@@ -131,12 +133,43 @@ def decode_jpeg(
     try:
         pixels = decode(data, strict=not how.try_recover_truncated, **wanted)
     except ValueError as error:
-        rows = _rows_before_the_end(data) if how.acceptable_fraction < 1 else 0
-        if not rows or rows < how.acceptable_fraction * height:
-            raise ValueError(f"Invalid JPEG data of {len(data)} bytes: {error}") from None
-        pixels = decode(data, strict=False, **wanted)
-        pixels[rows // how.ratio :] = 0
+        if has_end(
+            data
+        ):  # wrong coefficients make wrong pixels, as in TensorFlow, which also prints what libjpeg says
+            logging.getLogger("penstock").warning("A JPEG of %d bytes is damaged: %s", len(data), error)
+            pixels = _recovered(data, wanted)
+        else:
+            rows = _rows_before_the_end(data) if how.acceptable_fraction < 1 else 0
+            if not rows or rows < how.acceptable_fraction * height:
+                raise ValueError(f"Invalid JPEG data of {len(data)} bytes: {error}") from None
+            pixels = _recovered(data, wanted)
+            pixels[rows // how.ratio :] = 0
     return _without_ink(pixels) if inks else pixels
+
+
+def _recovered(data: bytes, wanted: dict[str, Any]) -> np.ndarray:
+    """The pixels of a damaged JPEG, as far as the decoder gets."""
+    try:
+        return _codec().decode_jpeg(data, strict=False, **wanted)
+    except ValueError as error:
+        raise ValueError(f"Invalid JPEG data of {len(data)} bytes: {error}") from None
+
+
+_END_OF_IMAGE = 0xD9
+_NOT_A_COEFFICIENT = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+
+
+def has_end(data: bytes) -> bool:
+    """Whether the segments of a JPEG, one after the other, come to the marker of its end: then nothing was cut off."""
+    at = 2
+    while True:
+        marker = _NOT_A_COEFFICIENT.search(data, at)
+        if marker is None:
+            return False
+        kind, at = data[marker.start() + 1], marker.end()
+        if kind == _END_OF_IMAGE:
+            return True
+        at += int.from_bytes(data[at : at + 2], "big")
 
 
 def _rows_before_the_end(data: bytes) -> int:

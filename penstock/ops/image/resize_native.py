@@ -40,6 +40,9 @@ class _NativeResizer:
       flipped: the axes that are reversed.
       for_later: whether the results are for another thread; large ones then do not go through the caches.
 
+    Attributes:
+      shape: of a resized image. native: the address of the native object.
+
     Raises:
       ValueError: such images have no pixels, or another dtype or rank.
     """
@@ -65,16 +68,16 @@ class _NativeResizer:
         places = [each.ctypes.data for axis in axes for each in axis]
         self.shape = (*size, shape[2])
         for_later = for_later and 4 * math.prod(self.shape) >= self._LARGE
-        self._native = library.penstock_resizer(dtype == np.uint8, *shape, *size, *places, divisor, for_later)
+        self.native = library.penstock_resizer(dtype == np.uint8, *shape, *size, *places, divisor, for_later)
         self._resize, self._delete = library.penstock_resize, library.penstock_delete_resizer
 
     def __call__(self, images: int, count: int, out: int) -> None:
         """Resizes images; both are addresses."""
-        self._resize(self._native, images, count, out)
+        self._resize(self.native, images, count, out)
 
     def __del__(self) -> None:
-        if hasattr(self, "_native"):
-            self._delete(self._native)
+        if hasattr(self, "native"):
+            self._delete(self.native)
 
 
 _native_resizer = functools.lru_cache(64)(_NativeResizer)
@@ -107,6 +110,9 @@ class ImageResizer:
       align_corners, half_pixel_centers: as in ResizeBilinear.
       divisor: what the resized numbers are divided by.
       axis: the one that is reversed in a flipped image, 0 or 1.
+
+    Attributes:
+      possible: whether there is a native function for that. axis: the argument.
     """
 
     def __init__(
@@ -120,6 +126,7 @@ class ImageResizer:
     ):
         self._size, self._flags = (height, width), (align_corners, half_pixel_centers)
         self._divisor, self._flipped = divisor, (axis,)
+        self.axis = axis
         self.possible = (
             _library() is not None and min(self._size) > 0 and not (align_corners and half_pixel_centers)
         )
@@ -134,15 +141,21 @@ class ImageResizer:
         Raises:
           ValueError: it has no pixels, or another dtype or rank.
         """
+        out, address = empty_at((*self._size, image.shape[2]), _FLOAT32)
+        self.into(address, image, flip)
+        return out
+
+    def of(self, shape: tuple[int, int, int], dtype: np.dtype, flip: Any = False) -> _NativeResizer:
+        """What resizes images of one shape and dtype."""
         flipped = self._flipped if flip else ()
-        resize = _native_resizer(
-            image.shape, image.dtype, self._size, self._flags, self._divisor, flipped, True
-        )
+        return _native_resizer(shape, dtype, self._size, self._flags, self._divisor, flipped, True)
+
+    def into(self, address: int, image: np.ndarray, flip: Any = False) -> None:
+        """Puts the new image where there is room for it."""
+        resize = self.of(image.shape, image.dtype, flip)
         if not image.flags.c_contiguous:
             image = np.ascontiguousarray(image)
-        out, address = empty_at(resize.shape, _FLOAT32)
         resize(address_of(image), 1, address)
-        return out
 
 
 @functools.cache
