@@ -12,8 +12,8 @@ from penstock.engine import context
 from penstock.engine.context import process, thread
 from penstock.engine.export import export
 from penstock.graph.func_graph import FuncGraph, set_outputs
-from penstock.graph.lifting import init_scope
 from penstock.runtime.lowering import leave_to_xla
+from penstock.tracing.argument_names import argument_names, safe_name
 from penstock.tracing.autograph.tracebacks import show_user_code
 from penstock.tracing.concrete_function import ConcreteFunction
 from penstock.tracing.input_signature import fitted, require_specs, specs_of
@@ -28,6 +28,7 @@ from penstock.tracing.signatures import (
     tensor_keys,
     without_shapes,
 )  # fmt: skip
+from penstock.tracing.variable_creation import variable_creator
 from penstock.types import nest
 from penstock.types.composite import CompositeTensor
 from penstock.types.specs import TensorSpec
@@ -260,14 +261,14 @@ class Function(Trackable):
 
         self._tracing_count += 1
         graph = FuncGraph(self._name)
-        names = iter(_argument_names(self._binder.names, args, kwargs))
+        names = iter(argument_names(self._binder.names, args, kwargs))
         with context.building(graph):
             placeholders = []
             for leaf, shape in zip(leaves, shapes, strict=True):
                 user_name = next(names, "arg")
                 if isinstance(leaf, SymbolicTensor):
                     user_name = getattr(leaf.op, "_spec_name", None) or user_name
-                placeholder = graph.add_input(leaf.dtype, shape, _safe(user_name))
+                placeholder = graph.add_input(leaf.dtype, shape, safe_name(user_name))
                 placeholder.op._user_name = user_name
                 placeholder.handle_data = getattr(leaf, "handle_data", None) or getattr(
                     leaf.host()
@@ -281,7 +282,7 @@ class Function(Trackable):
             traced_args = decode(args, filled, self._input_signature)
             traced_kwargs = decode(kwargs, filled)
             given = {id(inside): outside for inside, outside in zip(placeholders, leaves)}
-            with variable_creator_scope(_creator(created, self._name, given)):
+            with variable_creator_scope(variable_creator(created, self._name, given)):
                 result = self._converted()(*traced_args, **traced_kwargs)
             set_outputs(graph, result)
         if self._jit_compile:
@@ -323,7 +324,7 @@ class Function(Trackable):
 
             def stand_in(spec: Any) -> Any:
                 if isinstance(spec, TensorSpec):
-                    placeholder = scratch.add_input(spec.dtype, spec.shape, _safe(spec.name or "arg"))
+                    placeholder = scratch.add_input(spec.dtype, spec.shape, safe_name(spec.name or "arg"))
                     placeholder.op._spec_name = spec.name
                     return placeholder
                 if hasattr(spec, "_component_specs") and hasattr(spec, "_from_components"):
@@ -433,57 +434,6 @@ def _without_signature_shapes(key: Any) -> Any:
     return without_shapes(key)
 
 
-def _argument_names(names: list[str], args: tuple, kwargs: dict) -> list[str]:
-    """A name for each tensor among the arguments: that of its parameter."""
-    found: list[str] = []
-    for index, value in enumerate(args):
-        leaves: list[Tensor] = []
-        encode(value, leaves, [])
-        base = names[index] if index < len(names) else f"args_{index - len(names)}"
-        found.extend(
-            [base] if len(leaves) == 1 else [f"{base}_{i}" if i else base for i in range(len(leaves))]
-        )
-    for name in sorted(kwargs):
-        leaves = []
-        encode(kwargs[name], leaves, [])
-        found.extend(
-            [name] if len(leaves) == 1 else [f"{name}_{i}" if i else name for i in range(len(leaves))]
-        )
-    return found
-
-
-def _safe(name: str) -> str:
-    cleaned = "".join(character if character.isalnum() or character in "_./" else "_" for character in name)
-    return cleaned if cleaned and (cleaned[0].isalnum() or cleaned[0] == ".") else f"arg{cleaned}"
-
-
-def _creator(created: list | None, name: str, arguments: dict[int, Tensor]) -> Callable:
-    """A variable creator for a trace: variables are made once, outside the graph."""
-
-    def create(next_creator: Callable, **kwargs: Any) -> Any:
-        if created is None:
-            raise ValueError(
-                f"tf.function-decorated function {name!r} tried to create variables on non-first call: create them once, "
-                "outside the function, or on its first call only (`if self.v is None: self.v = tf.Variable(...)`)."
-            )
-        kwargs["initial_value"] = _outside(kwargs.get("initial_value"), arguments)
-        with init_scope():
-            variable = next_creator(**kwargs)
-        created.append(weakref.ref(variable))
-        return variable
-
-    return create
-
-
-def _outside(initial_value: Any, arguments: dict[int, Tensor]) -> Any:
-    """An initial value that does not depend on the graph being traced."""
-    if not isinstance(initial_value, SymbolicTensor):
-        return initial_value
-    from penstock.runtime.lifting import evaluate_outside
-
-    return evaluate_outside(initial_value, arguments)
-
-
 @export("function", v1=["function"])
 def function(
     func: Callable | None = None,
@@ -538,27 +488,3 @@ def function(
         )
 
     return decorate if func is None else decorate(func)
-
-
-@export("config.run_functions_eagerly", "config.experimental_run_functions_eagerly")
-def run_functions_eagerly(run_eagerly: bool) -> None:
-    """Makes every `tf.function` run as plain Python (True), for debugging."""
-    process.functions_run_eagerly = bool(run_eagerly)
-
-
-@export("config.functions_run_eagerly", "config.experimental_functions_run_eagerly")
-def functions_run_eagerly() -> bool:
-    """Whether every `tf.function` runs as plain Python."""
-    return process.functions_run_eagerly
-
-
-@export("executing_eagerly")
-def executing_eagerly() -> bool:
-    """Whether ops run at once; False inside a `tf.function` and while a graph is built."""
-    return thread.graph is None
-
-
-@export("inside_function")
-def inside_function() -> bool:
-    """Whether a `tf.function` is being traced."""
-    return thread.graph is not None and thread.graph.building_function
