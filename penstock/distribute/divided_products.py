@@ -16,6 +16,7 @@ from penstock.distribute.device_meetings import DeviceMeetings
 from penstock.distribute.divided_states import ASSIGNING, ELEMENTWISE, LEAST, RowTensors
 from penstock.engine.xla import lax
 from penstock.ops.collectives import AXIS, gathered_over, mapped_axes, reduced_over
+from penstock.ops.variables import native_updates
 from penstock.runtime.fusion import AdamUpdate
 from penstock.runtime.lowering import Lowering, as_array, pruned
 
@@ -62,9 +63,9 @@ class DividedLowering:
         rows, kind = self._rows, operation.type
         if kind == "ReplicaReduce":
             return lambda values: self._reduce(operation, values)
+        if kind in ASSIGNING and (factors := self._factors_of_update(operation)) is not None:
+            return lambda values: self._update(operation, factors, values)
         if kind in ASSIGNING and id(operation.inputs[0]) in rows.handles:
-            if (factors := self._factors_of_update(operation)) is not None:
-                return lambda values: self._update(operation, factors, values)
             value = operation.inputs[1]
             return None if value in rows else self._with([value], self._own_rows, operation)
         if kind in ELEMENTWISE and operation.outputs[0] in rows:
@@ -176,9 +177,13 @@ class DividedLowering:
     def _update(self, operation: Any, factors: Sequence[Any], values: dict[int, Any]) -> Sequence[Any] | None:
         """Adam's update without the gradient in memory, where devices can meet for it."""
         a, b = (as_array(values[id(each)]) for each in factors)
-        fused = self._fused[id(operation)]
-        by = functools.partial(self._meetings.adam, inputs=a, gradients=b)
-        results = fused(values, by) if self._is_small(a.shape[0], b.shape[1]) else None
+        fused, results = self._fused[id(operation)], None
+        if id(operation.inputs[0]) not in self._rows.handles:
+            if self._is_worth_joining(a.shape, b.shape):
+                joined = (self._joined(each, value) for each, value in zip(factors, (a, b)))
+                results = fused(values, functools.partial(_adam_of_product, factors=tuple(joined)))
+        elif self._is_small(a.shape[0], b.shape[1]):
+            results = fused(values, functools.partial(self._meetings.adam, inputs=a, gradients=b))
         return fused(values) if results is None else results
 
     def _is_small(self, rows: int, columns: int) -> bool:
@@ -194,6 +199,12 @@ class DividedLowering:
             and joined <= _MOST_JOINED
             and 2 * joined * (a[1] + b[1]) <= size
         )
+
+
+def _adam_of_product(
+    p: Any, m: Any, v: Any, rates: Any, factors: Sequence[Any], after: Sequence[Any]
+) -> Sequence[Any] | None:
+    return native_updates.adam_product(p, m, v, rates, *factors, after=after)
 
 
 def _factors(product: Any) -> Sequence[Any] | None:
