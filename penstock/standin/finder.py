@@ -25,6 +25,18 @@ if TYPE_CHECKING:
 KERAS = "keras._tf_keras.keras"  # where Keras keeps the layout that `tf.keras` has
 LEGACY_KERAS = {"v2": "tf_keras.api._v2.keras", "v1": "tf_keras.api._v1.keras"}
 
+# Where Keras 2 lived inside TensorFlow, the longest first.
+_HOMES_OF_KERAS = [
+    ["python", "keras", "_impl", "keras"],
+    ["python", "keras", "_impl"],
+    ["python", "keras"],
+    ["contrib", "keras", "api", "keras"],
+    ["contrib", "keras", "api"],
+    ["contrib", "keras", "python", "keras"],
+    ["contrib", "keras", "python"],
+    ["contrib", "keras"],
+]
+
 # `tf.losses` and three more are short for `tf.keras.losses`; in TensorFlow 1 these names were namespaces of their own.
 KERAS_SHORTCUTS = ("initializers", "losses", "metrics", "optimizers")
 
@@ -122,8 +134,17 @@ class TensorFlowFinder:
         version, parts = self.api, name.split(".") if name else []
         while len(parts) >= 2 and parts[0] == "compat" and parts[1] in ("v1", "v2"):
             version, parts = parts[1], parts[2:]
-        if parts[:2] == ["python", "keras"]:  # where Keras 2 lived inside TensorFlow
-            parts = parts[1:]
+        if parts[:2] in (
+            ["_api", "v1"],
+            ["_api", "v2"],
+        ):  # where generated modules lie; v2 has the root in one more
+            version, parts = parts[1], parts[3:] if parts[2:3] == [parts[1]] else parts[2:]
+        elif parts == ["_api"]:
+            parts = []
+        for home in _HOMES_OF_KERAS:
+            if parts[: len(home)] == home:
+                parts = ["keras", *parts[len(home) :]]
+                break
         rest = ".".join(parts)
         if parts and parts[0] == "keras":
             return _keras_module(".".join(parts[1:]), version)
@@ -168,6 +189,10 @@ class _AliasLoader:
         if not hasattr(existing, "__path__"):
             existing.__path__ = []
         sys.modules[module.__name__] = existing  # the import system hands out what it finds here
+        # `from package import file` asks for the attribute, and then for a module below the package's own name.
+        for file in internals.files_of_contrib(self.name):
+            if not hasattr(existing, file):
+                setattr(existing, file, internals.module(f"{self.name}.{file}"))
         if not self.name:
             internals.claim_class_homes(existing)
 

@@ -203,7 +203,7 @@ class VarianceScaling(InitializerV1):
         self.dtype = float_dtype(dtype)
 
     def _make(self, shape: Any, dtype: Any, partition_info: Any) -> Tensor:
-        inputs, outputs = _fans(_whole(shape, partition_info))
+        inputs, outputs = fans(_whole(shape, partition_info))
         n = {"fan_in": inputs, "fan_out": outputs, "fan_avg": (inputs + outputs) / 2}[self.mode]
         variance = self.scale / max(1.0, n)
         if self.distribution == "uniform":
@@ -214,7 +214,7 @@ class VarianceScaling(InitializerV1):
         return truncated_normal(shape, 0.0, math.sqrt(variance) / _TRUNCATED_DEVIATION, dtype, self.seed)
 
 
-def _fans(dims: list[int]) -> tuple[int, int]:
+def fans(dims: list[int]) -> tuple[int, int]:
     """Inputs and outputs of a unit with weights of these dimensions: a dense or convolution kernel."""
     if len(dims) < 2:
         return (dims[0], dims[0]) if dims else (1, 1)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.engine.export import EXPORTS, export, export_on_demand
+from penstock.queues.staging import StagingArea
 from penstock.v1.api import tf
 from penstock.v1.contrib.arg_scope import add_arg_scope
 
@@ -126,6 +127,27 @@ _MOVED: dict[str, str] = {
 }
 _FORMER_NAMES = {"get_static_value": "constant_value"}
 
+# The same, where a namespace had parts of several: namespace, home, names; `name=former` where it had another one.
+_MORE: list[tuple[str, str, str]] = [
+    ("contrib.checkpoint", "train", "CheckpointManager Checkpoint"),
+    ("contrib.compiler.jit", "xla.experimental", "jit_scope=experimental_jit_scope"),
+    ("contrib.compiler.xla", "xla.experimental", "compile"),
+    ("contrib.data", "data", "Dataset Iterator TFRecordDataset TextLineDataset FixedLengthRecordDataset get_output_types "
+     "get_output_shapes get_output_classes"),
+    ("contrib.distribute", "distribute.experimental", "MultiWorkerMirroredStrategy=CollectiveAllReduceStrategy "
+     "ParameterServerStrategy CentralStorageStrategy"),
+    ("contrib.distribute", "distribute", "get_replica_context get_strategy has_strategy in_cross_replica_context "
+     "Strategy=DistributionStrategy"),
+    ("contrib.feature_column", "feature_column", "sequence_numeric_column sequence_categorical_column_with_identity "
+     "sequence_categorical_column_with_hash_bucket sequence_categorical_column_with_vocabulary_list "
+     "sequence_categorical_column_with_vocabulary_file"),
+    ("contrib.hooks", "train", "ProfilerHook"),
+    ("contrib.optimizer_v2", "train", "AdadeltaOptimizer AdagradOptimizer AdamOptimizer GradientDescentOptimizer "
+     "MomentumOptimizer RMSPropOptimizer"),
+    ("contrib.stateless", "random", "stateless_uniform=stateless_random_uniform stateless_normal=stateless_random_normal "
+     "stateless_truncated_normal stateless_categorical=stateless_multinomial"),
+]  # fmt: skip
+
 
 def _public(path: str) -> Any:
     """What `tf.compat.v1` has under a name, also where it has it from TensorFlow 2."""
@@ -142,6 +164,15 @@ def _export_moved(rows: dict[str, str]) -> None:
 
 
 _export_moved(_MOVED)
+for _namespace, _home, _row in _MORE:
+    for _pair in _row.split():
+        _name, _, _former = _pair.partition("=")
+        export_on_demand(v1=[f"{_namespace}.{_former or _name}"])(
+            functools.partial(_public, f"{_home}.{_name}")
+        )
+
+
+export(v1=["contrib.staging.StagingArea"])(StagingArea)
 
 
 @export(v1=["contrib.data.batch_and_drop_remainder"])

@@ -35,7 +35,7 @@ def _masked(memory: Any, lengths: Any) -> Any:
     return masked
 
 
-class _BaseAttention(AttentionMechanism):
+class BaseAttention(AttentionMechanism):
     """A mechanism over a memory `[batch, time, size]`: keys, and scores made probabilities."""
 
     def __init__(
@@ -97,7 +97,7 @@ class _BaseAttention(AttentionMechanism):
 
 
 @export(v1=["contrib.seq2seq.LuongAttention"])
-class LuongAttention(_BaseAttention):
+class LuongAttention(BaseAttention):
     """Multiplicative attention (Luong et al., 2015): `score = query @ keys`.
 
     Args:
@@ -140,7 +140,7 @@ class LuongAttention(_BaseAttention):
 
 
 @export(v1=["contrib.seq2seq.BahdanauAttention"])
-class BahdanauAttention(_BaseAttention):
+class BahdanauAttention(BaseAttention):
     """Additive attention (Bahdanau et al., 2015): `score = v * tanh(keys + query)`, summed.
 
     Args:

@@ -1,4 +1,4 @@
-"""Functions of TensorFlow's private `tensorflow.python.ops.summary_ops_v2`, the summaries of `tf.contrib.summary`.
+"""`contrib.summary`, which is also TensorFlow's private `tensorflow.python.ops.summary_ops_v2`.
 
 They write in TF 1's forms (`simple_value`, `histo`, ...) to the default writer, where `record_if` and its kin say so; the
 step is the global step unless another is given.
@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import penstock as tf
 from penstock.engine.context import thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
+from penstock.engine.export import EXPORTS, export
 from penstock.ops.grouping import smart_cond
 from penstock.summary.event_file import EventFile as EventFileWriter
 from penstock.summary.file_writer import FileWriter, FileWriterCache
 from penstock.summary.functions_v1 import _scope
 from penstock.summary.summary_ops import BAD_COLOR
+from penstock.summary.values import write
 from penstock.summary.writers import (
     INITIALIZERS,
     SummaryWriter,
@@ -30,6 +31,7 @@ from penstock.summary.writers import (
     step_tensor,
     summary_scope,
 )
+from penstock.v1.api import tf
 
 __all__ = [
     "EventFileWriter", "FileWriter", "FileWriterCache", "SummaryWriter", "get_step", "set_step", "summary_scope",
@@ -38,26 +40,34 @@ __all__ = [
 create_file_writer_v2 = create_file_writer
 SummaryWriterCache = FileWriterCache
 
+for _name in ("create_file_writer", "should_record_summaries", "flush"):
+    export(v1=[f"contrib.summary.{_name}"])(EXPORTS["v2"][f"summary.{_name}"])
+for _name, _given in {"initialize": "initialize", "all_v2_summary_ops": "all_summary_ops"}.items():
+    export(v1=[f"contrib.summary.{_given}"])(EXPORTS["v1"][f"summary.{_name}"])
+
 
 def has_default_writer() -> bool:
     """Whether there is a default writer."""
     return state().writer is not None
 
 
+@export(v1=["contrib.summary.always_record_summaries"])
 def always_record_summaries() -> Any:
     """A context in which all summaries are written."""
     return record_if(True)
 
 
+@export(v1=["contrib.summary.never_record_summaries"])
 def never_record_summaries() -> Any:
     """A context in which no summary is written."""
     return record_if(False)
 
 
+@export(v1=["contrib.summary.record_summaries_every_n_global_steps"])
 def record_summaries_every_n_global_steps(n: int, global_step: Any = None) -> Any:
     """A context in which summaries are written in every n-th step."""
     if global_step is None:
-        global_step = tf.compat.v1.train.get_or_create_global_step()
+        global_step = tf.train.get_or_create_global_step()
 
     def due() -> Any:
         return tf.equal(tf.convert_to_tensor(global_step) % n, 0)
@@ -65,6 +75,7 @@ def record_summaries_every_n_global_steps(n: int, global_step: Any = None) -> An
     return record_if(due if thread.graph is None else due())
 
 
+@export(v1=["contrib.summary.summary_writer_initializer_op"])
 def summary_writer_initializer_op() -> list:
     """The operations that give the writers of a graph their files.
 
@@ -89,7 +100,7 @@ def _write(
     """Calls an op `(writer, step, tag, *inputs)`, if summaries are recorded; by default none are, as in `tf.contrib`."""
     if state().writer is None or state().recording is None:
         return tf.no_op()
-    step = tf.compat.v1.train.get_or_create_global_step() if step is None else step
+    step = tf.train.get_or_create_global_step() if step is None else step
 
     def record() -> Any:
         with _scope(name, family) as (tag, scope):
@@ -104,16 +115,19 @@ def _write(
     return written
 
 
+@export(v1=["contrib.summary.scalar"])
 def scalar(name: str, tensor: Any, family: str | None = None, step: Any = None) -> Any:
     """Writes a number."""
     return _write("WriteScalarSummary", name, family, step, lambda: (convert_to_tensor(tensor),))
 
 
+@export(v1=["contrib.summary.histogram"])
 def histogram(name: str, tensor: Any, family: str | None = None, step: Any = None) -> Any:
     """Writes how often values lie where."""
     return _write("WriteHistogramSummary", name, family, step, lambda: (convert_to_tensor(tensor),))
 
 
+@export(v1=["contrib.summary.image"])
 def image(
     name: str,
     tensor: Any,
@@ -131,6 +145,7 @@ def image(
     return _write("WriteImageSummary", name, family, step, inputs, {"max_images": max_images})
 
 
+@export(v1=["contrib.summary.audio"])
 def audio(
     name: str, tensor: Any, sample_rate: Any, max_outputs: int, family: str | None = None, step: Any = None
 ) -> Any:
@@ -142,10 +157,11 @@ def audio(
     return _write("WriteAudioSummary", name, family, step, inputs, {"max_outputs": max_outputs})
 
 
+@export(v1=["contrib.summary.generic"])
 def generic(name: str, tensor: Any, metadata: Any = None, family: str | None = None, step: Any = None) -> Any:
     """Writes a tensor."""
     if state().writer is None or state().recording is None:
         return tf.no_op()
-    step = tf.compat.v1.train.get_or_create_global_step() if step is None else step
+    step = tf.train.get_or_create_global_step() if step is None else step
     tag = name if family is None else f"{family}/{name}"
-    return tf.summary.write(tag, convert_to_tensor(tensor), step, metadata)
+    return write(tag, convert_to_tensor(tensor), step, metadata)
