@@ -42,7 +42,11 @@ class Benchmark:
 
 
 _KERAS = ("tensorflow", "keras-jax", "keras-torch")
-_BY_HAND = {"jax": "loop_jax", "torch": "loop_torch"}  # peer -> the program that it runs instead
+_BY_HAND = {
+    "jax": "loop_jax",
+    "torch": "loop_torch",
+    "codec": "jpeg_codec",
+}  # peer -> the program that it runs instead
 _STEP = ("step_ms", "step_ms_median", "cpu_ms", "first_epoch_s", "peak_rss_mb")
 
 MODELS = ("mlp", "cnn", "conv1d", "cnn100", "lstm")
@@ -60,7 +64,9 @@ BENCHMARKS = [
     *(Benchmark("first_step", (model,), ("tensorflow",), runs=("", "second_")) for model in MODELS),
     *(Benchmark("inference", (model,), ("tensorflow",)) for model in MODELS),
     *(
-        Benchmark("input_pipelines", (kind,), ("tensorflow",))
+        Benchmark(
+            "input_pipelines", (kind,), ("tensorflow", "codec") if kind == "records" else ("tensorflow",)
+        )
         for kind in ("memory", "records", "generator", "text", "next")
     ),
 ]
@@ -81,6 +87,7 @@ class Interpreters:
             "keras-jax": ([sys.executable], "jax"),
             "keras-torch": (None if self.torch is None else [self.torch], "torch"),
             "jax": ([sys.executable], "jax"),
+            "codec": ([sys.executable], "jax"),
             "torch": (None if self.torch is None else [self.torch], "torch"),
         }[engine]
         return None if found[0] is None else found

@@ -192,7 +192,7 @@ def write(folder: Path, numbers: dict[str, tuple[str, ...]]) -> None:
         "",
         "Written by `make bench`; do not edit. Every program ran under every engine in turn; the numbers are the best ones.",
         "*Ratio* is Penstock over the fastest peer: below 1, Penstock needs less. `jax` and `torch` are the same model",
-        "written without Keras.",
+        "written without Keras; `codec` decodes the images of `records` on all processors, and does nothing else.",
         "",
         "![Training steps](benchmarks.svg)",
         "",
