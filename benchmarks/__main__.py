@@ -62,6 +62,7 @@ BENCHMARKS = [
     *(Benchmark("fit_step", (model,), (*_KERAS, *_BY_HAND), _STEP) for model in MODELS),
     *(Benchmark("fit_step", (model,), _KERAS, _STEP) for model in LARGE_MODELS),
     *(Benchmark("first_step", (model,), ("tensorflow",), runs=("", "second_")) for model in MODELS),
+    *(Benchmark("unrolled_rnn", (layers,), ("tensorflow",), runs=("", "second_")) for layers in ("1", "2")),
     *(Benchmark("inference", (model,), ("tensorflow",)) for model in MODELS),
     *(
         Benchmark(
