@@ -76,6 +76,9 @@ class Graph(Naming):
         self._control_stack: list[tuple[Operation, ...]] = []
         self._collections: dict[Any, list] = {}
         self._outside: dict[int, tuple[Any, SymbolicTensor]] = {}  # id -> (eager tensor, its node here)
+        self._eager_variables: dict[
+            int, Any
+        ] = {}  # id of the handle -> variable that lives as long as this graph
         self._finalized = False
         self._gradient_overrides: dict[str, str] = {}
         self._attr_scopes: dict[str, Any] = {}
@@ -108,7 +111,10 @@ class Graph(Naming):
         self, definition: OpDef, inputs: Sequence[Any], attrs: dict | None, name: str | None = None
     ) -> Any:
         """As `add_call`, while this graph is not being built: a tensor of it met eager ones."""
-        return self.add_call(definition, inputs, attrs, name)
+        if not thread.name_scope:
+            return self.add_call(definition, inputs, attrs, name)
+        with self.name_scope(thread.name_scope):
+            return self.add_call(definition, inputs, attrs, name)
 
     def add_operation(
         self,
@@ -201,6 +207,11 @@ class Graph(Naming):
             attrs = {"_resource": tensor.host()}
             symbolic = self.add_operation(REGISTRY["EagerResource"], (), attrs, name).outputs[0]
             symbolic.handle_data = getattr(tensor.host(), "handle_data", None)
+            owner = vars(tensor).get("owner")
+            if owner is not None and not self.building_function:
+                self._eager_variables[id(tensor)] = (
+                    owner()
+                )  # as in TensorFlow 1, where the graph's collections have it
             return symbolic
         handle = vars(tensor).get("read_from")
         if (
@@ -212,6 +223,10 @@ class Graph(Naming):
             return read.outputs[0]
         attrs = {"value": tensor.host(), "dtype": tensor.dtype}
         return self.add_operation(REGISTRY["Const"], (), attrs, name or "Const").outputs[0]
+
+    def uses(self, variable: Any) -> bool:
+        """Whether an operation of this graph has an eager variable as an input."""
+        return id(variable.handle) in self._eager_variables
 
     # Control dependencies, devices, attributes.
 

@@ -10,7 +10,8 @@ from penstock.engine import context
 from penstock.engine.context import thread
 from penstock.engine.export import export
 from penstock.graph.graph import Graph, current_graph
-from penstock.types.tensors import Tensor
+from penstock.graph.operation import Operation
+from penstock.types.tensors import SymbolicTensor, Tensor
 
 
 @export("name_scope", v1=[])
@@ -98,7 +99,11 @@ def control_dependencies(control_inputs: Any) -> Any:
     """
     if thread.graph is not None:
         return thread.graph.control_dependencies(control_inputs)
-    for each in control_inputs if control_inputs is not None and callable(control_inputs) is False else ():
+    listed = control_inputs if control_inputs is not None and not callable(control_inputs) else ()
+    graph = next((each.graph for each in listed if isinstance(each, (Operation, SymbolicTensor))), None)
+    if graph is not None:  # a script that builds the default graph while it runs eagerly
+        return graph.control_dependencies(control_inputs)
+    for each in listed:
         if callable(each) and not isinstance(each, Tensor) and not hasattr(each, "handle"):
             each()
     return contextlib.nullcontext()
@@ -106,12 +111,7 @@ def control_dependencies(control_inputs: Any) -> Any:
 
 @export(v1=["control_dependencies"])
 def control_dependencies_v1(control_inputs: Any) -> Any:
-    """TF 1's `control_dependencies`, in the default graph where none is being built."""
-    graph_of = next(
-        (each.graph for each in control_inputs or () if getattr(each, "is_symbolic_tensor", False)), None
-    )
-    if thread.graph is None and graph_of is not None:
-        return graph_of.control_dependencies(control_inputs)
+    """As `tf.control_dependencies`."""
     return control_dependencies(control_inputs)
 
 

@@ -14,21 +14,35 @@ from typing import Any
 import numpy as np
 
 import penstock as tf
+from penstock.engine.context import thread
+from penstock.keras2.graph_calls import LearningPhase, phase_tensor
+from penstock.keras2.updates import computed, is_symbolic, listed
 
 
 @dataclass
 class _State:
     """What programs set through the backend, for the whole process."""
 
-    learning_phase: int = 0
+    learning_phase: int | None = None  # None: never set
     session: Any = None
 
 
 _state = _State()
 
 
-def learning_phase() -> int:
-    """The learning phase: 1 for training, 0 for inference. `K.function` takes it for an input."""
+def learning_phase() -> Any:
+    """The learning phase: 1 for training, 0 for inference. `K.function` takes it for an input, a session for a feed.
+
+    While a plain graph is built, and nobody has set the phase, it is a boolean tensor of that graph.
+    """
+    graph = thread.graph
+    if _state.learning_phase is None and graph is not None and not graph.building_function:
+        return phase_tensor()
+    return LearningPhase(_state.learning_phase or 0)
+
+
+def settled_phase() -> int | None:
+    """What `set_learning_phase` was told; None before."""
     return _state.learning_phase
 
 
@@ -46,12 +60,12 @@ def set_learning_phase(value: int) -> None:
 @contextmanager
 def learning_phase_scope(value: int) -> Iterator[None]:
     """Sets the learning phase within a `with` block."""
-    before = learning_phase()
+    before = _state.learning_phase
     set_learning_phase(value)
     try:
         yield
     finally:
-        set_learning_phase(before)
+        _state.learning_phase = before
 
 
 def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
@@ -79,21 +93,21 @@ class Function:
     Args:
       inputs: a list of Keras's symbolic tensors; `K.learning_phase()` may be among them.
       outputs: a list of symbolic tensors that depend on them, or one.
-      updates: accepted where empty; Keras 3's layers update themselves.
-      name: accepted.
+      updates: what is updated after each call: pairs of a variable and its new value, results of `K.update` and its kin, and of
+        `optimizer.get_updates`. Layers update themselves.
+      name: not used.
     """
 
     def __init__(self, inputs: Any, outputs: Any, updates: Any = None, name: str | None = None):
         import keras
 
-        if updates:
-            raise ValueError(
-                "K.function: updates are no part of a model in Keras 3; assign to variables in a call"
-            )
         self._is_tensor = [isinstance(each, keras.KerasTensor) for each in keras.tree.flatten(inputs)]
         tensors = [each for each in keras.tree.flatten(inputs) if isinstance(each, keras.KerasTensor)]
         self._as_list = isinstance(outputs, list | tuple)
-        self._model = keras.Model(tensors, list(outputs) if self._as_list else [outputs])
+        wanted = list(outputs) if self._as_list else [outputs]
+        made = listed(updates)
+        needed = [each.tensor for each in made if is_symbolic(each)]
+        self._compute = computed(keras.Model(tensors, wanted + needed), len(wanted), made)
 
     def __call__(self, inputs: Any) -> Any:
         """The outputs as NumPy arrays; where the phase is an input, its value is whether to train."""
@@ -102,9 +116,8 @@ class Function:
             raise ValueError(f"K.function: got {len(values)} values for {len(self._is_tensor)} inputs")
         phases = [value for value, tensor in zip(values, self._is_tensor, strict=True) if not tensor]
         tensors = [tf.convert_to_tensor(each) for each, ok in zip(values, self._is_tensor, strict=True) if ok]
-        training = bool(phases[0]) if phases else bool(learning_phase())
-        results = self._model(tensors, training=training)
-        outputs = [np.asarray(each) for each in (results if isinstance(results, list | tuple) else [results])]
+        training = bool(phases[0]) if phases else bool(_state.learning_phase)
+        outputs = [np.asarray(each) for each in self._compute(tensors, training)]
         return outputs if self._as_list else outputs[0]
 
 

@@ -16,8 +16,11 @@ from penstock.keras2.attributes import (
     OPTIMIZER_ATTRIBUTES,
     SEQUENTIAL_ATTRIBUTES,
 )
-from penstock.keras2.backend import OPERATIONS
+from penstock.keras2.backend import OPERATIONS, settled_phase
+from penstock.keras2.graph_calls import call_in_graphs
+from penstock.keras2.graph_tensors import run_in_sessions
 from penstock.keras2.metric_names import answer_to_both_names
+from penstock.keras2.metric_targets import cast_targets
 from penstock.keras2.model_methods import METHODS, SEQUENTIAL_METHODS
 from penstock.keras2.modules import ADDED_NAMES, BACKEND, KERAS, MODULES, RENAMED, OldModule, source
 from penstock.keras2.saving import save_as_keras_2_did
@@ -30,6 +33,8 @@ from penstock.keras2.symbolic import (
     take_keras_variables,
     take_symbolic_gradients,
 )
+from penstock.keras2.tensor_functions import take_tensorflow_functions
+from penstock.keras2.updates import use_updates
 from penstock.keras2.worker_callbacks import write_for_all_workers
 
 # Keras has two layouts, its own and that of `tf.keras`; both get the names.
@@ -54,6 +59,11 @@ def enable() -> None:
     if not hasattr(keras.Model, "fit_generator"):
         _add_methods(keras)
         accept_old_arguments(keras)
+        call_in_graphs(keras, settled_phase)
+        cast_targets(keras)
+        run_in_sessions(keras)
+        use_updates(keras, [_module(root, "backend") for root in ROOTS])
+        take_tensorflow_functions(keras)
         answer_to_both_names(keras)
         add_symbolic_losses(keras)
         save_as_keras_2_did(keras, importlib.import_module("keras"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -41,13 +42,39 @@ class KerasFinder:
         load = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
-            with importing():
+            with importing(), _tensorflow_2():
                 load(module)
+                sys.modules[
+                    "keras.src.utils.module_utils"
+                ].tensorflow.initialize()  # it would wait for its first use
                 _enable()
 
         # On the loader that Python made, so that its class, which resources and inspection depend on, stays.
         loader.exec_module = exec_module
         return spec
+
+
+@contextlib.contextmanager
+def _tensorflow_2() -> Iterator[None]:
+    """Has `import tensorflow` find the namespace of TensorFlow 2, which Keras is written for, in a TensorFlow 1 program too."""
+    finder = next((each for each in sys.meta_path if getattr(each, "api", "v2") == "v1"), None)
+    if finder is None:
+        yield
+        return
+    program = _loaded_tensorflow()
+    finder.api = "v2"  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        finder.api = "v1"  # type: ignore[attr-defined]
+        _loaded_tensorflow()
+        sys.modules.update(program)
+
+
+def _loaded_tensorflow() -> dict[str, ModuleType]:
+    """Takes `tensorflow` and what is below it out of the loaded modules."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "tensorflow"]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 class _SpecOfModuleUnderWay(importlib.machinery.ModuleSpec):

@@ -18,7 +18,8 @@ NOT_OPERATIONS = frozenset(
     """
     backend batch_get_value batch_set_value cast_to_floatx clear_session constant count_params dtype epsilon eval eye
     floatx get_uid get_value gradients image_data_format int_shape is_float_dtype is_int_dtype is_keras_tensor is_sparse
-    name_scope ndim result_type set_epsilon set_floatx set_image_data_format set_value standardize_dtype variable
+    moving_average_update name_scope ndim result_type set_epsilon set_floatx set_image_data_format set_value
+    standardize_dtype update update_add update_sub variable
     """.split()
 )
 

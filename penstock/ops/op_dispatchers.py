@@ -1,8 +1,9 @@
 """Dispatchers of calls that fail: how libraries give public functions arguments that TensorFlow does not know.
 
-The package tf_keras builds models from calls such as `tf.reshape(symbolic_input, ...)` so: a function that raises
-TypeError or ValueError asks the dispatchers before the error goes on. Nothing of this costs anything before a library
-registers one; then the functions in the namespaces are replaced, and so are the operators of tensors.
+The package tf_keras builds models from calls such as `tf.reshape(symbolic_input, ...)` so, and so does `keras2` for
+Keras 3: a function that raises an AttributeError, TypeError or ValueError asks the dispatchers before the error goes
+on. Nothing of this costs anything before one is registered; then the functions in the namespaces are replaced, and so
+are the operators of tensors.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class GlobalOpDispatcher:
 def add_dispatch_support(
     target: Callable | None = None, iterable_parameters: Iterable[str] | None = None
 ) -> Callable:
-    """A decorator: calls of the function that raise TypeError or ValueError go to the dispatchers.
+    """A decorator: calls of the function that fail go to the dispatchers.
 
     Args:
       target: the function.
@@ -143,7 +144,7 @@ def _asking(function: Callable, op: Callable | None = None, reflected: bool = Fa
             result = function(*args, **kwargs)
             if result is not NotImplemented:
                 return result
-        except (TypeError, ValueError):
+        except (AttributeError, TypeError, ValueError):
             result = _dispatch(op or asking, own, args[::-1] if reflected else args, kwargs)
             if result is _NOT_SUPPORTED:
                 raise

@@ -114,19 +114,17 @@ def _while(
     single = not isinstance(loop_vars, (list, tuple, dict)) and not nest.is_nested(loop_vars)
     variables = (loop_vars,) if single else loop_vars
     graph = building_graph(*nest.flatten(variables, expand_composites=True), maximum_iterations)
-    if graph is None:
-        result = _run_eagerly(cond, body, variables, maximum_iterations)
-    else:
+
+    def build(graph: Any, variables: Any, limit: Any) -> Any:
         with context.building(graph):
-            result = _build_while(
-                cond,
-                body,
-                variables,
-                shape_invariants,
-                parallel_iterations,
-                maximum_iterations,
-                name or "while",
+            return _build_while(
+                cond, body, variables, shape_invariants, parallel_iterations, limit, name or "while"
             )
+
+    if graph is None:
+        result = _run_eagerly(cond, body, variables, maximum_iterations, build)
+    else:
+        result = build(graph, variables, maximum_iterations)
     if unpack_single and isinstance(result, (list, tuple)) and len(result) == 1:
         return result[0]
     return result
@@ -149,10 +147,21 @@ def _as_variables(result: Any, like: Any) -> Any:
     return result
 
 
-def _run_eagerly(cond: Callable, body: Callable, variables: Any, maximum_iterations: Any) -> Any:
-    """A Python loop. The functions get the caller's values and what the body returned; the results become tensors."""
+def _run_eagerly(
+    cond: Callable, body: Callable, variables: Any, maximum_iterations: Any, build: Callable
+) -> Any:
+    """A Python loop. The functions get the caller's values and what the body returned; the results become tensors.
+
+    A condition on a tensor of a graph, as a placeholder, has the rest of the loop built there.
+    """
     limit = None if maximum_iterations is None else int(maximum_iterations)
-    while (limit is None or limit > 0) and bool(_call(cond, variables)):
+    while limit is None or limit > 0:
+        keep_going = _call(cond, variables)
+        graph = building_graph(keep_going)
+        if graph is not None:
+            return build(graph, variables, limit)
+        if not bool(keep_going):
+            break
         result = _as_variables(_call(body, variables), variables)
         nest.assert_same_structure(_plain(variables), _plain(result), check_types=False)
         variables = nest.pack_sequence_as(variables, nest.flatten(result))

@@ -67,6 +67,8 @@ def _lower_branches(
     operation: Any, index: Any, branches: Sequence[Any], arguments: Sequence[Any], lowering: Lowering
 ) -> Sequence[Any]:
     """XLA's conditional. States are threaded through: read before, assigned after."""
+    if any(each is None for each in arguments):
+        raise NotCompilableError(operation, "needs values of a branch that was not taken on the host")
     register_pytree()
     proxies = lowering.proxies_of(branches, arguments)
     arguments = [stacked(each) if isinstance(each, TensorList) else each for each in arguments]

@@ -293,7 +293,12 @@ def _needs_host(operation: Any) -> bool:
         return (
             definition.lowering is None
             or any(each.dtype in _HOST_DTYPES for each in tensors)
-            or any(_needs_host(each) for graph in nested_graphs(operation) for each in graph.get_operations())
+            or any(
+                _needs_host(each)
+                for graph in nested_graphs(operation)
+                for each in graph.get_operations()
+                if each.type != "FakeParam"  # a value only where its branch runs by itself
+            )
         )
     if definition.xla_body is None:
         return True

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine import context
 from penstock.engine.convert import array_of
 from penstock.graph.graph import Graph
 from penstock.runtime.session_fetches import CONVERSIONS
@@ -34,7 +35,8 @@ def feeds_of(graph: Graph, feed_dict: dict) -> tuple[list, list]:
 def _expand(graph: Graph, key: Any, value: Any) -> list[tuple[Any, Any]]:
     for kind, _, feed in CONVERSIONS:
         if isinstance(key, kind) and feed is not None:
-            return list(feed(key, value))
+            with context.building(graph):
+                return list(feed(key, value))
     if hasattr(key, "_type_spec") and not isinstance(key, Tensor) and not hasattr(key, "handle"):
         parts = nest.flatten(key, expand_composites=True)
         if isinstance(value, (tuple, list)):  # its parts, as in a `SparseTensorValue`

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine import context
+from penstock.engine.context import process
 from penstock.engine.export import export
 from penstock.engine.resources import State
 from penstock.graph.graph import Graph
@@ -44,8 +46,11 @@ def fetch(graph: Graph, thing: Any) -> Fetch:
     """How a thing is fetched."""
     for kind, fetch_function, _ in CONVERSIONS:
         if isinstance(thing, kind):
-            elements, make = fetch_function(thing)
+            with context.building(graph):
+                elements, make = fetch_function(thing)
             return Fetch([_element(graph, each) for each in elements], make)
+    if thing is None and not process.graph_mode and graph is context.default_graph():
+        return Fetch([], lambda values: None)  # what an operation gives that eager code has run already
     if thing is None:
         raise TypeError("Fetch argument None has invalid type NoneType.")
     if hasattr(thing, "_type_spec") and not isinstance(thing, Tensor) and not hasattr(thing, "handle"):

@@ -21,6 +21,7 @@ from penstock.ops.casting import cast
 from penstock.ops.graph_collections import GraphKeys
 from penstock.ops.shapes_of_tensors import shape as shape_of
 from penstock.ops.variables.creation import VariableAggregation, VariableSynchronization
+from penstock.ops.variables.mixed import in_graph_of_arguments
 from penstock.ops.variables.partitioned_variables import PartitionedVariable
 from penstock.ops.variables.scope import VariableScope, get_variable, variable_scope
 from penstock.types import dtypes, nest
@@ -160,6 +161,7 @@ class Layer(Trackable):
 
     # Calling.
 
+    @in_graph_of_arguments
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         self._set_scope(kwargs.pop("scope", None))
         inputs = nest.map_structure(_as_tensor, inputs)

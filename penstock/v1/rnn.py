@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.engine.export import export
+from penstock.ops.variables.mixed import in_graph_of_arguments
 from penstock.ops.variables.scope import variable_scope
 from penstock.types import nest
 from penstock.types.shapes import TensorShape
@@ -83,6 +84,7 @@ def lengths_of(sequence_length: Any, batch_size: Any) -> Any:
 
 
 @export(v1=["nn.dynamic_rnn"])
+@in_graph_of_arguments
 def dynamic_rnn(
     cell: Any,
     inputs: Any,
@@ -207,6 +209,7 @@ def _loop(
 
 
 @export(v1=["nn.bidirectional_dynamic_rnn"])
+@in_graph_of_arguments
 def bidirectional_dynamic_rnn(
     cell_fw: Any,
     cell_bw: Any,
@@ -260,6 +263,7 @@ def bidirectional_dynamic_rnn(
 
 
 @export(v1=["nn.raw_rnn"])
+@in_graph_of_arguments
 def raw_rnn(
     cell: Any,
     loop_fn: Callable,

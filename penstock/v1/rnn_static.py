@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from penstock.engine.export import export
+from penstock.ops.variables.mixed import in_graph_of_arguments
 from penstock.ops.variables.scope import variable_scope
 from penstock.types import nest
 from penstock.v1.api import tf
@@ -14,6 +15,7 @@ from penstock.v1.rnn_cell import check_cell, is_building_a_graph, state_dtype
 
 
 @export(v1=["nn.static_rnn"])
+@in_graph_of_arguments
 def static_rnn(
     cell: Any,
     inputs: Sequence[Any],
@@ -69,6 +71,7 @@ def static_rnn(
 
 
 @export(v1=["nn.static_state_saving_rnn"])
+@in_graph_of_arguments
 def static_state_saving_rnn(
     cell: Any,
     inputs: Sequence[Any],
@@ -112,6 +115,7 @@ def static_state_saving_rnn(
 
 
 @export(v1=["nn.static_bidirectional_rnn"])
+@in_graph_of_arguments
 def static_bidirectional_rnn(
     cell_fw: Any,
     cell_bw: Any,

@@ -74,6 +74,7 @@ class Construction:
         self._set_type(value, shape)
         self._state: State | None = _state_of(value.device_value(), self)
         self._handle: Tensor = EagerTensor(self._state, dtypes.resource)
+        self._handle.owner = weakref.ref(self)  # type: ignore[attr-defined]
         self._in_graph_mode = False
         self._initial_value = self._initializer_op = self._graph_element = None
 

@@ -167,7 +167,8 @@ class _EagerState(threading.local, _State):
 _eager_state = _EagerState()
 
 
-def _state() -> _State:
+def scope_state() -> _State:
+    """The current store and scope."""
     graph = thread.graph
     if graph is None:
         return _eager_state
@@ -180,12 +181,12 @@ def _state() -> _State:
 @export(v1=["get_variable_scope"])
 def get_variable_scope() -> VariableScope:
     """The current variable scope."""
-    return _state().scope
+    return scope_state().scope
 
 
 def default_variable_store() -> VariableStore:
     """The store that `get_variable` looks into."""
-    return _state().store
+    return scope_state().store
 
 
 @export(v1=["get_variable"])
@@ -270,7 +271,7 @@ def _entered(
     scope_or_name: Any, reuse: Any, overrides: dict[str, Any], old_name_scope: str | None
 ) -> Iterator[Any]:
     """Makes a variable scope current: a given one under its own name, or a new one inside the current."""
-    state = _state()
+    state = scope_state()
     outer, opened = state.scope, dict(state.store.opened)
     if isinstance(scope_or_name, VariableScope):
         base, full_name = scope_or_name, scope_or_name.name
@@ -370,7 +371,7 @@ class variable_scope:  # noqa: N801
         if chosen is None:
             if self._reuse:
                 raise ValueError("reuse=True cannot be used without a name_or_scope")
-            chosen = default_variable_store().unique_scope(self._default_name, _state().scope.name)  # type: ignore[arg-type]
+            chosen = default_variable_store().unique_scope(self._default_name, scope_state().scope.name)  # type: ignore[arg-type]
         label = chosen.name.rpartition("/")[2] if isinstance(chosen, VariableScope) else chosen
         original = None
         if self._auxiliary and label:
@@ -425,7 +426,7 @@ class EagerVariableStore:
     @contextlib.contextmanager
     def as_default(self) -> Iterator[None]:
         """`get_variable` looks into this store inside."""
-        state = _state()
+        state = scope_state()
         outer, state.store = state.store, self._store
         try:
             yield

@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 import functools
 import inspect
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from penstock.engine import source_line
-from penstock.engine.context import thread
+from penstock.engine.context import default_graph, thread
 from penstock.engine.export import EXPORTS, export
 from penstock.graph.scopes import name_scope
 from penstock.ops.graph_collections import GraphKeys, add_to_collection
@@ -38,6 +39,8 @@ class VariableStore:
         self.opened: dict[str, int] = {}  # full scope name -> count, for unique default names
         self.keeps_eager_variables = keeps_eager_variables
         self.made_at: dict[str, Any] = {}
+        # Those that eager code made and still has, or a plain graph uses.
+        self.eager: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
     def get(self, getter: Callable | None, **arguments: Any) -> Any:
         """The variable with the given name, through a custom getter where there is one."""
@@ -99,7 +102,7 @@ class VariableStore:
                     "reuse=tf.AUTO_REUSE in VarScope?"
                 )
             return known
-        if reuse is True:
+        if reuse is True and (thread.graph is not None or self.keeps_eager_variables):
             raise _missing(f"PartitionedVariable {name}")
         initializer = initializer if initializer is not None else _default_initializer(name, as_dtype(dtype))
         found = make_partitioned(name, TensorShape(shape), as_dtype(dtype), initializer, partitioner, single)
@@ -120,11 +123,15 @@ class VariableStore:
         if shape is not None and is_value:
             raise ValueError("If initializer is a constant, do not specify shape.")
         dtype, shape = as_dtype(dtype), TensorShape(shape)
-        found = self.variables.get(name)
+        found = (
+            self.variables.get(name)
+            if thread.graph or self.keeps_eager_variables
+            else self._eager(name, reuse)
+        )
         if found is not None:
             self._check_shared(found, name, shape, dtype, reuse)
             return found
-        if reuse is True and (thread.graph is not None or self.keeps_eager_variables):
+        if reuse is True:
             raise _missing(f"Variable {name}")
         if initializer is None:
             if shape.rank is None:
@@ -140,9 +147,20 @@ class VariableStore:
         if thread.graph is not None or self.keeps_eager_variables:
             self.variables[name] = variable
             self.made_at[name] = source_line.caller()
+        else:
+            self.eager[name] = variable
         if regularizer is not None:
             _add_regularization_loss(variable, name, regularizer)
         return variable
+
+    def _eager(self, name: str, reuse: Any) -> Any:
+        """The eager variable of that name that code which reuses it means.
+
+        TensorFlow makes a new one each time. That holds for eager code; a script that builds the default graph from eager
+        variables shares those that the graph uses.
+        """
+        found = self.eager.get(name) if reuse else None
+        return found if found is not None and default_graph().uses(found) else None
 
     def _check_shared(self, found: Any, name: str, shape: TensorShape, dtype: DType, reuse: Any) -> None:
         if not reuse:
