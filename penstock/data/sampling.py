@@ -49,13 +49,17 @@ class Chosen(Dataset):
         count = len(self._parents) - 1
         open_: set[int] = set(at.kept.get("open", range(count)))
         at.keep(lambda: {"open": sorted(open_)})
+        inputs: dict[int, Iterator[list]] = {}
         for (choice,) in at.input(count):
             index = int(choice)
-            if not 0 <= index < count:
-                raise errors.InvalidArgumentError(
-                    None, None, f"Selector index out of range: {index} >= {count}"
-                )
-            element = next(at.input(index), None) if index in open_ else None
+            chosen = inputs.get(index)
+            if chosen is None:
+                if not 0 <= index < count:
+                    raise errors.InvalidArgumentError(
+                        None, None, f"Selector index out of range: {index} >= {count}"
+                    )
+                chosen = inputs[index] = at.input(index) if index in open_ else iter(())
+            element = next(chosen, None)
             if element is not None:
                 yield element
                 continue

@@ -7,6 +7,7 @@ the file ends with a whole record unless the machine itself stops; the reader th
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import weakref
 from collections.abc import Iterator
@@ -115,6 +116,13 @@ class TFRecordOptions:
         return CompressionLevels(**{name: value for name, value in given.items() if value is not None})
 
 
+@functools.lru_cache(4096)
+def _header(size: int) -> bytes:
+    """What stands before a record."""
+    length = LENGTH.pack(size)
+    return length + FOOTER.pack(masked_crc32c(length))
+
+
 class _WholeRecords:
     """A file to which only whole records are written: a write that fails is cut off again."""
 
@@ -191,19 +199,15 @@ class TFRecordWriter:
         """
         if self._file is None:
             raise errors.FailedPreconditionError(None, None, "Writer is closed.")
-        if isinstance(record, str):
+        if type(record) is bytes:
+            pass
+        elif isinstance(record, str):
             record = record.encode()
         elif not isinstance(record, bytes):
             if not isinstance(record, bytearray | memoryview):
                 raise TypeError(f"TFRecordWriter.write: a record is bytes, not {type(record).__name__}")
             record = bytes(record)
-        length = LENGTH.pack(len(record))
-        self._pieces += (
-            length,
-            FOOTER.pack(masked_crc32c(length)),
-            record,
-            FOOTER.pack(masked_crc32c(record)),
-        )
+        self._pieces += (_header(len(record)), record, FOOTER.pack(masked_crc32c(record)))
         self._size += len(record) + OVERHEAD
         if self._size >= _BUFFER_SIZE:
             self._drain()
