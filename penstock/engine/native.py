@@ -55,6 +55,7 @@ KERNELS = (
     "sum_rows",
     "random_uniform",
     "random_state",
+    "scale_kept",
     "softmax",
     "sparse_cross_entropy",
 )
