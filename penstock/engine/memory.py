@@ -91,7 +91,7 @@ def place_of_next(size: int, place: int) -> int:
         return 0
     found = libc.malloc(size + _CUT_OFF)
     libc.free(found)
-    if found is not None and abs(found - place) > _CUT_OFF:
+    if found is not None and abs(found - place) > size // 16:
         libc.malloc_trim(0)
     return found or 0
 
