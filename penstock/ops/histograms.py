@@ -13,6 +13,7 @@ from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall, unchanged
 from penstock.engine.static_value import is_static, static
 from penstock.engine.xla import jnp
+from penstock.ops import native_ordering
 from penstock.ops.arguments import index_vector, name_scope
 from penstock.ops.dtype_sets import INDICES, WIDE_FLOATS
 from penstock.ops.reduce_functions import reduce
@@ -67,6 +68,10 @@ def _dense(xp: Any, values: Any, size: Any, weights: Any, *, binary_output: bool
     count = _size(size)
     if np.ndim(values) < 2:
         values = xp.reshape(values, -1)
+        plain = xp is np and weights.dtype.kind in "iu" and not np.size(weights) and not binary_output
+        found = native_ordering.count_numbers(values, count) if plain else None
+        if found is not None and found[1]:  # otherwise `_count` says what is wrong
+            return found[0].astype(weights.dtype, copy=False)
         return _count(xp, xp.zeros_like(values), values, weights, (1, count), binary_output)[0]
     rows = xp.broadcast_to(xp.arange(values.shape[0])[:, None], values.shape)
     return _count(xp, rows, values, weights, (values.shape[0], count), binary_output)

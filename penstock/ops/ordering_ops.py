@@ -16,6 +16,7 @@ from penstock.engine.execute import execute
 from penstock.engine.shape_rules import ShapeCall, like_input, normalize_axis, unchanged
 from penstock.engine.static_value import static
 from penstock.engine.xla import jax, jnp, lax
+from penstock.ops import native_ordering
 from penstock.ops.broadcasting import shape_of
 from penstock.ops.dtype_sets import BOOL, FLOATS, INDICES, REAL
 from penstock.types import dtypes
@@ -33,6 +34,10 @@ def _arg_extreme(largest: bool) -> Callable:
             raise ValueError(f"Expected dimension in the range [{-rank}, {rank}), but got {axis}")
         if rank and not x.shape[axis]:
             raise ValueError(f"Reduction axis {axis % rank} is empty in shape {list(x.shape)}")
+        if xp is np and rank > 1 and axis % rank != rank - 1:
+            found = native_ordering.largest_rows(x, axis, not largest)
+            if found is not None:
+                return found.astype(output_type.np_dtype, copy=False)
         if x.dtype.kind not in "iub":
             # NaN never wins, except over nothing but NaN.
             missing = xp.isnan(x)
@@ -69,12 +74,17 @@ for _type, _largest in (("ArgMax", True), ("ArgMin", False)):
 
 def _top_k_numpy(x: np.ndarray, k: Any, *, sorted: bool, index_type: DType) -> tuple[np.ndarray, np.ndarray]:
     k, length = _top_k_sizes(x, k)
-    if k == 1 and length and x.dtype.kind in "iub":
-        indices = np.argmax(x, -1, keepdims=True)
-    else:
-        key = x if x.dtype.kind in "iub" else np.where(np.isnan(x), x.dtype.type(-np.inf), x)
-        indices = _few_largest(key, k) if 0 < k < length // 8 else _descending(key)[..., :k]
+    indices = native_ordering.k_largest(x, k)
+    if indices is None:
+        indices = _largest(x, k, length)
     return np.take_along_axis(x, indices, -1), indices.astype(index_type.np_dtype)
+
+
+def _largest(x: np.ndarray, k: int, length: int) -> np.ndarray:
+    if k == 1 and length and x.dtype.kind in "iub":
+        return np.argmax(x, -1, keepdims=True)
+    key = x if x.dtype.kind in "iub" else np.where(np.isnan(x), x.dtype.type(-np.inf), x)
+    return _few_largest(key, k) if 0 < k < length // 8 else _descending(key)[..., :k]
 
 
 def _descending(key: np.ndarray) -> np.ndarray:
@@ -330,6 +340,9 @@ def _in_top_k(xp: Any, predictions: Any, targets: Any, k: Any) -> Any:
         if classes
         else xp.zeros((rows, 1), predictions.dtype)
     )
+    few = native_ordering.few_above(predictions, target, int(k)) if xp is np else None
+    if few is not None:
+        return valid & few
     above = xp.sum(predictions > target, 1)
     return valid & xp.all(xp.isfinite(predictions), 1) & (above < k)
 

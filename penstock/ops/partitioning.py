@@ -13,7 +13,7 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import static
-from penstock.ops import reshaping
+from penstock.ops import native_ordering, reshaping
 from penstock.ops.arguments import matching
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
@@ -32,11 +32,14 @@ def _dynamic_partition(data: np.ndarray, partitions: np.ndarray, *, num_partitio
             f"{list(partitions.shape)}"
         )
     flat = partitions.reshape(-1)
+    rows = np.asarray(data).reshape((flat.size, *np.shape(data)[partitions.ndim :]))
+    found = native_ordering.divide_items(rows, flat, num_partitions)
+    if found is not None:
+        return found
     if flat.size and not 0 <= flat.min() <= flat.max() < num_partitions:
         bad = np.flatnonzero((flat < 0) | (flat >= num_partitions))[0]
         place = ",".join(str(i) for i in np.unravel_index(bad, partitions.shape))
         raise ValueError(f"partitions[{place}] = {flat[bad]} is not in [0, {num_partitions})")
-    rows = np.asarray(data).reshape((flat.size, *np.shape(data)[partitions.ndim :]))
     keys = flat.astype(np.min_scalar_type(max(num_partitions - 1, 0)))
     if num_partitions <= _FEW_GROUPS:
         return [rows.take(np.flatnonzero(keys == group), 0) for group in range(num_partitions)]
