@@ -93,15 +93,18 @@ bench: $(READY) $(ORACLE_READY) $(TORCH_READY)  ## Penstock beside its peers, in
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks --tensorflow-python $(ORACLE_VENV)/bin/python --torch-python $(TORCH_VENV)/bin/python $(ARGS)
 
-# Every test of a native kernel. Python and JAX leak at exit by design, so leaks are not looked for.
+# Every test of a native kernel, each file in a process of its own: 20 minutes where others use both cores, and no file more
+# than 15. Python and JAX leak at exit by design, so leaks are not looked for.
 ASAN_TESTS := $(shell find tests -name "test_native*.py") tests/ops/image/test_resize_native.py tests/autodiff/test_recurrent_cells.py \
     tests/runtime/test_fusion.py
 
 asan: $(READY)  ## the tests of native kernels, under AddressSanitizer
 	CXXFLAGS="-fsanitize=address -g -O1 -fno-omit-frame-pointer" $(BIN)/python native/build.py $(CURDIR)/.cache/asan/libpenstock.so
-	PENSTOCK_NATIVE=$(CURDIR)/.cache/asan/libpenstock.so ASAN_OPTIONS=detect_leaks=0 PENSTOCK_CACHE=0 JAX_PLATFORMS=cpu \
+	for tests in $(ASAN_TESTS); do \
+	    PENSTOCK_NATIVE=$(CURDIR)/.cache/asan/libpenstock.so ASAN_OPTIONS=detect_leaks=0 PENSTOCK_CACHE=0 JAX_PLATFORMS=cpu \
 	    LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
-	    $(BIN)/python -m pytest -n0 $(ASAN_TESTS) $(ARGS)
+	    timeout 900 $(BIN)/python -m pytest -n0 $(ARGS) $$tests || exit 1; \
+	done
 
 gpu: $(READY)  ## on a machine with a GPU: programs and ops give there what they give on the CPU
 	$(BIN)/python -m pip install --quiet --editable '.[cuda]'
