@@ -4,6 +4,8 @@
 // pool keeps which element of each window was the largest, so the gradients need nothing of what was before it, and the
 // gradient before it is never in memory as a whole. Images are [batch, height, width, channels], filters [height, width,
 // channels, outputs], with a multiple of 16 outputs; gradients of images need a multiple of 16 channels too. For AVX-512.
+#include <immintrin.h>
+
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -18,6 +20,7 @@ namespace penstock {
 namespace {
 
 constexpr long kFilterPart = 6144;      // numbers of a filter that stay in the first-level cache with what they meet
+constexpr long kColumns = 4 * kLanes;   // of a filter that are multiplied at a time
 constexpr long kPixels = 128;           // so many outputs of each channel make up for fetching the filter
 constexpr unsigned char kNowhere = 255;  // the place of a maximum that passes no gradient
 
@@ -91,7 +94,8 @@ PENSTOCK_WIDE void send_to_maxima(const Pool& pool, const float* dy, const unsig
       const Extent rows(pool, 0, a), columns(pool, 1, b);
       float* window = dx + rows.start * line + columns.start * channels;
       for (long c = 0; c < channels; c += kLanes) {
-        Places place = __builtin_convertvector(*reinterpret_cast<const Bytes*>(places + c), Places);
+        Places place = reinterpret_cast<Places>(
+            _mm512_maskz_cvtepu8_epi32(-1, *reinterpret_cast<const __m128i_u*>(places + c)));
         Lanes sent = *reinterpret_cast<const Lanes*>(dy + c);
         *reinterpret_cast<Lanes*>(sums + c) += place == kNowhere ? Lanes{} : sent;
         for (long i = rows.first; i < rows.last; ++i)
@@ -194,8 +198,8 @@ std::vector<Part> parts_of(const Convolution& each) {
   bool one_run = windows.dilation[1] == 1;  // whether neighbours in a row of the filter meet neighbours
   long runs = one_run ? 1 : windows.size[1], run = one_run ? windows.size[1] * each.channels : each.channels;
   long line = windows.dilation[0] * each.padded[1] * each.channels, step = windows.dilation[1] * each.channels;
-  if (each.filter() <= kFilterPart) return {{0, 0, {windows.size[0], line, runs, step, run, 1}}};
-  long most = std::max(kFilterPart / each.outputs, kLanes);
+  long most = kFilterPart / std::min(each.outputs, kColumns);
+  if (windows.size[0] * runs * run <= most) return {{0, 0, {windows.size[0], line, runs, step, run, 1}}};
   std::vector<Part> parts;
   for (long i = 0, k = 0; i < windows.size[0]; ++i)
     for (long j = 0; j < runs; ++j)

@@ -26,7 +26,7 @@ def layers(draw):
     to_image = draw(st.booleans())  # whether the gradient of images is wanted too
     channels = draw(st.sampled_from([16, 32] if to_image else [1, 3, 16]))
     outputs = draw(st.sampled_from([16, 48, 64, 80]))
-    height, width = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    height, width = draw(st.sampled_from([(3, 3), (1, 3), (2, 1), (2, 3)]))
     spread = draw(st.sampled_from(["strides", "dilations"]))
     by = [1, draw(st.integers(1, 2)), draw(st.integers(1, 2)), 1]
     sizes = [draw(st.integers((k - 1) * d + 1, 9)) for k, d in zip((height, width), by[1:])]
@@ -84,7 +84,7 @@ def check(x, w, bias, given):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * (1 + np.abs(other).max(initial=0)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(layers())
 def test_layer(case):
     check(*case)
@@ -121,10 +121,10 @@ def test_what_others_use_too_is_not_computed_twice():
 
 
 def test_maxima_that_are_nan_pass_no_gradient():
-    x = random_array(1, 4, 4, 1)
+    x = random_array(1, 4, 5, 1)
     x[0, 0, 0, 0] = np.nan
     given = {"convolution": {"strides": 1, "padding": "VALID"}, "relu": True, "to_image": False}
     given["pool"] = {"ksize": 2, "strides": 2, "padding": "VALID"}
-    y, _, db = step(given)(x, random_array(1, 1, 1, 16, seed=1), np.ones(16, np.float32))
+    y, _, db = step(given)(x, random_array(1, 2, 1, 16, seed=1), np.ones(16, np.float32))
     assert np.isnan(y[0, 0, 0]).all() and not np.isnan(y[0, 1:]).any()
     np.testing.assert_allclose(db, 2 * np.sum(np.nan_to_num(y), axis=(0, 1, 2)), rtol=1e-5)

@@ -1,7 +1,7 @@
 """Convolutions of small images by native kernels, with what stands around them: bias, Relu, max pool, and all gradients.
 
 Each function returns None where the kernels do not take its arguments, or others do better: those that divide large
-images, or filters with very many channels, among the threads.
+images, or filters with very many channels, among the threads, and products of matrices, as filters of size 1 make them.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def _is_small(
         return False
     channels, made = w_shape[-2:]
     output = window.output_sizes(form.take_spatial(x.shape))
-    if x.shape[-1] != channels or made == 0 or made % _LANES or (to_image and channels % _LANES):
+    if x.shape[-1] != channels or 0 in w_shape or made % _LANES or (to_image and channels % _LANES):
         return False
     image = math.prod(x.shape[1:]) + math.prod(output) * made
-    if image > _MOST or math.prod(w_shape) > _MOST or 0 in w_shape or min(output) <= 0:
+    if image > _MOST or math.prod(w_shape) > _MOST or math.prod(w_shape[:2]) < 2 or min(output) <= 0:
         return False
     return pool is None or _is_of_space(pool, [x.shape[0], *output, made])
 
