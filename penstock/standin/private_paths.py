@@ -426,7 +426,7 @@ FILES: list[tuple[str, str, str]] = [
     ("python.estimator", "v1.estimator.inputs tf.estimator.inputs", "inputs.inputs inputs.numpy_io inputs.pandas_io"),
     ("python.feature_column", "penstock.standin.column_parts v1.feature_column tf.feature_column",
      "feature_column feature_column_lib"),
-    ("python.ops.distributions", "v1.distributions penstock.standin.script_parts", "identity_bijector util"),
+    ("python.ops.distributions", "v1.distributions v1.contrib.distributions", "util"),
     ("python.ops.signal", "tf.signal", "window_ops spectral_ops shape_ops mel_ops mfcc_ops reconstruction_ops dct_ops "
      "fft_ops util_ops"),
     ("python.summary", "tensorboard.backend.event_processing.event_accumulator", "event_accumulator "

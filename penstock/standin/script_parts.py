@@ -16,8 +16,8 @@ import numpy as np
 
 import penstock
 from penstock.engine.wrappers import unwrap
-from penstock.ops.variables.scope import get_variable
 from penstock.types import nest
+from penstock.v1.contrib.rnn import Linear
 from penstock.v1.layers_convolution import sizes
 
 tf = penstock.compat.v1
@@ -28,47 +28,13 @@ _WEIGHTS_VARIABLE_NAME = "kernel"
 _BIAS_VARIABLE_NAME = "bias"
 
 
-class _Linear:
-    """`concat(inputs) @ kernel + bias`, with variables that it makes once, in the scope that is current then.
-
-    Args:
-      args: `[batch, size]`, or a list of such tensors. output_size: of the result. build_bias: whether there is a bias.
-      bias_initializer, kernel_initializer: of the variables; a bias begins with zeros.
-    """
-
-    def __init__(
-        self, args: Any, output_size: int, build_bias: bool, bias_initializer: Any = None,
-        kernel_initializer: Any = None,
-    ):  # fmt: skip
-        given = nest.flatten(args)
-        if not given:
-            raise ValueError("`args` must be specified")
-        size = sum(_width(each) for each in given)
-        self._kernel = get_variable(
-            _WEIGHTS_VARIABLE_NAME, [size, output_size], given[0].dtype, kernel_initializer
-        )
-        self._bias = None
-        if build_bias:
-            initializer = tf.zeros_initializer() if bias_initializer is None else bias_initializer
-            self._bias = get_variable(_BIAS_VARIABLE_NAME, [output_size], given[0].dtype, initializer)
-
-    def __call__(self, args: Any) -> Any:
-        """The layer of inputs."""
-        given = nest.flatten(args)
-        product = tf.matmul(given[0] if len(given) == 1 else tf.concat(given, 1), self._kernel)
-        return product if self._bias is None else tf.nn.bias_add(product, self._bias)
-
-
-def _width(tensor: Any) -> int:
-    if tensor.shape.rank != 2 or tensor.shape.as_list()[1] is None:
-        raise ValueError(f"linear expects arguments of two dimensions, the second one known: {tensor.shape}")
-    return tensor.shape.as_list()[1]
+_Linear = Linear
 
 
 def _linear(
     args: Any, output_size: int, bias: bool, bias_initializer: Any = None, kernel_initializer: Any = None
 ) -> Any:
-    """`_Linear` of its arguments; the first releases had a number for `bias_initializer`."""
+    """A `Linear` of its arguments; the first releases had a number for `bias_initializer`."""
     if isinstance(bias_initializer, (int, float)):
         bias_initializer = tf.constant_initializer(bias_initializer)
     return _Linear(args, output_size, bias, bias_initializer, kernel_initializer)(args)
@@ -146,15 +112,6 @@ def deconv_output_length(input_length: int | None, filter_size: int, padding: st
         return None
     more = {"same": 0, "valid": max(filter_size - stride, 0), "full": -(stride + filter_size - 2)}
     return input_length * stride + more[padding]
-
-
-# Distributions.
-
-
-def softplus_inverse(x: Any, name: str | None = None) -> Any:
-    """What `softplus` makes `x` of."""
-    x = tf.convert_to_tensor(x)
-    return tf.identity(x + tf.log(-tf.expm1(-x)), name=name)
 
 
 # Functions and modules.

@@ -140,16 +140,45 @@ class LayerNormBasicLSTMCell(RNNCell):
         return new_h, LSTMStateTuple(new_c, new_h)
 
 
-def linear(inputs: Sequence[Any], size: int, use_bias: bool, bias: Any = None) -> Any:
-    """`concat(inputs) @ kernel + bias`, with variables of the current scope."""
-    joined = inputs[0] if len(inputs) == 1 else tf.concat(list(inputs), 1)
-    kernel = get_variable("kernel", [joined.shape.as_list()[-1], size], joined.dtype)
-    product = tf.matmul(joined, kernel)
-    if not use_bias:
-        return product
-    return tf.nn.bias_add(
-        product, get_variable("bias", [size], joined.dtype, ZerosV1() if bias is None else bias)
-    )
+class Linear:
+    """`concat(inputs) @ kernel + bias`, with variables of the scope that is current when it is made.
+
+    Args:
+      args: `[batch, size]`, or a nest of such tensors. output_size: of the result. build_bias: whether there is a bias.
+      bias_initializer, kernel_initializer: of the variables; a bias begins with zeros.
+
+    Raises:
+      ValueError: an argument is no matrix with a known number of columns, or there is none.
+    """
+
+    def __init__(
+        self, args: Any, output_size: int, build_bias: bool, bias_initializer: Any = None,
+        kernel_initializer: Any = None,
+    ):  # fmt: skip
+        given = [tf.convert_to_tensor(each) for each in nest.flatten(args)]
+        if not given:
+            raise ValueError("`args` must be specified")
+        size, dtype = sum(map(_columns, given)), given[0].dtype
+        self._kernel = get_variable("kernel", [size, output_size], dtype, kernel_initializer)
+        initializer = ZerosV1() if bias_initializer is None else bias_initializer
+        self._bias = get_variable("bias", [output_size], dtype, initializer) if build_bias else None
+
+    def __call__(self, args: Any) -> Any:
+        """The layer of inputs."""
+        given = nest.flatten(args)
+        product = tf.matmul(given[0] if len(given) == 1 else tf.concat(given, 1), self._kernel)
+        return product if self._bias is None else tf.nn.bias_add(product, self._bias)
+
+
+def _columns(tensor: Any) -> int:
+    if tensor.shape.rank != 2 or tensor.shape.as_list()[1] is None:
+        raise ValueError(f"linear expects arguments of two dimensions, the second one known: {tensor.shape}")
+    return tensor.shape.as_list()[1]
+
+
+def linear(inputs: Any, size: int, use_bias: bool, bias: Any = None) -> Any:
+    """A `Linear` of its inputs, used once."""
+    return Linear(inputs, size, use_bias, bias)(inputs)
 
 
 @export(v1=["contrib.rnn.UGRNNCell"])
