@@ -28,9 +28,8 @@ struct Sizes {
 };
 
 // Calls body(device, first, count) for the rows [first, first + count) of the parts that devices have, at most kBlock at a time.
-// With `in_order` each thread has a fixed share of them.
 template <typename Body>
-void for_blocks(const Sizes& sizes, bool in_order, const Body& body) {
+void for_blocks(const Sizes& sizes, const Body& body) {
   long blocks = (sizes.part() + kBlock - 1) / kBlock;
   auto some = [&](long first_block, long last_block) {
     for (long i = first_block; i < last_block; ++i) {
@@ -38,7 +37,6 @@ void for_blocks(const Sizes& sizes, bool in_order, const Body& body) {
       body(i / blocks, first, std::min(kBlock, sizes.part() - first));
     }
   };
-  if (in_order) return parallel_for(blocks * sizes.devices, 1, some);
   parallel_chunks(blocks * sizes.devices, std::max(1L, kChunk / kBlock / sizes.columns), some);
 }
 
@@ -55,6 +53,16 @@ Packed joined_rows(const Sizes& sizes, const std::vector<Arrays>& all, size_t wh
   return Packed(rows.data(), sizes.whole_batch(), sizes.columns, sizes.columns, 1);
 }
 
+std::unique_ptr<Plan> plan_of_product(long m, long n, long k) {
+  auto matrix = [](long rows, long columns) { return strided({rows, columns}, {columns, 1}, memory::data_type::f32); };
+  memory::desc a = matrix(m, k), b = matrix(k, n), y = matrix(m, n);
+  dnnl::matmul::primitive_desc found(engine(), a, b, y, own_scratchpad());
+  return std::make_unique<Plan>(dnnl::matmul(found), found.scratchpad_desc(),
+                                std::vector<Plan::Operand>{{DNNL_ARG_SRC, a, found.src_desc()},
+                                                           {DNNL_ARG_WEIGHTS, b, found.weights_desc()},
+                                                           {DNNL_ARG_DST, y, found.dst_desc(), true}});
+}
+
 // inputs [batch, rows], own rows of the matrix -> [batch, columns]
 ffi::Future product(Run run, ffi::AnyBuffer inputs, ffi::AnyBuffer matrix, ffi::AnyBuffer number,
                     ffi::Result<ffi::AnyBuffer> y, int64_t place, int64_t devices) {
@@ -62,22 +70,24 @@ ffi::Future product(Run run, ffi::AnyBuffer inputs, ffi::AnyBuffer matrix, ffi::
   Meeting meeting{run.id, place, devices, *static_cast<const int32_t*>(number.untyped_data())};
   return meet(meeting, {floats(inputs), floats(matrix), floats(*y)}, [sizes](const std::vector<Arrays>& all) {
     Turn turn;
-    long count = sizes.whole_batch() * sizes.columns;
-    std::vector<std::vector<float>> sums(team_size());
-    for_blocks(sizes, true, [&](long d, long first, long rows) {
-      std::vector<float>& own = sums[thread_number()];
-      own.resize(count);
-      std::vector<float> batch(sizes.whole_batch() * rows);
-      join_columns(sizes, all, 0, d * sizes.part() + first, rows, batch.data());
-      Packed block(all[d][1] + first * sizes.columns, rows, sizes.columns, sizes.columns, 1);
-      multiply({batch.data(), sizes.whole_batch(), rows}, block, own.data(), sizes.columns);
-    });
-    for (long d = 0, from = 0; d < sizes.devices; ++d, from += sizes.batch * sizes.columns) {
-      float* to = all[d][2];
-      std::fill_n(to, sizes.batch * sizes.columns, 0.0f);
-      for (const auto& own : sums)
-        for (size_t i = 0; i < static_cast<size_t>(sizes.batch * sizes.columns) && !own.empty(); ++i) to[i] += own[from + i];
+    const long width = sizes.whole_batch(), part = sizes.part(), results = width * sizes.columns;
+    Key key("divided_product");
+    key.add(width).add(sizes.columns).add(part);
+    const Plan& plan = plan_for(key, [&] { return plan_of_product(width, sizes.columns, part); });
+    size_t room = aligned(width * part * sizeof(float));
+    char* working = working_memory(room + plan.working_size());
+    float* joined = reinterpret_cast<float*>(working);
+    std::vector<float> sums(results), of_part(results);
+    for (long d = 0; d < sizes.devices; ++d) {
+      parallel_for(width, 1, [&](long first, long last) {
+        for (long r = first; r < last; ++r)
+          std::copy_n(all[r / sizes.batch][0] + r % sizes.batch * sizes.rows + d * part, part, joined + r * part);
+      });
+      plan.run({joined, all[d][1], of_part.data()}, working + room);
+      for (long i = 0; i < results; ++i) sums[i] += of_part[i];
     }
+    for (long d = 0; d < sizes.devices; ++d)
+      std::copy_n(sums.data() + d * sizes.batch * sizes.columns, sizes.batch * sizes.columns, all[d][2]);
   });
 }
 
@@ -88,7 +98,7 @@ ffi::Future transposed_product(Run run, ffi::AnyBuffer gradients, ffi::AnyBuffer
   Meeting meeting{run.id, place, devices, *static_cast<const int32_t*>(number.untyped_data())};
   return meet(meeting, {floats(gradients), floats(matrix), floats(*y)}, [sizes](const std::vector<Arrays>& all) {
     Turn turn;
-    for_blocks(sizes, false, [&](long d, long first, long rows) {
+    for_blocks(sizes, [&](long d, long first, long rows) {
       Packed block(all[d][1] + first * sizes.columns, sizes.columns, rows, 1, sizes.columns);
       for (const Arrays& each : all)
         multiply({each[0], sizes.batch, sizes.columns}, block, each[2] + d * sizes.part() + first, sizes.rows, {false});
@@ -104,7 +114,7 @@ ffi::Future gradient(Run run, ffi::AnyBuffer inputs, ffi::AnyBuffer gradients, f
   return meet(meeting, {floats(inputs), floats(gradients), floats(*sums)}, [sizes](const std::vector<Arrays>& all) {
     Turn turn;
     Packed packed = joined_rows(sizes, all, 1);
-    for_blocks(sizes, false, [&](long d, long first, long rows) {
+    for_blocks(sizes, [&](long d, long first, long rows) {
       std::vector<float> batch(sizes.whole_batch() * rows);
       join_columns(sizes, all, 0, d * sizes.part() + first, rows, batch.data());
       multiply({batch.data(), rows, 1, rows}, packed, all[d][2] + first * sizes.columns, sizes.columns, {false});
