@@ -47,9 +47,10 @@ for _name in "add_loss compute_weighted_loss get_losses get_regularization_losse
 # Metrics: `streaming_accuracy(predictions, labels)` is `tf.metrics.accuracy(labels, predictions)`.
 
 _STREAMING = (
-    "accuracy auc false_negatives false_positives mean_absolute_error mean_cosine_distance mean_iou mean_relative_error "
-    "mean_squared_error precision recall root_mean_squared_error sensitivity_at_specificity specificity_at_sensitivity "
-    "true_negatives true_positives"
+    "accuracy auc false_negatives false_negatives_at_thresholds false_positives false_positives_at_thresholds "
+    "mean_absolute_error mean_cosine_distance mean_iou mean_relative_error mean_squared_error precision "
+    "precision_at_thresholds recall recall_at_thresholds root_mean_squared_error sensitivity_at_specificity "
+    "specificity_at_sensitivity true_negatives true_negatives_at_thresholds true_positives true_positives_at_thresholds"
 ).split()
 
 
@@ -141,7 +142,10 @@ _MORE: list[tuple[str, str, str]] = [
     ("contrib.feature_column", "feature_column", "sequence_numeric_column sequence_categorical_column_with_identity "
      "sequence_categorical_column_with_hash_bucket sequence_categorical_column_with_vocabulary_list "
      "sequence_categorical_column_with_vocabulary_file"),
+    ("contrib.framework", "", "convert_to_tensor_or_sparse_tensor TensorSpec broadcast_to"),
+    ("contrib.framework", "debugging", "assert_same_float_dtype is_strictly_increasing is_non_decreasing is_numeric_tensor"),
     ("contrib.hooks", "train", "ProfilerHook"),
+    ("contrib.metrics", "sets", "set_difference set_intersection set_size set_union"),
     ("contrib.optimizer_v2", "train", "AdadeltaOptimizer AdagradOptimizer AdamOptimizer GradientDescentOptimizer "
      "MomentumOptimizer RMSPropOptimizer"),
     ("contrib.stateless", "random", "stateless_uniform=stateless_random_uniform stateless_normal=stateless_random_normal "
@@ -168,7 +172,7 @@ for _namespace, _home, _row in _MORE:
     for _pair in _row.split():
         _name, _, _former = _pair.partition("=")
         export_on_demand(v1=[f"{_namespace}.{_former or _name}"])(
-            functools.partial(_public, f"{_home}.{_name}")
+            functools.partial(_public, f"{_home}.{_name}".lstrip("."))
         )
 
 
