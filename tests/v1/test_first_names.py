@@ -47,8 +47,8 @@ def test_summaries_keep_their_tags(tmp_path):
         "a",
         "b",
         "weights",
-        "picture/image",
-        "sound/audio",
+        "picture/image/0",
+        "sound/audio/0",
     ]
 
 
