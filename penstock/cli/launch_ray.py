@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+_PATIENCE = 5.0  # seconds that a process has to end after SIGTERM
+
 
 def run_on_ray(jobs: dict[str, int], run: Sequence[str], address: str) -> int:
     """Runs `penstock RUN...` as every task; returns the exit status of the first that fails, or 0.
@@ -27,7 +29,7 @@ def run_on_ray(jobs: dict[str, int], run: Sequence[str], address: str) -> int:
     ray.init(address=address, log_to_driver=True, runtime_env={"env_vars": {"PYTHONUNBUFFERED": "1"}})
     task: Any = ray.remote(num_cpus=1)(_Task)
     tasks = tasks_of(jobs)
-    actors = [task.options(name=f"penstock {job} {index} {os.getpid()}").remote() for job, index in tasks]
+    actors = [task.remote(f"{job} {index}") for job, index in tasks]
     addresses = ray.get([each.address.remote() for each in actors])
     waiting = {}
     for actor, (job, index) in zip(actors, tasks):
@@ -44,7 +46,8 @@ def run_on_ray(jobs: dict[str, int], run: Sequence[str], address: str) -> int:
                 print(f"penstock launch: a task was lost: {error}", file=sys.stderr)
                 status = 1
     finally:
-        ray.get([each.end.remote() for each in actors])
+        ending = [each.end.remote() for each in actors]
+        ray.wait(ending, num_returns=len(ending), timeout=2 * _PATIENCE)  # no longer for those that are lost
         for each in actors:
             ray.kill(each)
         ray.shutdown()
@@ -52,10 +55,14 @@ def run_on_ray(jobs: dict[str, int], run: Sequence[str], address: str) -> int:
 
 
 class _Task:
-    """One task: it has an address on its machine and runs one process."""
+    """One task: it has an address on its machine and runs one process. Ray puts its name before lines of output."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._process = None
+
+    def __repr__(self) -> str:
+        return self._name
 
     def address(self) -> str:
         import ray
@@ -75,6 +82,13 @@ class _Task:
         return 128 - status if status < 0 else status
 
     async def end(self) -> None:
-        """Ends the process if it still runs."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.terminate()
+        """Ends the process if it still runs: by SIGTERM, and if that does not help by SIGKILL."""
+        import asyncio
+
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), _PATIENCE)
+        except TimeoutError:
+            self._process.kill()

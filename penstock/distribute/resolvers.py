@@ -226,7 +226,7 @@ class TFConfigClusterResolver(ClusterResolver):
         if given is not None:
             return given
         spec = self.cluster_spec()
-        if sum(spec.num_tasks(job) for job in spec.jobs) <= 1 and len(spec.jobs) <= 1:
+        if not spec.jobs or (len(spec.jobs) == 1 and len(spec.job_tasks(spec.jobs[0])) == 1):
             return ""
         task_type = self.task_type if task_type is None else task_type
         task_id = self.task_id if task_id is None else task_id

@@ -49,6 +49,10 @@ def test_tf_config(monkeypatch):
     assert resolver.master("ps", 0, "") == "c:1"
     overriding = resolvers.TFConfigClusterResolver(task_type="ps", task_id=0)
     assert overriding.master() == "grpc://c:1"
+    monkeypatch.setenv(
+        "TF_CONFIG", '{"cluster": {"worker": {"1": "b:1"}}, "task": {"type": "worker", "index": 1}}'
+    )
+    assert resolver.master() == "b:1"  # the others are not named, but there
     monkeypatch.setenv("TF_CONFIG", "{")
     with pytest.raises(ValueError, match="TF_CONFIG is not JSON"):
         resolver.cluster_spec()
