@@ -150,18 +150,25 @@ def _environment(**values: str) -> Iterator[None]:
 # Actors.
 
 
-def actor(cls: type, name: str, *args: Any, **options: Any) -> Any:
+def actor(cls: type, name: str, *args: Any, anywhere: bool = False, **options: Any) -> Any:
     """Starts an actor that `find_actor` finds by its name.
 
     It reserves no CPU: whoever starts actors decides how many there are. It ends with the process that started it.
 
     Args:
       cls: its class. name: its name in the cluster; another one may have it after this one's end. args: of the class.
+      anywhere: whether actors are spread over the machines of the cluster; else they are on the machine of this process.
       options: further ones of Ray.
     """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
     # Ray keeps the name of a dead actor as long as somebody holds a handle of it, so each has one of its own.
     own_name = f"{name}@{uuid.uuid4().hex[:8]}"
-    options = {"num_cpus": 0, "max_restarts": 0, **options}
+    here = ray().get_runtime_context().get_node_id()
+    place = (
+        "SPREAD" if anywhere else NodeAffinitySchedulingStrategy(here, soft=True)
+    )  # restarts may be elsewhere
+    options = {"num_cpus": 0, "max_restarts": 0, "scheduling_strategy": place, **options}
     return ray().remote(cls).options(name=own_name, namespace=NAMESPACE, **options).remote(*args)
 
 

@@ -114,7 +114,9 @@ class DispatchServer(_Server):
             raise errors.AlreadyExistsError(
                 None, None, f"a tf.data service dispatcher has port {self._port} already"
             )
-        lasting = {"max_restarts": -1, "max_task_retries": -1} if config.fault_tolerant_mode else {}
+        lasting: dict[str, Any] = (
+            {"max_restarts": -1, "max_task_retries": -1} if config.fault_tolerant_mode else {}
+        )
         actor = ray_session.actor(
             Dispatcher,
             name,

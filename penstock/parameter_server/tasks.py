@@ -37,13 +37,13 @@ def chief_address(cluster: dict) -> str | None:
     return None
 
 
-def start_task(prefix: str, job: str, index: int) -> Any:
-    """Starts the actor of a task; it ends with this process."""
+def start_task(prefix: str, job: str, index: int, anywhere: bool = False) -> Any:
+    """Starts the actor of a task, on this machine or `anywhere` in the Ray cluster; it ends with this process."""
     name = f"{prefix}/{job}/{index}"
     incarnation = uuid.uuid4().hex
     if job == "ps":
-        return ray_session.actor(ServerTask, name, incarnation)
-    return ray_session.actor(WorkerTask, name, incarnation, prefix, index, _stands_in())
+        return ray_session.actor(ServerTask, name, incarnation, anywhere=anywhere)
+    return ray_session.actor(WorkerTask, name, incarnation, prefix, index, _stands_in(), anywhere=anywhere)
 
 
 def _stands_in() -> bool:
@@ -135,7 +135,7 @@ class Cluster:
 
     def _start(self, name: str) -> Any:
         job, _, index = name.partition("/")
-        return start_task(self.prefix, job, int(index))
+        return start_task(self.prefix, job, int(index), anywhere=True)
 
     def _found(self, name: str) -> Any:
         return ray_session.wait_for(
