@@ -38,6 +38,8 @@ def find(target: str, arguments: Sequence[str] = (), api: str = "auto") -> list[
         from penstock.saving.meta_graph import read_meta_graph
 
         return [Source(path.name, _imported(read_meta_graph(target).graph_def))]
+    if path.suffix in (".keras", ".h5", ".hdf5"):
+        return [_of_keras_model(path)]
     return [Source(path.name, _imported(read_graph_def(target)))]
 
 
@@ -77,6 +79,22 @@ def _of_saved_model(directory: str) -> list[Source]:
 
     loaded = load(directory)
     return [Source(name, function.graph) for name, function in loaded.signatures.items()]
+
+
+def _of_keras_model(path: Path) -> Source:
+    """What a saved model computes for a batch, as inference."""
+    from penstock.standin import keras_package
+    from penstock.tracing.function import function
+    from penstock.types.specs import TensorSpec
+
+    keras = keras_package()
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError) as error:
+        raise OSError(f"{path} holds no model of Keras: {error}") from None
+    specs = [TensorSpec(each.shape, each.dtype, each.name) for each in model.inputs]
+    traced = function(lambda inputs: model(inputs, training=False), autograph=False)
+    return Source(path.name, traced.get_concrete_function(specs if len(specs) > 1 else specs[0]).graph)
 
 
 def _of_script(path: str, arguments: Sequence[str], api: str) -> list[Source]:

@@ -72,15 +72,22 @@ def minimize(
     """Computes the gradients of a loss and applies them.
 
     Args:
-      loss: a function without arguments; or a tensor that `tape` recorded.
+      loss: a function without arguments; a tensor that `tape` recorded; or a tensor of a plain graph or of a model.
       var_list: the variables; or, with a function as loss, a function that gives them once the loss has been computed.
       grad_loss: the gradient that the loss itself gets. name: not used.
 
     Raises:
-      ValueError: the loss is a tensor, and there is no tape.
+      ValueError: the loss is an eager tensor, and there is no tape.
+
+    Returns:
+      What `apply_gradients` gives; in a plain graph an operation that makes the step.
     """
     from penstock.autodiff.tape import GradientTape
+    from penstock.keras2.graph_tensors import minimize_in_graph, node_of
 
+    node = node_of(loss)
+    if node is not None and tape is None:
+        return minimize_in_graph(optimizer, node, var_list, grad_loss)
     if callable(loss):
         with tape or GradientTape() as tape:
             if not callable(var_list):

@@ -17,7 +17,7 @@ from penstock.keras2.attributes import (
     SEQUENTIAL_ATTRIBUTES,
 )
 from penstock.keras2.backend import OPERATIONS, settled_phase
-from penstock.keras2.graph_calls import call_in_graphs
+from penstock.keras2.graph_calls import call_in_graphs, count_names_by_graph
 from penstock.keras2.graph_tensors import run_in_sessions
 from penstock.keras2.metric_names import answer_to_both_names
 from penstock.keras2.metric_targets import cast_targets
@@ -34,6 +34,7 @@ from penstock.keras2.symbolic import (
     take_symbolic_gradients,
 )
 from penstock.keras2.tensor_functions import take_tensorflow_functions
+from penstock.keras2.tf_optimizers import take_tensorflow_optimizers
 from penstock.keras2.updates import use_updates
 from penstock.keras2.worker_callbacks import write_for_all_workers
 
@@ -61,6 +62,8 @@ def enable() -> None:
         accept_old_arguments(keras)
         call_in_graphs(keras, settled_phase)
         cast_targets(keras)
+        count_names_by_graph()
+        take_tensorflow_optimizers(keras)
         run_in_sessions(keras)
         use_updates(keras, [_module(root, "backend") for root in ROOTS])
         take_tensorflow_functions(keras)

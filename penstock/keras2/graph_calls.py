@@ -80,6 +80,26 @@ def call_in_graphs(keras: ModuleType, settled_phase: Callable[[], int | None]) -
     _draw_seeds_in_order(keras)
 
 
+def count_names_by_graph() -> None:
+    """Has the names of layers count from the start in each plain graph, so that checkpoints of one fit another."""
+    from keras.src.utils import naming
+
+    uniquify = naming.uniquify
+
+    @functools.wraps(uniquify)
+    def unique(name: str) -> str:
+        graph = None if thread.graph is None else _outermost(thread.graph)
+        if graph is None or graph.building_function or graph is context.process.default_graph:
+            return uniquify(name)
+        held = graph.get_collection_ref(("__keras_names",))
+        if not held:
+            held.append({})
+        number = held[0][name] = held[0].get(name, -1) + 1
+        return f"{name}_{number}" if number else name
+
+    naming.uniquify = unique
+
+
 def _plain_graph(keras: ModuleType, args: tuple, kwargs: dict) -> Any:
     """The plain graph that a call builds in, None where it runs eagerly or in a function."""
     if thread.graph is not None and thread.graph.building_function:

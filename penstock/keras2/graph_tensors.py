@@ -17,6 +17,7 @@ from penstock.engine.export import EXPORTS
 from penstock.keras2.graph_calls import LearningPhase, eager_variables, phase_tensor
 from penstock.ops.dispatch import place
 from penstock.ops.variables.mixed import building_as_eagerly
+from penstock.types.tensors import SymbolicTensor
 
 # Functions of TensorFlow 1 that build parts of a graph: a Keras tensor among their arguments is its node there.
 GRAPH_FUNCTIONS = (
@@ -73,6 +74,29 @@ def _called(node: Any, nodes: dict[int, Any]) -> list:
     values = {id(each): nodes[id(each)][1] for each in node.input_tensors}
     args, kwargs = node.arguments.fill_in(values)
     return keras.tree.flatten(node.operation(*args, **kwargs))
+
+
+def node_of(loss: Any) -> Any:
+    """The tensor of a plain graph that a loss is; None for any other."""
+    import keras
+
+    if isinstance(loss, keras.KerasTensor):
+        return graph_tensor(loss)
+    return loss if isinstance(loss, SymbolicTensor) and not loss.graph.building_function else None
+
+
+def minimize_in_graph(optimizer: Any, loss: Any, variables: Any, grad_loss: Any = None) -> Any:
+    """An operation that makes a step of a Keras optimizer on a loss of a plain graph."""
+    variables = list(variables() if callable(variables) else variables)
+    if not optimizer.built:
+        optimizer.build(variables)
+    graph = loss.graph
+    with building_as_eagerly(graph) if thread.graph is None else graph.as_default(), eager_variables():
+        gradients = tf.gradients(loss, in_graph(variables), grad_loss)
+        first_new = len(graph.get_operations())
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        made = [each for each in graph.get_operations()[first_new:] if not each.outputs]
+        return tf.group(*made, name="train")
 
 
 def in_graph(structure: Any) -> Any:

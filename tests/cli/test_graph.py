@@ -75,6 +75,18 @@ def test_saved_models_show_their_signatures(tmp_path, capsys):
     assert listed.startswith("serving_default: ") and "Sin(x) -> float32[2]" in listed
 
 
+def test_models_of_keras_show_what_they_compute(tmp_path, capsys):
+    keras = tf.keras
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="relu")]).save(
+        tmp_path / "model.keras"
+    )
+    assert main([str(tmp_path / "model.keras")]) == 0
+    assert "Relu(" in capsys.readouterr().out
+    (tmp_path / "damaged.keras").write_bytes(b"no model")
+    assert main([str(tmp_path / "damaged.keras")]) != 0
+    assert "holds no model" in capsys.readouterr().err
+
+
 def test_missing_and_damaged_files_are_reported(tmp_path, capsys):
     assert main([str(tmp_path / "none.pb")]) == 1
     (tmp_path / "bad.pb").write_bytes(b"\xff\xff\xff")

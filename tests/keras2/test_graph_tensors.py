@@ -9,6 +9,7 @@ import penstock
 
 penstock.install()
 
+import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from keras.layers import Dense, Input  # noqa: E402
 from keras.models import Model  # noqa: E402
@@ -71,3 +72,28 @@ def test_an_optimizer_of_tensorflow_1_trains_on_a_symbolic_loss(model):
         for _ in range(20):
             session.run(step, feeds)
         assert session.run(loss, feeds) < first / 2
+
+
+def test_an_optimizer_of_keras_trains_on_a_symbolic_loss(model):
+    targets = v1.placeholder(tf.float32, [None, 2])
+    loss = tf.reduce_mean(tf.square(targets - model.output))
+    step = keras.optimizers.Adam(0.1).minimize(loss, model.trainable_variables)
+    feeds = {model.input: X, targets: np.full((2, 2), 0.5)}
+    with v1.Session() as session:
+        first = session.run(loss, feeds)
+        for _ in range(20):
+            session.run(step, feeds)
+        assert session.run(loss, feeds) < first / 2
+
+
+@pytest.mark.parametrize("make", [v1.train.AdamOptimizer, v1.train.GradientDescentOptimizer])
+def test_a_model_is_compiled_with_an_optimizer_of_tensorflow_1(model, make):
+    model.compile(make(0.1), "mse", metrics=["acc"])
+    losses = model.fit(X, np.full((2, 2), 0.5), epochs=20, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] / 2 and int(model.optimizer.iterations) == 20
+
+
+def test_names_of_layers_count_from_the_start_in_each_graph():
+    for _ in range(2):
+        with tf.Graph().as_default():
+            assert [Dense(1).name for _ in range(2)] == ["dense", "dense_1"]
