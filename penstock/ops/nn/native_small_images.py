@@ -87,7 +87,8 @@ def convolution(
         return None
     made = w.shape[-1]
     shape = [x.shape[0], *window.output_sizes(form.take_spatial(x.shape)), made]
-    shapes, dtypes = [shape], [np.float32]
+    shapes: list[Any] = [shape]
+    dtypes: list[Any] = [np.float32]
     if pool is not None:
         shapes, dtypes = [pool.output_sizes(shape)] * 2, [np.float32, np.uint8]
     attributes = _attributes(form, window, x.shape, made, pool)
