@@ -41,7 +41,12 @@ class Batch(Dataset):
     def _elements(self, at: Iteration) -> Iterator[list]:
         size, elements = int(at.value(self._batch_size)), at.input()
         while True:
-            rows = list(itertools.islice(elements, size))
+            rows: list[list] = []
+            try:
+                rows.extend(itertools.islice(elements, size))
+            except Exception:
+                at.unfinished = rows
+                raise
             if not rows or (self._drop and len(rows) < size):
                 return
             yield self._stack(rows)

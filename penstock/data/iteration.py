@@ -41,17 +41,21 @@ class Iteration:
       count: elements given so far. seconds: the time they took, inputs included.
       waited: of these, seconds spent waiting for other threads.
       tuned: what AUTOTUNE has chosen: name -> number.
+      unfinished: the rows of a batch that an error behind them kept from being one.
+      postponed: an error that comes after another one.
     """
 
     __slots__ = (
         "node", "run", "kept", "count", "seconds", "waited", "tuned", "inputs", "_saved_inputs", "_describe",
-        "_still", "_elements", "_broken",
+        "_still", "_elements", "_broken", "unfinished", "postponed",
     )  # fmt: skip
 
     def __init__(self, node: Any, run: Run, saved: dict | None = None):
         self.node, self.run = node, run
         self.count, self.seconds, self.waited = 0, 0.0, 0.0
         self.tuned: dict[str, int] = {}
+        self.unfinished: list[list] = []
+        self.postponed: Exception | None = None
         self.inputs: dict[int, Iteration] = {}
         self.kept: dict = {}
         self._saved_inputs: dict[int, dict] = {}

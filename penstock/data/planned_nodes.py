@@ -110,13 +110,14 @@ class BatchedMap(Batch):
         at.keep(
             lambda: {"plain": plain, "rest": rest[len(rest) - operator.length_hint(rows) :] if plain else []}
         )
-        batches, size = at.input(), int(self._batch_size)
+        call = at.function(self._function)
+        batches, size = _until_an_error(at, call), int(self._batch_size)
         if not plain:
             captured = [at.value(each) for each in self._function.captures]
-            call = _bound(self._graph, captured)
+            call_batch = _bound(self._graph, captured)
             for batch in batches:
                 try:
-                    result = call(batch)
+                    result = call_batch(batch)
                 except (errors.OpError, ValueError, ArithmeticError):
                     plain, rest = True, [list(row) for row in zip(*batch)]
                     rows = iter(rest)
@@ -124,25 +125,46 @@ class BatchedMap(Batch):
                 if self._drop and len(batch[0]) < size:
                     return
                 yield result
-        call = at.function(self._function)
         while plain:
             done: list[list] = []
-            while len(done) < size:
-                row = next(rows, None)
-                if row is None:
-                    following = next(batches, None)
-                    if following is None:
-                        break
-                    rest = [list(each) for each in zip(*following)]
-                    rows = iter(rest)
-                    continue
-                done.append(call(row))
+            try:
+                while len(done) < size:
+                    row = next(rows, None)
+                    if row is None:
+                        following = next(batches, None)
+                        if following is None:
+                            break
+                        rest = [list(each) for each in zip(*following)]
+                        rows = iter(rest)
+                        continue
+                    done.append(call(row))
+            except Exception:
+                at.unfinished = done + at.unfinished
+                raise
             if not done or (self._drop and len(done) < size):
                 return
             yield [stack([as_eager(each) for each in column], i) for i, column in enumerate(zip(*done))]
 
     def _describe(self) -> str:
         return f"{self._name} of whole batches"
+
+
+def _until_an_error(at: Iteration, call: Callable[[list], list]) -> Iterator[list]:
+    """The batches of the input. In the plain pipeline the rows before an error in it have had their turn: one may fail."""
+    at.unfinished = []
+    if at.postponed is not None:
+        error, at.postponed = at.postponed, None
+        raise error
+    try:
+        yield from at.input()
+    except Exception as error:
+        rows, at.inputs[0].unfinished = at.inputs[0].unfinished, []
+        try:
+            at.unfinished = list(map(call, rows))
+        except Exception:
+            at.postponed = error
+            raise
+        raise
 
 
 def _bound(graph: FuncGraph, captured: list) -> Callable[[list], list]:

@@ -107,6 +107,18 @@ def test_planned_and_unplanned_pipelines_give_the_same(before, maps, filtered, b
         assert outcome(fast) == outcome(slow)
 
 
+@pytest.mark.parametrize("first", [divided, with_failures], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("size", [2, 3, 5, 12])
+def test_two_errors_of_one_batch_come_in_their_order(first, size):
+    second = with_failures if first is divided else divided
+
+    def make():
+        rows = Dataset.from_tensor_slices((TABLE, np.arange(20))).skip(20 % size)
+        return rows.map(first).map(second, tf.data.AUTOTUNE).batch(size)
+
+    assert outcome(make()) == outcome(unplanned(make()))
+
+
 @pytest.mark.parametrize("name", PIPELINES)
 def test_planned_pipelines_give_what_unplanned_ones_give(name):
     assert plain(seeded(PIPELINES[name])) == plain(unplanned(seeded(PIPELINES[name])))
