@@ -97,8 +97,10 @@ class Decoder final : public RowReader {
 
  private:
   bool begin(const uint8_t* jpeg, long size, const Decoding& how) {
-    pixels_.resize(kRows * how.width * how.channels);
-    for (int i = 0; i < kRows; ++i) rows_[i] = pixels_.data() + i * how.width * how.channels;
+    const long stride = (how.width * how.channels + kCacheLine - 1) / kCacheLine * kCacheLine;
+    pixels_.resize(kRows * stride + kCacheLine);
+    uint8_t* first = pixels_.data() + -reinterpret_cast<uintptr_t>(pixels_.data()) % kCacheLine + kUnaligned;
+    for (int i = 0; i < kRows; ++i) rows_[i] = first + i * stride;
     if (setjmp(outside_)) return false;
     codec().from_memory(&handle_, jpeg, size);
     errors_.num_warnings = 0;
@@ -123,6 +125,9 @@ class Decoder final : public RowReader {
   }
 
   static constexpr int kRows = 16;
+  static constexpr long kCacheLine = 64;
+  // libjpeg-turbo writes rows that are aligned past the caches, from which they are read at once here.
+  static constexpr long kUnaligned = 8;
 
   jpeg_decompress_struct handle_{};
   jpeg_error_mgr errors_{};

@@ -57,9 +57,13 @@ class JpegDecoding:
 
 
 class PixelBuffer(threading.local):
-    """Memory for the pixels of one image, which stays in the processor's cache: each thread has its own."""
+    """Memory for the pixels of one image, which stays in the processor's cache: each thread has its own.
+
+    It is not aligned: libjpeg-turbo writes rows that are past the caches.
+    """
 
     _LARGEST = 16 * 2**20
+    _UNALIGNED = 8
 
     def __init__(self) -> None:
         self._memory = np.empty(0, np.uint8)
@@ -69,7 +73,7 @@ class PixelBuffer(threading.local):
         if size > self._LARGEST:
             return None
         if size > self._memory.size:
-            self._memory = np.empty(size, np.uint8)
+            self._memory = np.empty(size + self._UNALIGNED, np.uint8)[self._UNALIGNED :]
         return self._memory
 
 
