@@ -48,6 +48,8 @@ class DividedLowering:
         found: dict[int, Compute] = {}
         for each in pruned(self._body):
             compute = self._compute_of(each)
+            if (factors := self._factors_of_update(each)) is not None:
+                compute = functools.partial(self._update, each, factors, compute or self._fused[id(each)])
             if compute is not None:
                 found[id(each)] = compute
         return found
@@ -63,8 +65,6 @@ class DividedLowering:
         rows, kind = self._rows, operation.type
         if kind == "ReplicaReduce":
             return lambda values: self._reduce(operation, values)
-        if kind in ASSIGNING and (factors := self._factors_of_update(operation)) is not None:
-            return lambda values: self._update(operation, factors, values)
         if kind in ASSIGNING and id(operation.inputs[0]) in rows.handles:
             value = operation.inputs[1]
             return None if value in rows else self._with([value], self._own_rows, operation)
@@ -174,17 +174,20 @@ class DividedLowering:
         place = next(i for i, each in enumerate(gradient.op.outputs) if each is gradient)
         return _factors(gradient.op.inputs[place].op)
 
-    def _update(self, operation: Any, factors: Sequence[Any], values: dict[int, Any]) -> Sequence[Any] | None:
-        """Adam's update without the gradient in memory, where devices can meet for it."""
+    def _update(
+        self, operation: Any, factors: Sequence[Any], otherwise: Compute, values: dict[int, Any]
+    ) -> Sequence[Any] | None:
+        """Adam's update without the gradient in memory; `otherwise`, where that is no gain or no kernel takes the values."""
         a, b = (as_array(values[id(each)]) for each in factors)
-        fused, results = self._fused[id(operation)], None
-        if id(operation.inputs[0]) not in self._rows.handles:
-            if self._is_worth_joining(a.shape, b.shape):
-                joined = (self._joined(each, value) for each, value in zip(factors, (a, b)))
-                results = fused(values, functools.partial(_adam_of_product, factors=tuple(joined)))
-        elif self._is_small(a.shape[0], b.shape[1]):
-            results = fused(values, functools.partial(self._meetings.adam, inputs=a, gradients=b))
-        return fused(values) if results is None else results
+        fused: Any = self._fused[id(operation)]  # an `AdamUpdate`
+        results = None
+        if id(operation.inputs[0]) in self._rows.handles:
+            if self._is_small(a.shape[0], b.shape[1]):
+                results = fused(values, functools.partial(self._meetings.adam, inputs=a, gradients=b))
+        elif self._is_worth_joining(a.shape, b.shape):
+            joined = [self._joined(each, value) for each, value in zip(factors, (a, b))]
+            results = fused(values, functools.partial(_adam_of_product, factors=joined))
+        return otherwise(values) if results is None else results
 
     def _is_small(self, rows: int, columns: int) -> bool:
         """Whether a replica's part of a batch is smaller than the matrix that it is multiplied with."""

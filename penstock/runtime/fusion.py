@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -208,7 +208,8 @@ def _step_reads(delta: Any) -> dict[str, Any]:
     return {"m": read, "v": root.inputs[0].op}
 
 
-class AdamUpdate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AdamUpdate:
     """Computes what is fused into an update of a variable and its two moments.
 
     Attributes:
@@ -217,7 +218,7 @@ class AdamUpdate(NamedTuple):
     """
 
     gradient: Any
-    compute: Callable[[dict[int, Any], Callable | None], Sequence[Any] | None]
+    compute: Callable[..., Sequence[Any] | None]
 
     def __call__(self, values: dict[int, Any], by: Callable | None = None) -> Sequence[Any] | None:
         """Updates the three, by another function where one is given; None where it does not take the values."""
