@@ -101,13 +101,10 @@ def layers(count: int, edges: Sequence[tuple[int, int, bool]]) -> list[list[int]
     depth = [0] * count
     for a, b, _ in sorted(edges, key=lambda edge: edge[1]):  # operations stand after their inputs
         depth[b] = max(depth[b], depth[a] + 1)
-    fed = {b for _, b, _ in edges}
-    above: dict[int, int] = {}  # constants and inputs stand just above their first user
-    for a, b, _ in edges:
-        if a not in fed:
-            above[a] = min(above.get(a, count), depth[b] - 1)
-    for node, level in above.items():
-        depth[node] = level
+    above: dict[int, int] = {}  # constants, inputs, reads of variables: each stands just above its first user
+    for a, b, _ in sorted(edges, key=lambda edge: -edge[0]):
+        above[a] = min(above.get(a, count), depth[b] - 1)
+        depth[a] = above[a]
     found: list[list[int]] = [[] for _ in range(max(depth, default=-1) + 1)]
     for node in range(count):
         found[depth[node]].append(node)

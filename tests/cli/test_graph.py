@@ -137,6 +137,21 @@ def test_layers_stand_below_their_inputs():
     assert all(level[a] < level[b] for a, b, _ in edges)
 
 
+def test_chains_that_begin_late_stand_above_their_users():
+    edges = [
+        (0, 1, False),
+        (1, 2, False),
+        (3, 4, False),
+        (4, 5, False),
+        (2, 5, False),
+        (5, 6, False),
+        (7, 8, False),
+    ]
+    found = layers(9, [*edges, (8, 6, False)])
+    level = {node: i for i, layer in enumerate(found) for node in layer}
+    assert level[8] == level[6] - 1 and level[7] == level[6] - 2  # a variable and its read
+
+
 def test_layers_are_ordered_so_that_edges_do_not_cross():
     assert layers(4, [(0, 3, False), (1, 2, False)])[1] in ([3, 2], [2, 3])
     found = layers(4, [(0, 3, False), (1, 2, False)])
