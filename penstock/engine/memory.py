@@ -82,8 +82,8 @@ _CUT_OFF = 256
 def place_of_next(size: int, place: int) -> int:
     """Where malloc is about to put a block of `size` bytes; 0 where its library does not say.
 
-    If that is not `place`, where the last one was, all pages of free memory go back to the system first, those of the old
-    place among them. malloc does not always use a large block that was freed for the next one: it cuts some bytes off both
+    If that is far from `place`, where the last one was, all pages of free memory go back to the system first, those of the
+    old place among them. malloc does not always use a large block that was freed for the next one: it cuts some bytes off both
     ends to align it, and where small blocks got those, the rest is too short. Then both would stay in memory.
     """
     libc = _libc()
