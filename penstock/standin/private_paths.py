@@ -378,27 +378,27 @@ FILES: list[tuple[str, str, str]] = [
     ("contrib.crf", "v1.contrib.crf", "python.ops.crf"),
     ("contrib.cudnn_rnn", "v1.contrib.cudnn_rnn", "python.layers.cudnn_rnn python.ops.cudnn_rnn_ops"),
     ("contrib.distributions", "v1.contrib.distributions", "python.ops.distribution_util python.ops.mvn_diag"),
-    ("contrib.eager.python", "v1.contrib.eager", "tfe datasets saver network evaluator"),
+    ("contrib.eager.python", "v1.contrib.eager", "tfe"),
     ("contrib.eager.python", "v1.contrib.eager.metrics", "metrics metrics_impl"),
     ("contrib.eager.python", "tf.train v1.train", "checkpointable_utils"),
     ("contrib.checkpoint.python", "tf.train v1.train", "checkpointable_utils"),
-    ("contrib.framework.python.framework", "v1.contrib.framework", "checkpoint_utils tensor_util experimental"),
-    ("contrib.framework.python.ops", "v1.contrib.framework", "checkpoint_ops ops sort_ops"),
+    ("contrib.framework.python.framework", "v1.contrib.framework", "checkpoint_utils tensor_util"),
+    ("contrib.framework.python.ops", "v1.contrib.framework", "ops sort_ops"),
     ("contrib.image", "v1.contrib.image", "python.ops.image_ops python.ops.dense_image_warp"),
-    ("contrib.layers.python.layers", "v1.contrib.layers", "embedding_ops encoders optimizers summaries rev_block_lib"),
+    ("contrib.layers.python.layers", "v1.contrib.layers", "embedding_ops encoders optimizers summaries"),
     ("contrib.layers.python.ops", "v1.contrib.layers", "sparse_ops bucketization_op"),
     ("contrib.learn.python.learn", "v1.contrib.learn", "metric_spec estimators.estimator estimators.run_config "
      "estimators.model_fn estimators.constants estimators.linear estimators.dnn estimators.dnn_linear_combined "
-     "estimators.prediction_key estimators evaluable trainable models"),
+     "estimators.prediction_key estimators"),
     ("contrib.learn", "v1.contrib.learn", "estimators python.learn.learn_io"),
     ("contrib.legacy_seq2seq", "v1.contrib.legacy_seq2seq", "python.ops.seq2seq"),
     ("contrib.lookup", "v1.contrib.lookup", "lookup_ops"),
     ("contrib.losses", "v1.contrib.losses", "python.losses.loss_ops"),
     ("contrib.losses.python.metric_learning", "v1.contrib.losses.metric_learning", "metric_loss_ops"),
     ("contrib.metrics", "v1.contrib.metrics", "python.ops.metric_ops python.ops.confusion_matrix_ops"),
-    ("contrib.nn.python.ops", "v1.contrib.nn", "alpha_dropout sampling_ops cross_entropy scaled_softplus"),
+    ("contrib.nn.python.ops", "v1.contrib.nn", "alpha_dropout sampling_ops scaled_softplus"),
     ("contrib.opt.python.training", "v1.contrib.opt", "external_optimizer weight_decay_optimizers lazy_adam_optimizer "
-     "nadam_optimizer moving_average_optimizer addsign powersign adamax lars_optimizer variable_clipping_optimizer"),
+     "nadam_optimizer moving_average_optimizer addsign powersign adamax"),
     ("contrib.rnn.python.ops", "v1.contrib.rnn penstock.standin.script_parts", "core_rnn core_rnn_cell "
      "core_rnn_cell_impl fused_rnn_cell gru_ops lstm_ops rnn rnn_cell"),
     ("contrib.seq2seq.python.ops", "v1.contrib.seq2seq", "attention_wrapper basic_decoder beam_search_decoder "
@@ -408,8 +408,8 @@ FILES: list[tuple[str, str, str]] = [
     ("contrib.slim.python.slim", "v1.contrib.slim.model_analyzer", "model_analyzer summaries"),
     ("contrib.summary", "penstock.v1.contrib.summary tf.summary v1.summary", "summary summary_ops"),
     ("contrib.tpu.python.tpu", "v1.contrib.tpu", "tpu"),
-    ("contrib.training.python.training", "v1.contrib.training", "bucket_ops device_setter evaluation hparam "
-     "sampling_ops sequence_queueing_state_saver training"),
+    ("contrib.training.python.training", "v1.contrib.training", "evaluation hparam "
+     "training"),
     ("python.data.experimental.ops", "tf.data.experimental v1.data.experimental", "cardinality counter enumerate_ops "
      "error_ops get_single_element grouping interleave_ops iterator_ops matching_files optimization parsing_ops "
      "prefetching_ops random_ops readers resampling scan_ops shuffle_ops snapshot stats_ops take_while_ops threading_options "
