@@ -44,7 +44,7 @@ class LearnRunConfig(RunConfig):
     Args:
       master: the address of a session; "" for this process, which it must be.
       log_device_placement, gpu_memory_fraction: see ConfigProto. num_cores: the threads of an operation; 0: as many as fit.
-      evaluation_master, num_ps_replicas: "" and 0. The others: see `tf.estimator.RunConfig`.
+      evaluation_master: "". The others: see `tf.estimator.RunConfig`.
 
     Raises:
       ValueError: a master is given.

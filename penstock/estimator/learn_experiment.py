@@ -71,7 +71,7 @@ class Experiment:
             input_fn=self._eval_input, steps=self._eval_steps, name=name, hooks=self._eval_hooks, **more
         )
 
-    local_run = continuous_eval = None  # set below
+    continuous_eval = evaluate
 
     def train_and_evaluate(self) -> tuple[dict[str, Any], list[Any]]:
         """Trains with evaluations between, and evaluates at the end.
@@ -88,14 +88,12 @@ class Experiment:
         folder = os.path.join(self._estimator.model_dir, "export")
         return results, [each(self._estimator, folder) for each in self._exports]
 
+    local_run = train_and_evaluate
+
     def test(self) -> dict[str, Any]:
         """Trains for one step and evaluates one, to see that both work."""
         self._train(1)
         return self._estimator.evaluate(input_fn=self._eval_input, steps=1)
-
-
-Experiment.local_run = Experiment.train_and_evaluate  # type: ignore[assignment]
-Experiment.continuous_eval = Experiment.evaluate  # type: ignore[assignment]
 
 
 def _runner_names(name: str) -> list[str]:

@@ -195,7 +195,7 @@ class LocalCLIDebugWrapperSession:
     TensorFlow's debugger stops there and waits for commands at the terminal. This one prints, and goes on.
 
     Args:
-      sess: the session. Others of TensorFlow's arguments are about its terminal, and are refused.
+      sess: the session. ui_type, dump_root: of TensorFlow's terminal; nothing depends on them.
     """
 
     def __init__(self, sess: Any, ui_type: str = "curses", dump_root: str | None = None):
