@@ -80,7 +80,7 @@ _CUT_OFF = 256
 
 
 def place_of_next(size: int, place: int) -> int:
-    """Where malloc is about to put a block of `size` bytes; 0 where its library does not say.
+    """Where malloc is about to put a block of `size` bytes; 0 where that is not Penstock's to ask.
 
     If that is far from `place`, where the last one was, all pages of free memory go back to the system first, those of the
     old place among them. malloc does not always use a large block that was freed for the next one: it cuts some bytes off both
@@ -98,7 +98,7 @@ def place_of_next(size: int, place: int) -> int:
 
 @functools.cache
 def _libc() -> Any:
-    if not _is_glibc():
+    if not _may_set():
         return None
     libc = ctypes.CDLL(None)
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
@@ -107,7 +107,13 @@ def _libc() -> Any:
     return libc
 
 
-def _is_glibc() -> bool:
+def _may_set() -> bool:
+    """Whether malloc is glibc's, and the user has not chosen how it works.
+
+    That choice is a variable `MALLOC_...` (such as `MALLOC_TRIM_THRESHOLD_`), or `PENSTOCK_MALLOC=0`.
+    """
+    if os.environ.get("PENSTOCK_MALLOC") == "0" or any(name.startswith("MALLOC_") for name in os.environ):
+        return False
     try:
         return sys.platform == "linux" and bool(os.confstr("CS_GNU_LIBC_VERSION"))
     except (AttributeError, OSError, ValueError):  # another libc
@@ -115,13 +121,8 @@ def _is_glibc() -> bool:
 
 
 def _set(settings: tuple[tuple[int, int], ...]) -> bool:
-    """Sets malloc so, where it is glibc's.
-
-    The user's own choice stays: a variable `MALLOC_...` (such as `MALLOC_TRIM_THRESHOLD_`), or `PENSTOCK_MALLOC=0`.
-    """
-    if os.environ.get("PENSTOCK_MALLOC") == "0" or any(name.startswith("MALLOC_") for name in os.environ):
-        return False
-    if not _is_glibc():
+    """Sets malloc so, where it may be set."""
+    if not _may_set():
         return False
     mallopt = ctypes.CDLL(None).mallopt
     done = [mallopt(name, value) for name, value in settings]
