@@ -328,7 +328,11 @@ def _late_images(function: ElementFunction) -> list[LateImage]:
         if chain is None:
             continue
         result = chain.operations[-1].outputs[0]
-        if results.count(id(result)) != 1 or not result.shape.is_fully_defined():
+        if (
+            results.count(id(result)) != 1
+            or not result.shape.is_fully_defined()
+            or operation.inputs[0].shape.rank != 0
+        ):
             continue
         condition = None if chain.condition is None else next(conditions)
         images.append(LateImage(results.index(id(result)), condition, tuple(result.shape.as_list()), chain))
