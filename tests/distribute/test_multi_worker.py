@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from penstock.engine import native
+
 CHECKS = Path(__file__).parent / "worker_checks.py"
 
 
@@ -101,6 +103,13 @@ def test_replicas_meet(two, kind):
 def test_values_are_reduced_and_gathered_over_processes(two):
     for each in two:
         assert each["reductions"] == [3.0, pytest.approx(9 / 5), [1.0, 2.0, 1.0, 2.0, 3.0], 3.0]
+
+
+def test_a_large_matrix_is_updated_with_the_factors_of_its_gradient(two, one):
+    expected, _ = one["large_update"]
+    in_one_pass = native.library() is not None
+    for each in two:
+        assert each["large_update"] == [pytest.approx(expected, rel=1e-4), in_one_pass]
 
 
 def test_the_gradient_of_an_all_reduce_sums_over_processes(two):

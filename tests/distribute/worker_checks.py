@@ -4,10 +4,12 @@ import json
 import os
 import signal
 import sys
+from unittest import mock
 
 import numpy as np
 
 import penstock as tf
+from penstock.engine import native
 
 if "DEVICES" in os.environ:  # CPUs in the place of a worker's GPUs
     from penstock.distribute import cluster_start, multi_worker
@@ -223,8 +225,40 @@ def preempted(warned):
     return [begun, [handler.total_run_calls, float(total.numpy())]]
 
 
+def large_update():
+    """Losses of three steps of Adam with a matrix whose gradient is larger than its factors, and the kernels for it."""
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=(8, width)).astype(np.float32) for width in (2048, 512))
+    with strategy.scope():
+        w = tf.Variable(rng.normal(size=(2048, 512)).astype(np.float32) / 32)
+        m, v = tf.Variable(tf.zeros([2048, 512])), tf.Variable(tf.zeros([2048, 512]))
+    data = strategy.experimental_distribute_dataset(
+        tf.data.Dataset.from_tensors((x, y)).unbatch().batch(8).repeat()
+    )
+
+    def adam(strategy, g):
+        m.assign_add((g - m) * 0.1)
+        v.assign_add((tf.square(g) - v) * 0.001)
+        w.assign_sub(m * 0.01 / (tf.sqrt(v) + 1e-3))
+
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum((x @ w - y) ** 2) / 8
+        context = tf.distribute.get_replica_context()
+        context.merge_call(adam, args=(context.all_reduce("SUM", tape.gradient(loss, w)),))
+        return loss
+
+    @tf.function
+    def train_step(*batch):
+        return strategy.reduce("SUM", strategy.run(step, args=batch), axis=None)
+
+    with mock.patch.object(native, "call", wraps=native.call) as call:
+        losses = [float(train_step(*batch)) for _, batch in zip(range(3), data)]
+    return [losses, "adam_product" in {each.args[0] for each in call.call_args_list}]
+
+
 def alone():
-    return {"train": train(), "fit": fit()}
+    return {"train": train(), "fit": fit(), "large_update": large_update()}
 
 
 def train_and_resume():
@@ -237,7 +271,7 @@ def run_all():
     results = {"worker": worker}
     checks = [
         place, variable_of_the_chief, reductions, gradient_of_all_reduce, host_op, random_numbers, batches, files,
-        from_function, train, fit,
+        from_function, train, fit, large_update,
     ]  # fmt: skip
     for check in checks:
         results[check.__name__] = check()
