@@ -70,7 +70,10 @@ def _imported(message: Any) -> Any:
 
     graph = tf.Graph()
     with graph.as_default():
-        tf.graph_util.import_graph_def(message, name="")
+        try:
+            tf.graph_util.import_graph_def(message, name="")
+        except ValueError as error:  # an op that nobody knows, an input that is not there
+            raise OSError(f"the graph is not whole: {error}") from None
     return graph
 
 

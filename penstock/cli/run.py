@@ -118,11 +118,13 @@ def _install(api: str, source: bytes | str | None, name: str) -> None:
     from penstock.standin import install
 
     if api == "auto":
-        from penstock.standin.era import find_evidence
+        from penstock.engine.context import process
+        from penstock.standin.era import find_evidence, names_session
 
         folder = Path(sys.path[0] or ".")
         evidence = None if source is None else find_evidence(source, name, folder)
         api = "v2" if evidence is None else "v1"
+        process.registry["fetched_iterators"] = source is not None and names_session(source)
         if evidence is not None:
             print(f"penstock: {evidence} is TensorFlow 1: running with --api v1", file=sys.stderr)
     install(api)

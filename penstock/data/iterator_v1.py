@@ -121,6 +121,7 @@ class Iterator(OwnedIterator):
     ):
         super().__init__(iterator_resource, _spec(output_types, output_shapes, output_classes))
         self._initializer = initializer
+        self._dataset: Dataset | None = None  # what eager code goes through
 
     @staticmethod
     def from_structure(
@@ -183,7 +184,11 @@ class Iterator(OwnedIterator):
         with context.building(self._handle.graph):
             return super().get_next(name)
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Any:
+        if (
+            self._dataset is not None and thread.graph is None
+        ):  # of a program that runs eagerly, and has sessions too
+            return make_iterator(self._dataset)
         raise TypeError("'Iterator' object is not iterable: run what get_next() returns in a session.")
 
     @property
@@ -247,9 +252,13 @@ def make_one_shot_iterator(dataset: Dataset) -> Any:
     """
     if not isinstance(dataset, Dataset):  # a distributed dataset wraps the iterator that it asks for here
         return dataset.make_one_shot_iterator()
+    fetched = process.registry.get(
+        "fetched_iterators", False
+    )  # the program has sessions: `penstock run` read it
     if (
         thread.graph is None
         and not dataset._needs
+        and not fetched
         or (thread.graph is not None and thread.graph.building_function)
     ):
         return make_iterator(dataset)
@@ -263,7 +272,9 @@ def make_one_shot_iterator(dataset: Dataset) -> Any:
         handle = execute(
             "OneShotIterator", (), {"dataset_factory": factory, "shared_name": name, **_attrs(spec)}
         )
-    return _of_dataset(dataset, handle)
+    iterator = _of_dataset(dataset, handle)
+    iterator._dataset = dataset if thread.graph is None and not dataset._needs else None
+    return iterator
 
 
 def _copied_by_value(tensors: list[Any], factory: FuncGraph) -> list[Any]:

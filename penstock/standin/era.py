@@ -83,6 +83,22 @@ def find_evidence(source: str | bytes, file: str = "<string>", folder: Path | No
     return _decide(uses)
 
 
+def names_session(source: str | bytes) -> bool:
+    r"""Whether a program makes sessions, by either namespace: then what its iterators give is meant to be fetched.
+
+    Example:
+      >>> names_session("import tensorflow as tf\nwith tf.compat.v1.Session() as session: pass")
+      True
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return False
+    aliases = _aliases(tree)
+    names = (name for node in ast.walk(tree) for name in _names_of(node, aliases))
+    return any(name.rpartition(".")[2] in ("Session", "InteractiveSession") for name in names)
+
+
 def _decide(uses: list[Evidence]) -> Evidence | None:
     """What shows a program of TensorFlow 1, of all its uses of names of one era."""
     if any(use.name == EAGER_SWITCH for use in uses):
