@@ -165,9 +165,8 @@ def actor(cls: type, name: str, *args: Any, anywhere: bool = False, **options: A
     # Ray keeps the name of a dead actor as long as somebody holds a handle of it, so each has one of its own.
     own_name = f"{name}@{uuid.uuid4().hex[:8]}"
     here = ray().get_runtime_context().get_node_id()
-    place = (
-        "SPREAD" if anywhere else NodeAffinitySchedulingStrategy(here, soft=True)
-    )  # restarts may be elsewhere
+    # Not softly: Ray takes no heed of that where no CPU is reserved.
+    place = "SPREAD" if anywhere else NodeAffinitySchedulingStrategy(here, soft=False)
     options = {"num_cpus": 0, "max_restarts": 0, "scheduling_strategy": place, **options}
     return ray().remote(cls).options(name=own_name, namespace=NAMESPACE, **options).remote(*args)
 

@@ -32,7 +32,7 @@ def machine(monkeypatch):
 
 def test_actors_are_on_the_machine_of_who_starts_them(machine):
     given = ray_session.actor(Started(), "task")
-    assert given["scheduling_strategy"].node_id == machine
+    assert (given["scheduling_strategy"].node_id, given["scheduling_strategy"].soft) == (machine, False)
     assert given["name"].startswith("task@")
 
 
