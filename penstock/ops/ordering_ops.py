@@ -76,11 +76,11 @@ def _top_k_numpy(x: np.ndarray, k: Any, *, sorted: bool, index_type: DType) -> t
     k, length = _top_k_sizes(x, k)
     indices = native_ordering.k_largest(x, k)
     if indices is None:
-        indices = _largest(x, k, length)
+        indices = _indices_of_largest(x, k, length)
     return np.take_along_axis(x, indices, -1), indices.astype(index_type.np_dtype)
 
 
-def _largest(x: np.ndarray, k: int, length: int) -> np.ndarray:
+def _indices_of_largest(x: np.ndarray, k: int, length: int) -> np.ndarray:
     if k == 1 and length and x.dtype.kind in "iub":
         return np.argmax(x, -1, keepdims=True)
     key = x if x.dtype.kind in "iub" else np.where(np.isnan(x), x.dtype.type(-np.inf), x)
