@@ -76,9 +76,8 @@ class Graph(Naming):
         self._control_stack: list[tuple[Operation, ...]] = []
         self._collections: dict[Any, list] = {}
         self._outside: dict[int, tuple[Any, SymbolicTensor]] = {}  # id -> (eager tensor, its node here)
-        self._eager_variables: dict[
-            int, Any
-        ] = {}  # id of the handle -> variable that lives as long as this graph
+        # id of the handle -> eager variable that lives as long as this graph
+        self._eager_variables: dict[int, Any] = {}
         self._finalized = False
         self._gradient_overrides: dict[str, str] = {}
         self._attr_scopes: dict[str, Any] = {}
@@ -209,9 +208,8 @@ class Graph(Naming):
             symbolic.handle_data = getattr(tensor.host(), "handle_data", None)
             owner = vars(tensor).get("owner")
             if owner is not None and not self.building_function:
-                self._eager_variables[id(tensor)] = (
-                    owner()
-                )  # as in TensorFlow 1, where the graph's collections have it
+                # As in TensorFlow 1, where the graph's collections have it.
+                self._eager_variables[id(tensor)] = owner()
             return symbolic
         handle = vars(tensor).get("read_from")
         if (
@@ -223,6 +221,11 @@ class Graph(Naming):
             return read.outputs[0]
         attrs = {"value": tensor.host(), "dtype": tensor.dtype}
         return self.add_operation(REGISTRY["Const"], (), attrs, name or "Const").outputs[0]
+
+    @property
+    def has_eager_variables(self) -> bool:
+        """Whether operations of this graph have eager variables as inputs."""
+        return bool(self._eager_variables)
 
     def uses(self, variable: Any) -> bool:
         """Whether an operation of this graph has an eager variable as an input."""

@@ -25,6 +25,7 @@ from penstock.ops.variables.variable_initializers import (
     local_variables_initializer,
     tables_initializer,
 )
+from penstock.runtime.graph_util import convert_variables_to_constants
 from penstock.runtime.session import Session
 from penstock.saving.meta_graph import add_meta_graph, export_meta_graph, write_message
 from penstock.saving.saved_model_files import (
@@ -82,6 +83,7 @@ class SavedModelBuilder:
         os.makedirs(self._directory, exist_ok=True)
         self._message = saved_model_class()(saved_model_schema_version=1)
         self._has_variables = False
+        self._session: Any = None
 
     def add_meta_graph_and_variables(
         self,
@@ -96,6 +98,9 @@ class SavedModelBuilder:
         saver: Saver | None = None,
     ) -> None:
         """Adds the current graph, and writes the values that its variables have in a session.
+
+        Eager variables belong to no graph: one that uses them is written with their values as constants, as far as the
+        signatures and `main_op` need it.
 
         Args:
           tags: what the graph is for, such as `["serve"]`.
@@ -113,6 +118,7 @@ class SavedModelBuilder:
                 "Graph state including variables and assets has already been saved. Please invoke `add_meta_graph()` "
                 "instead."
             )
+        self._session = sess
         saver = saver or self._saver()
         os.makedirs(os.path.join(self._directory, "variables"), exist_ok=True)
         saver.save(sess, variables_prefix(self._directory), write_meta_graph=False, write_state=False)
@@ -159,7 +165,11 @@ class SavedModelBuilder:
     ) -> None:
         if main_op is not None and legacy_op is not None:
             raise ValueError("At most one of `main_op` and `legacy_init_op` can be given.")
-        meta = export_meta_graph(clear_devices=clear_devices, saver_def=saver.as_saver_def())
+        if current_graph().has_eager_variables:
+            frozen = self._frozen(signatures, [each for each in (main_op, legacy_op) if each is not None])
+            meta = export_meta_graph(graph_def=frozen, clear_devices=clear_devices, collection_list=())
+        else:
+            meta = export_meta_graph(clear_devices=clear_devices, saver_def=saver.as_saver_def())
         meta.meta_info_def.tags.extend([tags] if isinstance(tags, str) else list(tags))
         for name, signature in (signatures or {}).items():
             _check_signature(name, signature)
@@ -171,6 +181,14 @@ class SavedModelBuilder:
                 meta.signature_def[INIT_OP_SIGNATURE].outputs[INIT_OP_SIGNATURE].name = name
         self._add_assets(meta, assets or ())
         self._message.meta_graphs.add().CopyFrom(meta)
+
+    def _frozen(self, signatures: Mapping[str, Any] | None, operations: Sequence[Any]) -> Any:
+        """The part of the current graph that signatures and operations need, with the variables' values."""
+        names = [getattr(each, "name", each) for each in operations]
+        for signature in (signatures or {}).values():
+            infos = (*signature.inputs.values(), *signature.outputs.values())
+            names += [each.name.partition(":")[0] for each in infos]
+        return convert_variables_to_constants(self._session, current_graph().as_graph_def(), names)
 
     def _add_assets(self, meta: Any, tensors: Sequence[Any]) -> None:
         paths = []

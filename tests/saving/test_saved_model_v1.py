@@ -1,5 +1,6 @@
 """SavedModels and MetaGraphs the TF 1 way."""
 
+import numpy as np
 import pytest
 
 import penstock as tf
@@ -305,3 +306,15 @@ def test_method_names_are_changed_in_written_models(directory):
     assert meta.signature_def["find"].method_name == "my/method"
     with pytest.raises(ValueError, match="does not have a signature_def"):
         updater.replace_method_name("none", "my/method")
+
+
+def test_a_graph_over_eager_variables_is_written_with_their_values(tmp_path):
+    x = v1.placeholder(tf.float32, [None, 3], name="eager_variables_x")
+    weights = tf.Variable(np.full((3, 2), 2.0, np.float32))
+    y = tf.matmul(x, weights)
+    directory = str(tmp_path / "model")
+    with v1.Session(graph=x.graph) as session, x.graph.as_default():
+        v1.saved_model.simple_save(session, directory, inputs={"x": x}, outputs={"y": y})
+    loaded = tf.saved_model.load(directory)
+    result = loaded.signatures["serving_default"](x=tf.ones([1, 3]))["y"]
+    np.testing.assert_allclose(result, [[6.0, 6.0]])
