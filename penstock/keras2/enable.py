@@ -59,8 +59,8 @@ def enable() -> None:
     keras = source(".")
     if not hasattr(keras.Model, "fit_generator"):
         _add_methods(keras)
-        accept_old_arguments(keras)
         call_in_graphs(keras, settled_phase)
+        accept_old_arguments(keras)  # looks at who calls a layer, so nothing may stand before it
         cast_targets(keras)
         count_names_by_graph()
         take_tensorflow_optimizers(keras)
