@@ -59,7 +59,7 @@ BENCHMARKS = [
     *(Benchmark("large_ops", (group,), ("tensorflow",)) for group in GROUPS),
     Benchmark("startup", (), ("tensorflow",)),
     Benchmark("fit_overhead", (), ("tensorflow", "keras-jax")),
-    *(Benchmark("fit_step", (model,), (*_KERAS, *_BY_HAND), _STEP) for model in MODELS),
+    *(Benchmark("fit_step", (model,), (*_KERAS, "jax", "torch"), _STEP) for model in MODELS),
     *(Benchmark("fit_step", (model,), _KERAS, _STEP) for model in LARGE_MODELS),
     *(Benchmark("first_step", (model,), ("tensorflow",), runs=("", "second_")) for model in MODELS),
     *(Benchmark("unrolled_rnn", (layers,), ("tensorflow",), runs=("", "second_")) for layers in ("1", "2")),
