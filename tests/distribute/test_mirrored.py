@@ -173,6 +173,19 @@ def test_the_error_of_a_replica_is_raised(strategy):
         strategy.run(step)
 
 
+def test_an_index_that_one_replica_computes_out_of_range_is_an_error(strategy):
+    with strategy.scope():
+        table, steps = tf.Variable(tf.ones([10, 2])), tf.Variable(0)
+
+    def step(ids):
+        steps.assign_add(1)
+        return tf.gather(table, ids * ids // tf.maximum(ids, 1))
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[1\] = 99 is not in \[0, 10\)"):
+        run(strategy, True, step, per_replica(strategy, lambda i: tf.constant([1, 99 if i == 1 else 2])))
+    assert steps.numpy() == 0
+
+
 @both
 def test_a_function_with_host_ops_runs_on_each_replica(strategy, traced):
     with strategy.scope():
