@@ -1,6 +1,7 @@
 """Native kernels in which logical devices meet: what they compute of divided matrices is what one device computes."""
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,7 @@ from penstock.engine import native
 
 _PROGRAM = """
 import json
+import os
 import sys
 from unittest import mock
 import numpy as np
@@ -70,3 +72,53 @@ def test_devices_that_meet_compute_what_one_device_computes():
         one, three, kernels = found[name]
         np.testing.assert_allclose(three, one, rtol=1e-4)
         assert {"divided_product", "divided_transposed_product", kernel} <= set(kernels)
+
+
+_LOST = """
+import itertools
+import jax
+import numpy as np
+import penstock as tf
+from penstock.engine.xla import configure
+from penstock.distribute.device_meetings import DeviceMeetings
+from penstock.ops.collectives import AXIS
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 3)
+configure()
+mesh = jax.sharding.Mesh(np.array(jax.devices("cpu")[:3]), (AXIS,))
+rows = jax.sharding.PartitionSpec(AXIS)
+fails = True
+
+def refuse(x, device):
+    if fails and device == 1:
+        raise ValueError("device 1 fails")
+    return np.asarray(x)
+
+def two_meetings(x, w):
+    x = jax.pure_callback(refuse, jax.ShapeDtypeStruct(x.shape, x.dtype), x, jax.lax.axis_index(AXIS))
+    meetings = DeviceMeetings(3, itertools.count())
+    return meetings.product(meetings.product(x, w, False), w, True)
+
+run = jax.jit(jax.shard_map(two_meetings, mesh=mesh, in_specs=rows, out_specs=rows, check_vma=False))
+x, w = np.ones((6, 12), np.float32), np.ones((12, 4), np.float32)
+try:
+    np.asarray(run(x, w))
+except jax.errors.JaxRuntimeError as error:
+    print(str(error).splitlines()[-1], flush=True)
+fails = False
+print(np.asarray(run(x, w)).max(), flush=True)
+"""
+
+
+@pytest.mark.skipif(native.library() is None, reason="the native kernels could not be compiled here")
+def test_devices_do_not_wait_for_one_whose_program_has_failed():
+    done = subprocess.run(
+        [sys.executable, "-c", _LOST],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PENSTOCK_MEETING_TIMEOUT": "0.5"},
+        timeout=100,
+    )
+    assert done.stdout.splitlines() == ["ValueError: device 1 fails", "48.0"], done.stderr
