@@ -2,57 +2,26 @@
 // loop that uses a number, and computes the numbers of a dropout twice, in the forward and in the backward pass.
 #include <algorithm>
 #include <cstdint>
-#include <utility>
 
 #include "onednn.h"
+#include "philox.h"
 #include "team.h"
 #include "vectorized.h"
 
 namespace penstock {
 namespace {
 
-constexpr uint32_t kMultipliers[2] = {0xD2511F53, 0xCD9E8D57}, kKeySteps[2] = {0x9E3779B9, 0xBB67AE85};
-constexpr int kRounds = 10;
+using namespace philox;
+
 constexpr uint64_t kScrambleKey = 0x02461E293EC8F720;  // under which two seeds become a key and a counter
 constexpr long kGrain = 1 << 12;                       // fewer blocks than this are not worth another thread
-constexpr int kTogether = 64;                          // blocks that go through the rounds side by side
-
-struct State {
-  uint64_t low, high, key;  // the counter's halves, and the key
-};
-
-// Ten rounds on `count` blocks, whose words 0 to 3 are in four arrays.
-inline PENSTOCK_INLINE void rounds(uint64_t key, uint32_t (*words)[kTogether], int count) {
-  uint32_t k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
-  for (int round = 0; round < kRounds; ++round) {
-    for (int i = 0; i < count; ++i) {
-      uint64_t even = static_cast<uint64_t>(words[0][i]) * kMultipliers[0];
-      uint64_t odd = static_cast<uint64_t>(words[2][i]) * kMultipliers[1];
-      uint32_t first = static_cast<uint32_t>(odd >> 32) ^ words[1][i] ^ k0;
-      uint32_t third = static_cast<uint32_t>(even >> 32) ^ words[3][i] ^ k1;
-      words[0][i] = first;
-      words[1][i] = static_cast<uint32_t>(odd);
-      words[2][i] = third;
-      words[3][i] = static_cast<uint32_t>(even);
-    }
-    k0 += kKeySteps[0];
-    k1 += kKeySteps[1];
-  }
-}
 
 // The numbers of blocks [first, last), of `size` numbers in all: the 23 lowest bits of a word are the fraction.
 PENSTOCK_VECTORIZED void uniform_blocks(State state, float* numbers, long size, long first, long last) {
   uint32_t words[4][kTogether];
   float made[kTogether][4];
   for (long block = first; block < last; block += kTogether) {
-    for (int i = 0; i < kTogether; ++i) {
-      uint64_t low = state.low + static_cast<uint64_t>(block + i);
-      uint64_t high = state.high + (low < state.low);
-      words[0][i] = static_cast<uint32_t>(low);
-      words[1][i] = static_cast<uint32_t>(low >> 32);
-      words[2][i] = static_cast<uint32_t>(high);
-      words[3][i] = static_cast<uint32_t>(high >> 32);
-    }
+    counters(state, static_cast<uint64_t>(block), words, kTogether);
     rounds(state.key, words, kTogether);
     for (int i = 0; i < kTogether; ++i) {
       for (int lane = 0; lane < 4; ++lane) {
@@ -108,9 +77,4 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_random_state, random_state,
 // The same for the host.
 extern "C" void penstock_fill_uniform(uint64_t low, uint64_t high, uint64_t key, long size, float* numbers) {
   penstock::uniform({low, high, key}, numbers, size);
-}
-
-// Swaps order[i] with order[partners[i]] for i = 0, 1, ...
-extern "C" void penstock_swap_in_order(const int32_t* partners, long count, int32_t* order) {
-  for (long i = 0; i < count; ++i) std::swap(order[i], order[partners[i]]);
 }

@@ -25,6 +25,8 @@ def categorical(xp: Any, stream: Stream, logits: Any, samples: int, dtype: Any) 
     A uniform number times the row's total weight is looked up in the running sum of `exp(logits)`. Logits that are
     infinite or not a number have no weight; in a row without any weight the draw is `classes`, as in TensorFlow.
     """
+    if (drawn := native_random.categorical(xp, stream, logits, samples)) is not None:
+        return drawn.astype(dtype)
     batch, classes = logits.shape
     running = running_weights(xp, logits)
     unit = to_unit_float64(xp, *philox.word_pairs(xp, stream, batch * samples)).reshape(batch, samples)
@@ -55,12 +57,12 @@ def permutation(xp: Any, stream: Stream, size: int) -> Any:
     """A random order of `[0, size)`, int32, by Fisher and Yates: each `i` in turn is swapped with a partner `>= i`."""
     if size < 2:
         return xp.arange(size, dtype=xp.int32)
+    if (order := native_random.permutation(xp, stream, size)) is not None:
+        return order
     index = xp.arange(size - 1, dtype=xp.uint32)
     partner = (index + philox.words(xp, stream, size - 1) % (np.uint32(size) - index)).astype(xp.int32)
     if xp is not np:
         return _swap_in_rounds(partner)
-    if (swapped := native_random.swapped_in_order(partner)) is not None:
-        return swapped
     order = list(range(size))
     for i, j in enumerate(partner.tolist()):
         order[i], order[j] = order[j], order[i]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.xla import lax
+from penstock.ops.random import native_random
 from penstock.ops.random.distributions import normal_at, normal_blocks, to_unit_float64
 from penstock.ops.random.philox import Stream
 
@@ -133,6 +134,8 @@ def gamma(xp: Any, stream: Stream, samples: int, alpha: Any, dtype: Any) -> Any:
     alpha = xp.asarray(alpha).astype(xp.float64)
     if samples * alpha.size == 0:
         return xp.zeros((samples, alpha.size), dtype)
+    if (drawn := native_random.gamma(xp, stream, samples, alpha, dtype)) is not None:
+        return drawn
     offset, alpha = _grid(xp, samples, alpha)
     small = alpha < 1
     d = alpha + xp.where(small, 2.0 / 3, -1.0 / 3)

@@ -6,8 +6,8 @@ import pytest
 import penstock as tf
 from penstock.engine import native
 from penstock.engine.xla import jit, jnp
+from penstock.ops.random import choice, native_random, philox, rejection
 from penstock.ops.random import distributions as random_distributions
-from penstock.ops.random import native_random, philox
 
 pytestmark = pytest.mark.skipif(
     native.library() is None, reason="the native kernels could not be compiled here"
@@ -51,3 +51,35 @@ def test_compiled_and_eager_numbers_agree():
         return tf.random.stateless_uniform([33, 7], seed=[3, -4])
 
     np.testing.assert_array_equal(tf.function(draw)(), draw())
+
+
+LOGITS = np.random.default_rng(0).normal(0, 5, (7, 33)).astype(np.float32)
+LOGITS[0, 3:9], LOGITS[1], LOGITS[2, 5], LOGITS[3, 7] = -np.inf, -np.inf, np.nan, np.inf
+SHAPES = np.array([0.0, 0.2, 0.4, 1.0, 1.7, 30.0, 1e6, -1.0, np.nan, np.inf])
+
+DRAWS = {
+    **{f"order of {n}": lambda xp, stream, n=n: choice.permutation(xp, stream, n) for n in (2, 3, 258, 1000)},
+    "categories": lambda xp, stream: choice.categorical(xp, stream, xp.asarray(LOGITS), 41, np.int64),
+    "one category": lambda xp, stream: choice.categorical(xp, stream, xp.zeros((300, 1), "f"), 3, np.int32),
+    "many categories": lambda xp, stream: choice.categorical(
+        xp, stream, xp.sin(xp.arange(40_000, dtype="f")).reshape(2, -1), 17, np.int64
+    ),
+    "categories of half precision": lambda xp, stream: choice.categorical(
+        xp, stream, xp.asarray(LOGITS.astype(np.float16)), 5, np.int32
+    ),
+    "gamma": lambda xp, stream: rejection.gamma(xp, stream, 333, SHAPES, np.float32),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
+def test_draws_are_those_of_numpy(draw, state, monkeypatch):
+    low, high, key = state
+    stream = philox.Philox(key, low, high)
+    compiled = jit(lambda vector: draw(jnp, philox.from_state(jnp, vector)))(np.array(state, np.uint64))
+    on_host = draw(np, stream)
+    monkeypatch.setattr(native_random, "_serves", lambda *_: False)
+    expected = draw(np, stream)
+    np.testing.assert_array_equal(on_host, expected)
+    np.testing.assert_array_equal(compiled, expected)
+    assert on_host.dtype == compiled.dtype == expected.dtype
