@@ -15,10 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from penstock.cluster.array_bytes import from_bytes, to_bytes
-from penstock.cluster.messages import Connection, Message, silence_timeout
+from penstock.cluster.messages import CALL, ERROR, RESULT, Connection, Message, accepted, silence_timeout
 from penstock.types import errors
 
-_CALL, _RESULT, _ERROR = b"c", b"r", b"e"
 _THREADS = 8  # that a server runs functions on
 _BETWEEN_ATTEMPTS = 0.05  # seconds, to connect
 
@@ -54,23 +53,23 @@ class CallServer:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             self._listener = None
-        for each in self._connections:
+        for each in list(self._connections):
             each.close()
         self._pool.shutdown(wait=False)
 
     def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                stream, _ = listener.accept()
-            except OSError:
-                return
+        for stream in accepted(listener):
             connection = Connection(stream, silence_timeout())
             self._connections.append(connection)
             threading.Thread(target=self._serve, args=(connection,), name="calls", daemon=True).start()
 
     def _serve(self, connection: Connection) -> None:
         while (asked := connection.receive()) is not None:
-            self._pool.submit(self._answer, connection, asked)
+            try:
+                self._pool.submit(self._answer, connection, asked)
+            except RuntimeError:  # the server is closed
+                break
+        connection.close()
         self._connections.remove(connection)
 
     def _answer(self, connection: Connection, asked: Message) -> None:
@@ -82,12 +81,12 @@ class CallServer:
                     None, None, f"the server has no method {asked.place!r}; it has: {known}"
                 )
             payload = to_bytes([np.asarray(each) for each in function(from_bytes(asked.payload))])
-            connection.send(Message(_RESULT, number=asked.number, payload=payload))
+            connection.send(Message(RESULT, number=asked.number, payload=payload))
         except errors.OpError as error:
-            connection.send(Message(_ERROR, error.error_code, asked.number, error.message))
+            connection.send(Message(ERROR, error.error_code, asked.number, error.message))
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
-            connection.send(Message(_ERROR, errors.INTERNAL, asked.number, text))
+            connection.send(Message(ERROR, errors.INTERNAL, asked.number, text))
 
 
 class CallClient:
@@ -119,7 +118,7 @@ class CallClient:
                 return future
             number = next(self._numbers)
             self._waiting[number] = future
-        self._connection.send(Message(_CALL, number=number, place=name, payload=to_bytes(arrays)))
+        self._connection.send(Message(CALL, number=number, place=name, payload=to_bytes(arrays)))
         return future
 
     def close(self) -> None:
@@ -129,11 +128,19 @@ class CallClient:
     def _listen(self) -> None:
         while (answer := self._connection.receive()) is not None:
             with self._lock:
-                future = self._waiting.pop(answer.number)
-            if answer.kind == _RESULT:
-                future.set_result(from_bytes(answer.payload))
-            else:
-                future.set_exception(_error(answer.task, answer.place))
+                future = self._waiting.pop(answer.number, None)
+            if future is None:
+                break  # an answer to nothing: the other end is no server of ours
+            try:
+                if answer.kind == RESULT:
+                    future.set_result(from_bytes(answer.payload))
+                else:
+                    future.set_exception(_error(answer.task, answer.place))
+            except (ValueError, TypeError) as problem:
+                future.set_exception(
+                    _error(errors.DATA_LOSS, f"{self._name} answers with no arrays: {problem}")
+                )
+        self._connection.close()
         with self._lock:
             self._lost = True
             waiting, self._waiting = list(self._waiting.values()), {}

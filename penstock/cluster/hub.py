@@ -20,6 +20,7 @@ from penstock.cluster.messages import (
     WELCOME,
     Connection,
     Message,
+    accepted,
 )  # fmt: skip
 
 
@@ -71,17 +72,9 @@ class Hub:
     # Coming.
 
     def _accept(self) -> None:
-        while True:
-            try:
-                stream, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(
-                target=self._serve,
-                args=(Connection(stream, self._silence_timeout),),
-                name="hub-serve",
-                daemon=True,
-            ).start()
+        for stream in accepted(self._listener):
+            connection = Connection(stream, self._silence_timeout)
+            threading.Thread(target=self._serve, args=(connection,), name="hub-serve", daemon=True).start()
 
     def _serve(self, connection: Connection) -> None:
         hello = connection.receive()

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import os
 import socket
 import struct
 import threading
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
 _HEADER = struct.Struct(">cIIIQ")  # kind, task, number, length of the place, length of the payload
 LENGTH = struct.Struct(">Q")
 
+# Why a connection cannot be accepted now, although later ones can: it has ended already, or too many files are open.
+_PASSING = (errno.ECONNABORTED, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PAUSE = 0.1  # seconds
+
 # Kinds of messages.
 HELLO, WELCOME, REFUSED, MEET, RESULT, FAILED, BEAT, LEAVE = b"h", b"w", b"x", b"m", b"r", b"f", b"b", b"l"
+CALL, ERROR = b"c", b"e"
+_KINDS = frozenset((HELLO, WELCOME, REFUSED, MEET, RESULT, FAILED, BEAT, LEAVE, CALL, ERROR))
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -82,10 +90,12 @@ class Connection:
             self._stream.sendall(head + place + message.payload)
 
     def receive(self) -> Message | None:
-        """The next message; None when the connection has ended or is broken."""
+        """The next message; None when the connection has ended or is broken, or the other end speaks another language."""
         try:
             head = self._read(_HEADER.size)
             kind, task, number, place, payload = _HEADER.unpack(head)
+            if kind not in _KINDS:  # lengths that are none would have us wait for more bytes than there are
+                return None
             message = Message(kind, task, number, self._read(place).decode(), self._read(payload))
         except OSError:
             return None
@@ -107,6 +117,17 @@ class Connection:
         with contextlib.suppress(OSError):
             self._stream.shutdown(socket.SHUT_RDWR)
         self._stream.close()
+
+
+def accepted(listener: socket.socket) -> Iterator[socket.socket]:
+    """The connections that come to a listener, until it is closed."""
+    while True:
+        try:
+            yield listener.accept()[0]
+        except OSError as problem:
+            if listener.fileno() < 0 or problem.errno not in _PASSING:
+                return
+            time.sleep(_PAUSE)
 
 
 def _break_after(seconds: float, stream: socket.socket) -> None:

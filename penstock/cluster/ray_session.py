@@ -20,6 +20,7 @@ from typing import Any
 from penstock.types import errors
 
 NAMESPACE = "penstock"  # of the names of actors: all programs of one cluster see each other's
+_LOOK_SECONDS = 10.0  # without an answer, after which an actor is looked for
 _STARTS = 3  # attempts: Ray gives its processes 30 seconds, which a busy machine may exceed
 OBJECT_STORE_BYTES = 512 << 20  # of a cluster that is started here; arrays travel through it, none stay
 
@@ -196,11 +197,34 @@ def wait_for(found: Callable[[], Any], seconds: float, what: str) -> Any:
     return value
 
 
+class ActorLostError(Exception):
+    """An actor that somebody waits for is gone."""
+
+
+def result(reference: Any, actor: Any, name: str) -> Any:
+    """What a call of an actor gives, however long that takes, as long as the actor lives.
+
+    Args:
+      reference: of the call. actor: who was asked. name: under which it was started.
+
+    Raises:
+      an error that `is_lost`, where the actor is gone; otherwise what the call raised.
+    """
+    while True:
+        try:
+            return ray().get(reference, timeout=_LOOK_SECONDS)
+        except ray().exceptions.GetTimeoutError:
+            # Where Ray does not notice that an actor has ended, this does: another one has its name, or none.
+            found = find_actor(name)
+            if found is None or found._actor_id != actor._actor_id:
+                raise ActorLostError(f"{name} is gone") from None
+
+
 def is_lost(error: BaseException) -> bool:
     """Whether an error of a call means that the actor, or its node, is gone."""
     found = ray().exceptions
     return isinstance(
         error,
-        (found.RayActorError, found.ActorUnavailableError, found.NodeDiedError, found.OwnerDiedError,
+        (ActorLostError, found.RayActorError, found.ActorUnavailableError, found.NodeDiedError, found.OwnerDiedError,
          found.WorkerCrashedError),
     )  # fmt: skip

@@ -279,13 +279,16 @@ class Dispatcher:
             consumer has received.
         """
         now = time.monotonic()
-        if lost and key in self._jobs:
-            self._lose(key, consumer, lost)
         self._forget(now)
         job = self._jobs.get(key)
         if job is None:
             return [], True
         job.consumers[consumer] = now
+        if lost:
+            self._lose(consumer, lost)
+        listening = self._listening(job)
+        if any(each.lost and each.heard and listening <= each.heard for each in job.tasks):
+            self._hand_on(key, sorted(listening))
         for task in job.tasks:  # perhaps who has not had its end is heard of no more
             task.done = task.done or (bool(task.ended) and self._listening(job) <= task.ended)
         views = [self._view(each) for each in job.tasks]
@@ -297,11 +300,10 @@ class Dispatcher:
         return TaskView(*where, task.job.key, task.index, parts, task.received, task.done, task.lost)
 
     @_journaled
-    def _lose(self, key: JobKey, consumer: str, lost: dict[tuple[int, int], list]) -> None:
-        job = self._jobs[key]
+    def _lose(self, consumer: str, lost: dict[tuple[int, int], list]) -> None:
         for (number, attempt), received in lost.items():
-            task = self._tasks[number]
-            if task.attempt != attempt or task.done:
+            task = self._tasks.get(number)
+            if task is None or task.attempt != attempt or task.done:
                 continue
             self._workers.pop(task.worker, None)
             for each in self._tasks.values():
@@ -309,20 +311,36 @@ class Dispatcher:
                     each.lost = True
             task.received = merged([*task.received, *received])
             task.heard.add(consumer)
-            if self._listening(job) <= task.heard:
-                task.worker, task.lost, task.attempt = "", False, task.attempt + 1
-                task.heard.clear()
-                task.ended.clear()
-                if job.key.policy == ShardingPolicy.OFF and not job.key.consumers:
-                    job.tasks.remove(task)  # the other workers go through the whole dataset themselves
+
+    @_journaled
+    def _hand_on(self, key: JobKey, listening: list[str]) -> None:
+        """Gives lost tasks to other workers, where all consumers that are listened to have said what they received."""
+        job = self._jobs[key]
+        for task in list(job.tasks):
+            if not task.lost or not task.heard or not task.heard.issuperset(listening):
+                continue
+            task.worker, task.lost, task.attempt = "", False, task.attempt + 1
+            task.heard.clear()
+            task.ended.clear()
+            if job.key.policy == ShardingPolicy.OFF and not job.key.consumers:
+                job.tasks.remove(task)  # the other workers go through the whole dataset themselves
+                del self._tasks[task.number]
         self._give_tasks(job)
+
+    def over(self, numbers: list[int]) -> list[int]:
+        """Those tasks of which nobody will ask for elements any more: their jobs are forgotten."""
+        self._forget(time.monotonic())
+        return [each for each in numbers if each not in self._tasks]
 
     def _forget(self, now: float) -> None:
         for key, job in list(self._jobs.items()):
-            if job.ended is not None and now - job.ended > self._job_timeout:
-                del self._jobs[key]
-                for task in job.tasks:
-                    del self._tasks[task.number]
+            heard = max(job.consumers.values()) if job.consumers else job.ended
+            if heard is not None and now - heard > self._job_timeout:
+                self._delete(key)
+
+    def _delete(self, key: JobKey) -> None:
+        for task in self._jobs.pop(key).tasks:
+            del self._tasks[task.number]
 
     def next_split(self, number: int, round_: int, taken: int) -> int | None:
         """The split that a task gets after `taken` others in a round; None where there are no more."""
@@ -367,9 +385,7 @@ class Dispatcher:
         if not job.consumers:
             job.ended = time.monotonic()
             if key.name.startswith("anonymous"):  # nobody else can ask for it
-                del self._jobs[key]
-                for task in job.tasks:
-                    del self._tasks[task.number]
+                self._delete(key)
 
 
 def merged(ranges: list) -> list[tuple[int, int]]:

@@ -6,15 +6,19 @@ import collections
 import contextlib
 import itertools
 import secrets
+import threading
 import time
+import weakref
 from typing import Any
 
 from penstock.cluster import ray_session
 from penstock.data_service.calls import answer
 from penstock.data_service.dispatcher import JobKey, TaskView, merged
+from penstock.engine.background_threads import stop_at_exit
 from penstock.types import errors
 
 _LOOK_SECONDS = 1.0  # between two questions for the tasks of a job
+_BEAT_SECONDS = 5.0  # the longest time between two, while the program asks for no element
 _WAIT_SECONDS = 0.05  # for a worker, or for other consumers
 
 
@@ -52,8 +56,15 @@ class Reader:
         self._workers: dict[str, Any] = {}  # name -> actor
         self._round = itertools.count()
         self._looked, self._alone_since = 0.0, time.monotonic()
+        self._lock = threading.RLock()  # of all above: a thread looks too
+        self._left = threading.Event()
         self._ask("join", key, self._name)
         self._patience = self._ask("worker_timeout")
+        beating = threading.Thread(
+            target=_look_now_and_then, args=(weakref.ref(self), self._left), name="data-service", daemon=True
+        )
+        stop_at_exit(beating, self._left.set)
+        beating.start()
 
     def _ask(self, method: str, *args: Any) -> Any:
         return answer(getattr(self._dispatcher, method).remote(*args), f"{method} (of the dispatcher)")
@@ -64,19 +75,20 @@ class Reader:
         Raises:
           UnavailableError: the dispatcher is gone, or there was no worker for too long. OpError: the element failed.
         """
-        if self._turn is not None:
-            return self._next_in_turn()
-        while not self._here:
-            if self._finished:
-                return None
-            self._request()
-            if self._running:
-                self._collect()
-            else:
-                self._wait_for_worker()
-            if time.monotonic() - self._looked > _LOOK_SECONDS:
-                self._look()
-        return self._taken()
+        with self._lock:
+            if self._turn is not None:
+                return self._next_in_turn()
+            while not self._here:
+                if self._finished:
+                    return None
+                self._request()
+                if self._running:
+                    self._collect()
+                else:
+                    self._wait_for_worker()
+                if time.monotonic() - self._looked > _LOOK_SECONDS:
+                    self._look()
+            return self._taken()
 
     def _taken(self) -> list:
         element = self._here.popleft()
@@ -125,7 +137,10 @@ class Reader:
         """Whether the worker has answered."""
         try:
             found = answer(call, "elements", _LOOK_SECONDS)
-        except errors.UnavailableError:
+        except (
+            errors.UnavailableError,
+            errors.DeadlineExceededError,
+        ):  # the latter: who asked knows that it is lost
             self._report(view)
             return False
         ranges = self._received.setdefault(view[:2], [])
@@ -163,7 +178,11 @@ class Reader:
             if each[:2] == view[:2]:  # it may have been answered before the worker was lost
                 del self._running[call]
                 self._take_over(each, call)
-        self._look({view[:2]: merged(self._received.get(view[:2], []))})
+        try:
+            self._look({view[:2]: merged(self._received.get(view[:2], []))})
+        except errors.OpError:
+            self._reported.discard(view[:2])
+            raise
 
     def _wait_for_worker(self) -> None:
         self._look()
@@ -206,20 +225,39 @@ class Reader:
             ready: list = []
             while not ready:
                 ready, _ = ray_session.ray().wait([call], timeout=_LOOK_SECONDS)
-                self._look()
+                if not ready:
+                    self._look()
             if self._take_over(view, call) and self._here:
                 return self._taken()
             self._views = []
 
     def leave(self) -> None:
         """Reads no more."""
-        with contextlib.suppress(errors.OpError):
+        self._left.set()
+        with self._lock, contextlib.suppress(errors.OpError):
             self._ask("leave", self._key, self._name)
         if self._key.name.startswith("anonymous"):
             for view in self._views:
                 worker = self._workers.get(view.worker)
                 if worker is not None:
                     worker.forget.remote(view.number)
+
+    def look_if_idle(self) -> None:
+        """Tells the dispatcher that this consumer is still there, and what it received of workers that are lost."""
+        with self._lock:
+            if not self._left.is_set() and time.monotonic() - self._looked > _LOOK_SECONDS:
+                with contextlib.suppress(errors.OpError):  # the next element tells
+                    self._look()
+
+
+def _look_now_and_then(reader: weakref.ref, left: threading.Event) -> None:
+    """While the program does something else for long, as training, others must not take its elements for lost."""
+    while not left.wait(_BEAT_SECONDS):
+        found = reader()
+        if found is None:
+            return
+        found.look_if_idle()
+        del found
 
 
 def _owned(element: Any) -> Any:

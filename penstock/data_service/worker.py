@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import pickle
 import threading
@@ -177,9 +178,19 @@ class Worker:
         with self._lock:
             run = self._runs.get((view.number, view.attempt))
             if run is None:
+                self._forget_what_is_over()
                 run = TaskRun(self._part(view), view.received)
                 self._runs[view.number, view.attempt] = run
             return run
+
+    def _forget_what_is_over(self) -> None:
+        """Ends the tasks of jobs that are no more: consumers may have gone without a word."""
+        if not self._runs:
+            return
+        numbers = sorted({number for number, _ in self._runs})
+        with contextlib.suppress(errors.OpError):  # without a dispatcher it is not known
+            over = set(answer(self._dispatcher.over.remote(numbers), "which tasks are over"))
+            self._runs = {each: run for each, run in self._runs.items() if each[0] not in over}
 
     def _part(self, view: TaskView) -> Any:
         """What a task goes through."""

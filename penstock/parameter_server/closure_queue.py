@@ -13,6 +13,7 @@ from typing import Any
 
 from penstock.parameter_server.remote_values import RemoteValue
 from penstock.parameter_server.worker_task import OfWorker
+from penstock.types import errors
 
 MOST_WAITING = 256 * 1024  # functions in the queue; TensorFlow's number
 
@@ -36,11 +37,11 @@ class ClosureQueue:
     """Closures in order, those that run, and the first error.
 
     Args:
-      most_waiting: `put` waits while there are so many.
+      most_waiting: `put` waits while there are so many. workers: how many take closures.
     """
 
-    def __init__(self, most_waiting: int = MOST_WAITING):
-        self._most_waiting = most_waiting
+    def __init__(self, most_waiting: int = MOST_WAITING, workers: int = 1):
+        self._most_waiting, self._workers = most_waiting, workers
         self._waiting: deque[Closure] = deque()
         self._running = 0
         self._error: Exception | None = None
@@ -51,11 +52,21 @@ class ClosureQueue:
         """Adds a closure at the end, when there is room.
 
         Raises:
-          what a closure before it raised.
+          what a closure before it raised. UnavailableError: no worker is left. CancelledError: the queue is closed.
         """
         with self._changed:
-            self._changed.wait_for(lambda: len(self._waiting) < self._most_waiting or self._error is not None)
+            self._changed.wait_for(
+                lambda: len(self._waiting) < self._most_waiting or self._error is not None or self._closed
+            )
             self._raise_error()
+            if self._closed:
+                raise errors.CancelledError(
+                    None, None, "the coordinator schedules nothing more: the program ends"
+                )
+            if not self._workers:
+                raise errors.UnavailableError(
+                    None, None, "no worker is left: all were lost and did not come back"
+                )
             self._waiting.append(closure)
             self._changed.notify_all()
 
@@ -100,6 +111,7 @@ class ClosureQueue:
     def lost_worker(self, error: Exception) -> None:
         """A worker does not come back: whoever waits gets to know, for there may be no other."""
         with self._changed:
+            self._workers -= 1
             self._error = self._error or error
             while self._waiting:
                 self._waiting.popleft().result._cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,8 +16,6 @@ from penstock.parameter_server.outcomes import Outcome, ServerLostError
 from penstock.parameter_server.remote_state import RemoteState
 from penstock.parameter_server.server_calls import programs
 from penstock.parameter_server.server_task import ServerTask
-
-_LOOK_EVERY = 10.0  # seconds without an answer, after which a server is looked for
 
 # server, digest of the function, keys of the states, inputs
 Call = tuple[str, str, Sequence[str], Sequence[Any]]
@@ -36,7 +35,7 @@ class Connection:
         self.recover: Callable[[str], None] | None = None
         self.states: weakref.WeakValueDictionary[str, RemoteState] = weakref.WeakValueDictionary()
         self._count_lock = threading.Lock()
-        self._forgotten: dict[str, list[str]] = {}
+        self._forgotten: deque[tuple[str, str]] = deque()  # servers, and keys of their states
 
     def _send(self, server: str, method: str, *args: Any) -> Any:
         """Starts a call; what is returned is given to `_receive`."""
@@ -67,7 +66,7 @@ class Connection:
 
     def forget(self, server: str, key: str) -> None:
         """Deletes a state, with the next call of its server. Called by the garbage collector, so it must not wait."""
-        self._forgotten.setdefault(server, []).append(key)
+        self._forgotten.append((server, key))
 
     def run(self, calls: Sequence[Call]) -> list[list[np.ndarray]]:
         """Runs functions on servers, all at once, and returns the outputs of each.
@@ -84,14 +83,21 @@ class Connection:
         return self._run(calls)
 
     def _run(self, calls: Sequence[Call]) -> list[list[np.ndarray]]:
-        while self._forgotten:
-            server, keys = self._forgotten.popitem()
-            with contextlib.suppress(ServerLostError):
-                self._send(server, "forget", keys)
+        self._send_forgotten()
         pending = [(call, self._send(call[0], "run", *call[1:])) for call in calls]
         outcomes = [self._outcome(call, self._receive(call[0], each)) for call, each in pending]
         self._count(calls, outcomes)
         return [outcome.value(call[0]) for call, outcome in zip(calls, outcomes)]
+
+    def _send_forgotten(self) -> None:
+        forgotten: dict[str, list[str]] = {}
+        with contextlib.suppress(IndexError):  # another thread may have taken the last one
+            while self._forgotten:
+                server, key = self._forgotten.popleft()
+                forgotten.setdefault(server, []).append(key)
+        for server, keys in forgotten.items():
+            with contextlib.suppress(ServerLostError):
+                self._send(server, "forget", keys)
 
     def _outcome(self, call: Call, outcome: Outcome) -> Outcome:
         server, digest = call[:2]
@@ -150,20 +156,11 @@ class RayConnection(Connection):
         self._actors.pop(server, None)
 
     def _receive(self, server: str, pending: Any) -> Any:
-        actor, result = pending
-        module = ray_session.ray()
-        while True:
-            try:
-                return module.get(result, timeout=_LOOK_EVERY)
-            except module.exceptions.GetTimeoutError:
-                # Where Ray does not notice that an actor has ended, this does: another one has its name, or none.
-                found = ray_session.find_actor(f"{self._prefix}/{server}")
-                if found is not None and found._actor_id == actor._actor_id:
-                    continue
-                self.reconnect(server)
-                raise ServerLostError(server, "is gone") from None
-            except Exception as problem:
-                if not ray_session.is_lost(problem):
-                    raise
-                self.reconnect(server)
-                raise ServerLostError(server, "is gone") from problem
+        actor, reference = pending
+        try:
+            return ray_session.result(reference, actor, f"{self._prefix}/{server}")
+        except Exception as problem:
+            if not ray_session.is_lost(problem):
+                raise
+            self.reconnect(server)
+            raise ServerLostError(server, "is gone") from problem

@@ -67,7 +67,7 @@ class ClusterCoordinator:
             )
         self._strategy = strategy
         strategy._coordinator = self
-        self._queue = ClosureQueue()
+        self._queue = ClosureQueue(workers=strategy._cluster.workers)
         self._shipped: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         self._functions: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         self._datasets: dict[
@@ -110,7 +110,7 @@ class ClusterCoordinator:
 
         Raises:
           ValueError: `fn` cannot be called, or uses a variable that was not made under the strategy.
-          what a function that was scheduled before raised.
+          what a function that was scheduled before raised. UnavailableError: no worker is left.
         """
         if not callable(fn):
             raise ValueError("Function passed to `ClusterCoordinator.schedule` must be a callable object.")

@@ -8,7 +8,7 @@ all called at once. What is left is the worker's: it compiles as any other funct
 from __future__ import annotations
 
 import hashlib
-import threading
+import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -278,8 +278,7 @@ def run_placed(graph: FuncGraph, values: Sequence[Any]) -> list[Any] | None:
 
 # Ops that run at once.
 
-_ops: dict[tuple, Placed] = {}
-_ops_lock = threading.Lock()
+_ops: dict[tuple, tuple[Placed, list[weakref.ref]]] = {}  # with the states, which live on their own
 
 
 def run_op(op_type: str, inputs: Sequence[Any], attrs: dict) -> Any:
@@ -293,15 +292,13 @@ def run_op(op_type: str, inputs: Sequence[Any], attrs: dict) -> Any:
         repr(sorted(attrs.items())),
         *((id(each),) if is_remote(each) else each for each in kinds),
     )
-    with _ops_lock:
-        entry = _ops.get(key)
+    states = [each for each in inputs if is_remote(each)]
+    entry = _ops.get(key)
     # The id of a state that is gone may be another's now.
-    if entry is None or any(a is not b for a, b in zip(entry[1], inputs)):
+    if entry is None or any(known() is not each for known, each in zip(entry[1], states)):
         placed = place(_op_graph(definition, kinds, attrs), inputs)
-        states = [each for each in inputs if is_remote(each)]
-        entry = (placed, states)
-        with _ops_lock:
-            _ops[key] = entry
+        forget = lambda _: _ops.pop(key, None)  # noqa: E731
+        entry = _ops[key] = (placed, [weakref.ref(each, forget) for each in states])
     placed = entry[0]
     results = executor_of(placed.graph, prefer_host=True).run(placed.arguments(list(inputs)))
     return results[0] if definition.signature.single_output else results or None

@@ -6,11 +6,12 @@ answers each connection with one line, the address of the Ray cluster.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
 
-from penstock.cluster.messages import split_address
+from penstock.cluster.messages import accepted, split_address
 from penstock.types import errors
 
 _GREETING = "penstock-ray "
@@ -26,12 +27,8 @@ def serve(address: str, ray_address: str) -> socket.socket:
     listener = socket.create_server((host, port), reuse_port=False)
 
     def answer() -> None:
-        while True:
-            try:
-                asking, _ = listener.accept()
-            except OSError:
-                return
-            with asking:
+        for asking in accepted(listener):
+            with asking, contextlib.suppress(OSError):  # who asked has gone
                 asking.sendall(f"{_GREETING}{ray_address}\n".encode())
 
     threading.Thread(target=answer, name="rendezvous", daemon=True).start()

@@ -14,6 +14,7 @@ from penstock.parameter_server import rendezvous
 from penstock.parameter_server.connection import RayConnection
 from penstock.parameter_server.server_task import ServerTask
 from penstock.parameter_server.worker_task import WorkerTask
+from penstock.types import errors
 
 # Seconds until a task of the cluster must be there: on the first start, and after a failure.
 START_SECONDS = float(os.environ.get("PENSTOCK_CLUSTER_TIMEOUT", "300"))
@@ -139,10 +140,14 @@ class Cluster:
 
     def _found(self, name: str) -> Any:
         return ray_session.wait_for(
-            lambda: ray_session.find_actor(f"{self.prefix}/{name}"),
-            START_SECONDS,
+            lambda: ray_session.find_actor(self.full_name(name)),
+            self.patience,
             f"the task {name} of the cluster",
         )
+
+    def full_name(self, name: str) -> str:
+        """What a task's actor is called in the Ray cluster."""
+        return f"{self.prefix}/{name}"
 
     def actor(self, name: str) -> Any:
         """The actor of a task."""
@@ -150,11 +155,19 @@ class Cluster:
 
     def known_states(self, server: str) -> list[str]:
         """The keys of the states that a server has."""
-        return ray_session.ray().get(self._actors[server].keys.remote(), timeout=START_SECONDS)
+        return self._answer(self._actors[server].keys.remote(), server)
 
     def about(self, name: str) -> dict:
         """What a task says of itself."""
-        return ray_session.ray().get(self._actors[name].about.remote(), timeout=START_SECONDS)
+        return self._answer(self._actors[name].about.remote(), name)
+
+    def _answer(self, reference: Any, name: str) -> Any:
+        try:
+            return ray_session.ray().get(reference, timeout=self.patience)
+        except ray_session.ray().exceptions.GetTimeoutError:
+            raise errors.DeadlineExceededError(
+                None, None, f"the task {name} of the cluster did not answer for {self.patience:g} s"
+            ) from None
 
     def again(self, name: str) -> Any:
         """The actor of a task that was lost: started again, or found where it has started again.
@@ -164,22 +177,19 @@ class Cluster:
         """
 
         def living() -> Any:
-            if self._lives(self._actors[name]):
+            if self._lives(name):
                 return self._actors[name]
-            found = (
-                self._start(name) if self.starts_tasks else ray_session.find_actor(f"{self.prefix}/{name}")
-            )
+            found = self._start(name) if self.starts_tasks else ray_session.find_actor(self.full_name(name))
             if found is None:
                 return None
             self._actors[name] = found
-            return found if self._lives(found) else None
+            return found if self._lives(name) else None
 
-        return ray_session.wait_for(living, START_SECONDS, f"the task {name} to come back")
+        return ray_session.wait_for(living, self.patience, f"the task {name} to come back")
 
-    @staticmethod
-    def _lives(actor: Any) -> bool:
+    def _lives(self, name: str) -> bool:
         try:
-            ray_session.ray().get(actor.about.remote(), timeout=START_SECONDS)
+            self.about(name)
         except Exception as problem:
             if not ray_session.is_lost(problem):
                 raise

@@ -36,58 +36,65 @@ class WorkerThread(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._cluster, self._queue, self._recovery, self._resources = cluster, queue, recovery, resources
         self._actor = cluster.actor(name)
-        self._known: set[str] = set()  # keys of functions and iterators that the worker has
+        self._told: dict[
+            str, Any
+        ] = {}  # key of a function or iterator that the worker has -> what came of sending it
         self._sent: deque[tuple[Closure, Any]] = deque()
 
     def run(self) -> None:
         """Works until the queue is closed."""
         while True:
-            while len(self._sent) < _AT_A_TIME:
+            if len(self._sent) < _AT_A_TIME:
                 closure = self._queue.get(wait=not self._sent)
-                if closure is None:
-                    break
-                self._send(closure)
-            if not self._sent:
-                return
+                if closure is not None:
+                    self._send(closure)
+                    continue
+                if not self._sent:
+                    return
             self._receive(*self._sent.popleft())
 
     def _send(self, closure: Closure) -> None:
         # A worker runs its calls in order, so it has learnt the function when the call comes.
         function = closure.function
-        if function.key not in self._known:
-            self._actor.learn.remote(function.key, function.message)
-            self._known.add(function.key)
-        for each in closure.iterators:
-            if each not in self._known:
-                self._actor.make.remote(each, self._resources(each))
-                self._known.add(each)
-        self._sent.append((closure, self._actor.run.remote(function.key, closure.arguments)))
+        try:
+            if function.key not in self._told:
+                self._told[function.key] = self._actor.learn.remote(function.key, function.message)
+            for each in closure.iterators:
+                if each not in self._told:
+                    self._told[each] = self._actor.make.remote(each, self._resources(each))
+            pending = self._actor.run.remote(function.key, closure.arguments)
+        except Exception as error:  # an argument that cannot be sent
+            self._queue.failed(closure, error)
+        else:
+            self._sent.append((closure, pending))
 
     def _receive(self, closure: Closure, pending: Any) -> None:
         try:
-            outcome: Outcome = ray_session.ray().get(pending)
-        except Exception as problem:
-            if not ray_session.is_lost(problem):
-                self._queue.failed(closure, problem)
+            outcome = self._result(pending)
+            if outcome.error == "ServerLost":
+                self._wait_for_server(closure, outcome.message)
                 return
-            self._begin_again(closure)
-            return
-        if outcome.error == "ServerLost":
-            self._wait_for_server(closure, outcome.message)
-        elif outcome.error:
-            try:
-                outcome.value(self.name)
-            except Exception as error:
-                self._queue.failed(closure, error)
+            if outcome.error in ("UnknownFunction", "UnknownResource"):
+                self._result(self._told.pop(outcome.message)).value(
+                    self.name
+                )  # why the worker does not have it
+            closure.result._set(outcome.value(self.name))
+        except Exception as problem:
+            if ray_session.is_lost(problem):
+                self._begin_again(closure)
+            else:
+                self._queue.failed(closure, problem)
         else:
-            closure.result._set(outcome.results)
             self._queue.finished(closure)
+
+    def _result(self, pending: Any) -> Outcome:
+        return ray_session.result(pending, self._actor, self._cluster.full_name(self.name))
 
     def _begin_again(self, closure: Closure) -> None:
         """The worker is lost: its closures go to others, and it learns everything anew when it is back."""
         others = [each for each, _ in self._sent]
         self._sent.clear()
-        self._known.clear()
+        self._told.clear()
         for each in reversed([closure, *others]):
             self._queue.put_back(each)
         try:

@@ -87,6 +87,25 @@ def test_a_lost_task_waits_for_what_all_consumers_received():
     assert (found.lost, found.attempt, found.received) == (False, 1, [(0, 5)])
 
 
+def test_a_lost_task_does_not_wait_for_a_consumer_that_has_gone(tmp_path):
+    dispatcher = started(work_dir=str(tmp_path))
+    key = job(dispatcher, consumers=("a", "b"))
+    lost = views(dispatcher, key, "a")[0]
+    assert views(dispatcher, key, "a", {lost[:2]: [(0, 2)]})[0].lost
+    dispatcher._jobs[key].consumers["b"] -= 100  # seconds
+    found = views(dispatcher, key, "a")[0]
+    assert (found.lost, found.attempt, found.worker) == (False, 1, "w1")
+    assert views(Dispatcher(work_dir=str(tmp_path)), key, "a")[0] == found  # although b may be there again
+
+
+def test_what_is_said_of_a_forgotten_task_is_passed_over():
+    dispatcher = started()
+    key, other = job(dispatcher), job(dispatcher, name="anonymous 2")
+    gone = views(dispatcher, other)[0]
+    dispatcher.leave(other, "c")
+    assert not any(each.lost for each in views(dispatcher, key, lost={gone[:2]: [(0, 1)]}))
+
+
 def test_without_workers_a_lost_task_waits_for_one():
     dispatcher = started(1)
     key = job(dispatcher)
@@ -161,6 +180,16 @@ def test_a_job_that_nobody_reads_is_forgotten_after_a_while():
     key = job(dispatcher)
     dispatcher.leave(key, "c")
     assert dispatcher.tasks(key, "c", {}) == ([], True)
+
+
+def test_a_job_whose_consumers_went_without_a_word_is_forgotten_after_a_while():
+    dispatcher = started(job_timeout=60.0)
+    first, second = (job(dispatcher, name=name) for name in ("first", "second"))
+    tasks = [each.number for key in (first, second) for each in views(dispatcher, key)]
+    assert dispatcher.over(tasks) == []
+    dispatcher._jobs[first].consumers["c"] -= 100  # seconds
+    assert dispatcher.over(tasks) == tasks[:2]
+    assert dispatcher.tasks(second, "c", {})[0]
 
 
 def test_a_dispatcher_that_is_started_again_knows_what_it_knew(tmp_path):

@@ -79,3 +79,21 @@ def test_a_closed_queue_gives_nothing():
     assert queue.get() is None
     with pytest.raises(tf.errors.CancelledError):
         waits.result.get()
+
+
+def test_nothing_is_put_where_no_worker_is_left():
+    queue = ClosureQueue(workers=2)
+    for worker in range(2):
+        queue.put(_closure())
+        queue.lost_worker(tf.errors.DeadlineExceededError(None, None, f"worker {worker} does not come back"))
+        with pytest.raises(tf.errors.DeadlineExceededError, match=f"worker {worker}"):
+            queue.join()
+    with pytest.raises(tf.errors.UnavailableError, match="no worker is left"):
+        queue.put(_closure())
+
+
+def test_a_queue_that_is_closed_lets_those_go_who_wait_for_room():
+    queue = ClosureQueue(most_waiting=0)
+    queue.close()
+    with pytest.raises(tf.errors.CancelledError):
+        queue.put(_closure())

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 
 import numpy as np
 import pytest
@@ -231,6 +232,20 @@ def test_a_lost_server_without_checkpoint_is_an_error():
     strategy._cluster.kill("ps/0")
     with pytest.raises(tf.errors.UnavailableError, match="no checkpoint has its variables unsaved"):
         v.numpy()
+
+
+@pytest.mark.parametrize("partitioner", [None, FIXED(2)], ids=["whole", "shards"])
+def test_a_variable_that_is_gone_is_gone_on_its_server(partitioner):
+    strategy = local_strategy(2, partitioner)
+    with strategy.scope():
+        stays, goes = tf.Variable(1.0), tf.Variable(_table())
+    assert goes.numpy().shape == (ROWS, WIDTH)
+    goes.assign_add(_table())
+    del goes
+    gc.collect()
+    assert stays.numpy() == 1.0
+    servers = strategy._cluster.connection.servers.values()
+    assert sum(len(each.keys()) for each in servers) == 1
 
 
 def test_slots_elsewhere_are_refused():
