@@ -39,6 +39,8 @@ KERNELS = (
     "attention_gradient",
     "layer_normalization",
     "layer_normalization_gradient",
+    "channel_moments",
+    "channel_sums",
     "gelu",
     "gelu_gradient",
     "max_pool",

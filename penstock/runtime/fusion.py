@@ -18,7 +18,13 @@ from penstock.ops.nn import conv_ops as nn_conv_ops
 from penstock.ops.nn import depthwise_ops as nn_depthwise_ops
 from penstock.ops.nn import pool_ops as nn_pool_ops
 from penstock.ops.variables import native_updates
-from penstock.runtime import fused_attention, fused_convolutions, fused_dropout, fused_rows
+from penstock.runtime import (
+    fused_attention,
+    fused_batch_normalization,
+    fused_convolutions,
+    fused_dropout,
+    fused_rows,
+)
 from penstock.runtime.fused_convolutions import RESHAPES, biased_convolution, unshaped
 from penstock.runtime.lowering import written_tensors
 from penstock.types import dtypes
@@ -315,6 +321,8 @@ FUSIONS: tuple[Fusion, ...] = (
     Fusion("adam", "three variables are updated in one pass", ("AssignSubVariableOp",), _adam),
     Fusion("attention", "the matrix of scores is never in memory as a whole", ("Einsum",), fused_attention.match),
     Fusion("layer-normalization", "mean and variance are found while a row is in cache", ("AddV2",), _row_kernel),
+    Fusion("moments", "mean and variance of channels in one pass", ("Mean",), fused_batch_normalization.moments),
+    Fusion("channel-sums", "and so their gradients", ("Sum",), fused_batch_normalization.sums),
     Fusion("gelu", "erf is computed again for the gradient, not kept", ("Mul",), _product),
     Fusion("dropout", "by vectors of bools, on all threads", ("SelectV2",), fused_dropout.forward),
     Fusion("relu-gradient", "it is applied while a pool or convolution writes its gradient", ("ReluGrad",), _relu_gradient),

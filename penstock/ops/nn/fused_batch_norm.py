@@ -19,6 +19,7 @@ from penstock.engine.execute import execute
 from penstock.engine.export import export
 from penstock.engine.shape_rules import ShapeCall
 from penstock.ops.dtype_sets import FLOATS
+from penstock.ops.nn import native_channels
 from penstock.ops.windows import layout
 from penstock.types import dtypes
 from penstock.types.shapes import TensorShape
@@ -50,6 +51,27 @@ def _mean(xp: Any, x: Any, axes: tuple[int, ...]) -> Any:
     return xp.sum(x, axis=axes) / np.float32(max(count, 1))
 
 
+def _moments(xp: Any, x: Any, channel: int) -> tuple[Any, Any]:
+    """The mean and the biased variance of each channel, float32."""
+    found = native_channels.moments(x) if xp is not np and channel == x.ndim - 1 else None
+    if found is not None:
+        return tuple(found)
+    values, axes = x.astype(np.float32), _reduced_axes(x, channel)
+    mean = _mean(xp, values, axes)
+    return mean, _mean(xp, xp.square(values - _aligned(mean, x.ndim, channel)), axes)
+
+
+def _sums(xp: Any, x: Any, dy: Any, mean: Any, channel: int) -> tuple[Any, Any]:
+    """For each channel the sum of `dy`, and that of `dy * (x - mean)`, float32."""
+    mean = mean.astype(np.float32)
+    found = native_channels.sums(x, dy, mean) if xp is not np and channel == x.ndim - 1 else None
+    if found is not None:
+        return tuple(found)
+    wide, axes = dy.astype(np.float32), _reduced_axes(x, channel)
+    centred = x.astype(np.float32) - _aligned(mean, x.ndim, channel)
+    return xp.sum(wide, axis=axes), xp.sum(wide * centred, axis=axes)
+
+
 def _normalize(
     xp: Any, x: Any, scale: Any, offset: Any, mean: Any, variance: Any, *,
     epsilon: float, exponential_avg_factor: float, data_format: str, is_training: bool,
@@ -65,9 +87,8 @@ def _normalize(
     running_mean, running_variance = mean, variance
     if is_training:
         count = np.prod([x.shape[i] for i in axes])
-        used_mean = _mean(xp, values, axes)
+        used_mean, used_variance = _moments(xp, x, channel)
         centred = values - _aligned(used_mean, x.ndim, channel)
-        used_variance = _mean(xp, xp.square(centred), axes)
         unbiased = used_variance * single(count / max(count - 1, 1))
         if count == 0:
             running_mean = running_variance = xp.full(used_mean.shape, np.nan, single)
@@ -99,8 +120,8 @@ def _normalize_gradient(
     wide = dy.astype(single)
     inverse = 1 / xp.sqrt(variance.astype(single) + single(epsilon))
     normalized = (x.astype(single) - align(mean)) * align(inverse)
-    d_offset = xp.sum(wide, axis=axes)
-    d_scale = xp.sum(wide * normalized, axis=axes)
+    d_offset, products = _sums(xp, x, dy, mean, channel)
+    d_scale = products * inverse
     if is_training:
         count = single(max(np.prod([x.shape[i] for i in axes]), 1))
         wide = wide - align(d_offset / count) - normalized * align(d_scale / count)
