@@ -17,14 +17,17 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from penstock.engine import background_threads
 from penstock.types import errors
 
 NAMESPACE = "penstock"  # of the names of actors: all programs of one cluster see each other's
+_BREATH_SECONDS = 0.5  # the longest call of Ray's: the program may end meanwhile
 _LOOK_SECONDS = 10.0  # without an answer, after which an actor is looked for
 _STARTS = 3  # attempts: Ray gives its processes 30 seconds, which a busy machine may exceed
 OBJECT_STORE_BYTES = 512 << 20  # of a cluster that is started here; arrays travel through it, none stay
 
 _lock = threading.Lock()
+_leaving = threading.Event()
 
 
 def ray() -> Any:
@@ -67,13 +70,26 @@ def connect(address: str | None = None) -> str:
                 _attach(module, address)
             else:
                 _start(module)
-            atexit.register(disconnect)
+            _leaving.clear()
+            atexit.register(_leave)
     return module.get_runtime_context().gcs_address
 
 
 def is_connected() -> bool:
     """Whether this process is part of a Ray cluster."""
     return "ray" in sys.modules and ray().is_initialized()
+
+
+def _leave() -> None:
+    """Ends what waits in threads, and leaves: Ray ends a process that calls it after that, with status 1."""
+    _leaving.set()
+    background_threads.end_all()
+    disconnect()
+
+
+def is_leaving() -> bool:
+    """Whether the program ends: who waits for the cluster gets a CancelledError."""
+    return _leaving.is_set()
 
 
 def disconnect() -> None:
@@ -187,10 +203,11 @@ def wait_for(found: Callable[[], Any], seconds: float, what: str) -> Any:
     """What `found()` returns as soon as that is not None.
 
     Raises:
-      DeadlineExceededError: it stays None for that long; the message names `what`.
+      DeadlineExceededError: it stays None for that long; the message names `what`. CancelledError: the program ends.
     """
     until = time.monotonic() + seconds
     while (value := found()) is None:
+        _end_if_leaving()
         if time.monotonic() > until:
             raise errors.DeadlineExceededError(None, None, f"waited {seconds:g} s for {what}")
         time.sleep(0.05)
@@ -201,6 +218,28 @@ class ActorLostError(Exception):
     """An actor that somebody waits for is gone."""
 
 
+def get(reference: Any, seconds: float) -> Any:
+    """What a call of an actor gives within so many seconds.
+
+    Raises:
+      ray.exceptions.GetTimeoutError: it gives nothing. CancelledError: the program ends. Otherwise what the call raised.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        left = max(0.0, until - time.monotonic())
+        try:
+            return ray().get(reference, timeout=min(left, _BREATH_SECONDS))
+        except ray().exceptions.GetTimeoutError:
+            _end_if_leaving()
+            if left <= _BREATH_SECONDS:
+                raise
+
+
+def _end_if_leaving() -> None:
+    if _leaving.is_set():
+        raise errors.CancelledError(None, None, "the program ends, and leaves its Ray cluster")
+
+
 def result(reference: Any, actor: Any, name: str) -> Any:
     """What a call of an actor gives, however long that takes, as long as the actor lives.
 
@@ -208,11 +247,11 @@ def result(reference: Any, actor: Any, name: str) -> Any:
       reference: of the call. actor: who was asked. name: under which it was started.
 
     Raises:
-      an error that `is_lost`, where the actor is gone; otherwise what the call raised.
+      an error that `is_lost`, where the actor is gone. CancelledError: the program ends. Otherwise what the call raised.
     """
     while True:
         try:
-            return ray().get(reference, timeout=_LOOK_SECONDS)
+            return get(reference, _LOOK_SECONDS)
         except ray().exceptions.GetTimeoutError:
             # Where Ray does not notice that an actor has ended, this does: another one has its name, or none.
             found = find_actor(name)

@@ -17,12 +17,12 @@ def answer(reference: Any, what: str, seconds: float = _SECONDS) -> Any:
       reference: of the call. what: it was for, in words for a message.
 
     Raises:
-      UnavailableError: the actor is gone. DeadlineExceededError: it does not answer.
+      UnavailableError: the actor is gone. DeadlineExceededError: it does not answer. CancelledError: the program ends.
       OpError: what the call itself raised.
     """
     ray = ray_session.ray()
     try:
-        return ray.get(reference, timeout=seconds)
+        return ray_session.get(reference, seconds)
     except ray.exceptions.GetTimeoutError:
         raise errors.DeadlineExceededError(
             None, None, f"tf.data service: no answer for {seconds:g} s, wanted: {what}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import threading
 import weakref
@@ -88,7 +87,6 @@ class ClusterCoordinator:
             each.start()
         # `tf.experimental.async_wait`-like calls, as Keras makes at the end of an epoch, wait for what was scheduled.
         process.registry.setdefault("async_waits", []).append(self.join)
-        atexit.register(self._queue.close)
 
     @property
     def strategy(self) -> Any:

@@ -163,7 +163,7 @@ class Cluster:
 
     def _answer(self, reference: Any, name: str) -> Any:
         try:
-            return ray_session.ray().get(reference, timeout=self.patience)
+            return ray_session.get(reference, self.patience)
         except ray_session.ray().exceptions.GetTimeoutError:
             raise errors.DeadlineExceededError(
                 None, None, f"the task {name} of the cluster did not answer for {self.patience:g} s"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.cluster import ray_session
+from penstock.engine.background_threads import stop_at_exit
 from penstock.parameter_server.closure_queue import Closure, ClosureQueue
 from penstock.parameter_server.outcomes import Outcome
 from penstock.parameter_server.recovery import Recovery
@@ -40,6 +41,7 @@ class WorkerThread(threading.Thread):
             str, Any
         ] = {}  # key of a function or iterator that the worker has -> what came of sending it
         self._sent: deque[tuple[Closure, Any]] = deque()
+        stop_at_exit(self, queue.close)
 
     def run(self) -> None:
         """Works until the queue is closed."""
@@ -100,9 +102,8 @@ class WorkerThread(threading.Thread):
         try:
             self._actor = self._cluster.again(self.name)
         except Exception as error:
-            if not ray_session.is_connected():  # the program ends
-                raise SystemExit from None
-            self._queue.lost_worker(error)
+            if not ray_session.is_leaving():
+                self._queue.lost_worker(error)
             raise SystemExit from None
 
     def _wait_for_server(self, closure: Closure, server: str) -> None:
