@@ -167,7 +167,8 @@ def _thread_settings(jobs: dict[str, int]) -> dict[str, str]:
     if "OMP_NUM_THREADS" in os.environ:
         return {}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {"OMP_NUM_THREADS": str(max(1, cores // jobs["worker"]))}
+    training = jobs.get("worker", 0) + (0 if "ps" in jobs else jobs.get("chief", 0))
+    return {"OMP_NUM_THREADS": str(max(1, cores // max(1, training)))}
 
 
 # Other machines.

@@ -37,6 +37,12 @@ def test_each_task_knows_its_place_and_its_lines_are_marked(tmp_path):
     ], err
 
 
+def test_a_chief_may_be_alone(tmp_path):
+    tell = "import json, os\nprint(json.loads(os.environ['TF_CONFIG'])['task'])\n"
+    out, err = launch(tmp_path, tell, "--workers", "0", "--chief").communicate()
+    assert out == "[chief 0] {'type': 'chief', 'index': 0}\n", err
+
+
 def test_lines_are_coloured_where_colours_are_seen(tmp_path):
     process = launch(tmp_path, TELL, "--workers", "1", env={**os.environ, "FORCE_COLOR": "1"})
     assert process.communicate()[0].startswith("\033[36m[worker 0]\033[0m worker 0")
