@@ -22,9 +22,19 @@ class Half {
     return __builtin_bit_cast(float, static_cast<uint32_t>(bits_) << 16);
   }
 
+  // `first ? one : other`, so that loops become vector instructions.
+  static inline PENSTOCK_INLINE Half either(bool first, Half one, Half other) {
+    Half chosen;
+    chosen.bits_ = first ? one.bits_ : other.bits_;
+    return chosen;
+  }
+
  private:
   uint16_t bits_;
 };
+
+inline PENSTOCK_INLINE Half either(bool first, Half one, Half other) { return Half::either(first, one, other); }
+inline PENSTOCK_INLINE float either(bool first, float one, float other) { return first ? one : other; }
 
 void widen(const Half* from, float* to, long count);
 void narrow(const float* from, Half* to, long count);

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
+#include "half.h"
 #include "onednn.h"
 #include "team.h"
 #include "vectorized.h"
@@ -107,48 +109,39 @@ Pool describe(const ffi::AnyBuffer& x, const ffi::AnyBuffer& y, Numbers size, Nu
 }
 
 // Each of these loops goes over the outputs of a row, for one element of their windows: the output at `y` has it at
-// `x`, and the next output has it `step` further.
+// `x`, and the next output has it `step` further. `T` is float or Half; what is summed up is float.
 
-PENSTOCK_VECTORIZED void take_maximum(const float* __restrict x, long step, float* __restrict y, long columns,
-                                      long channels) {
+template <typename T>
+PENSTOCK_VECTORIZED void take_maximum(const T* __restrict x, long step, T* __restrict y, long columns, long channels) {
   for (long i = 0; i < columns; ++i, x += step, y += channels)
     for (long c = 0; c < channels; ++c) {
-      bool larger = (x[c] > y[c]) | (x[c] != x[c]);  // or NaN, which stays
-      y[c] = larger ? x[c] : y[c];
+      float here = x[c];
+      bool larger = (here > y[c]) | (here != here);  // or NaN, which stays
+      y[c] = either(larger, x[c], y[c]);
     }
 }
 
 // Sends `dy` to where the element is the maximum `y` and none before it was; `open` is 1 until the maximum is found.
 // Where windows overlap it is added, otherwise written.
-template <bool kOverlap>
-inline __attribute__((always_inline)) void send(const float* __restrict x, long step, const float* __restrict y,
-                                                const float* __restrict dy, float* __restrict dx,
-                                                float* __restrict open, long columns, long channels) {
+template <bool kOverlap, typename T, typename To>
+PENSTOCK_VECTORIZED void send(const T* __restrict x, long step, const T* __restrict y, const T* __restrict dy,
+                              To* __restrict dx, float* __restrict open, long columns, long channels) {
   for (long i = 0; i < columns; ++i) {
     for (long c = 0; c < channels; ++c) {
-      float here = x[c] == y[c] ? open[c] : 0.0f;
+      float here = static_cast<float>(x[c]) == static_cast<float>(y[c]) ? open[c] : 0.0f;
       open[c] -= here;
-      float sent = here != 0.0f ? dy[c] : 0.0f;
-      dx[c] = kOverlap ? dx[c] + sent : sent;
+      float sent = here != 0.0f ? static_cast<float>(dy[c]) : 0.0f;
+      dx[c] = To(kOverlap ? dx[c] + sent : sent);
     }
     x += step, dx += step, y += channels, dy += channels, open += channels;
   }
 }
 
-PENSTOCK_VECTORIZED void add_to_maximum(const float* x, long step, const float* y, const float* dy, float* dx,
-                                        float* open, long columns, long channels) {
-  send<true>(x, step, y, dy, dx, open, columns, channels);
-}
-
-PENSTOCK_VECTORIZED void write_to_maximum(const float* x, long step, const float* y, const float* dy, float* dx,
-                                          float* open, long columns, long channels) {
-  send<false>(x, step, y, dy, dx, open, columns, channels);
-}
-
-PENSTOCK_VECTORIZED void take_sum(const float* __restrict x, long step, float* __restrict y, long columns,
+template <typename T>
+PENSTOCK_VECTORIZED void take_sum(const T* __restrict x, long step, float* __restrict sums, long columns,
                                   long channels) {
-  for (long i = 0; i < columns; ++i, x += step, y += channels)
-    for (long c = 0; c < channels; ++c) y[c] += x[c];
+  for (long i = 0; i < columns; ++i, x += step, sums += channels)
+    for (long c = 0; c < channels; ++c) sums[c] += x[c];
 }
 
 PENSTOCK_VECTORIZED void send_to_all(const float* __restrict mean, float* __restrict dx, long step, long columns,
@@ -158,13 +151,34 @@ PENSTOCK_VECTORIZED void send_to_all(const float* __restrict mean, float* __rest
 }
 
 // to = from / (columns inside the image * rows), for a row of outputs.
-PENSTOCK_VECTORIZED void divide(const float* from, const float* inside, float rows, float* to, long columns,
-                                long channels) {
+template <typename From, typename To>
+PENSTOCK_VECTORIZED void divide(const From* __restrict from, const float* inside, float rows, To* __restrict to,
+                                long columns, long channels) {
   for (long i = 0; i < columns; ++i, from += channels, to += channels)
-    for (long c = 0; c < channels; ++c) to[c] = from[c] / (inside[i] * rows);
+    for (long c = 0; c < channels; ++c) to[c] = To(from[c] / (inside[i] * rows));
 }
 
-float* floats(const ffi::AnyBuffer& array) { return static_cast<float*>(array.untyped_data()); }
+template <typename T>
+T* elements(const ffi::AnyBuffer& array) {
+  return static_cast<T*>(array.untyped_data());
+}
+
+// An image that is summed up in float32, and written where it belongs at the end.
+class SummedImage {
+ public:
+  SummedImage(float* image, long) : sums_(image) {}
+  SummedImage(Half* image, long size) : image_(image), own_(size), sums_(own_.data()) {}
+
+  float* sums() { return sums_; }
+  void write() const {
+    if (image_ != nullptr) narrow(sums_, image_, own_.size());
+  }
+
+ private:
+  Half* image_ = nullptr;
+  std::vector<float> own_;
+  float* sums_;
+};
 
 // Calls body(index of the image) for all images of the batch.
 template <typename Body>
@@ -175,19 +189,101 @@ void for_each_image(const Pool& pool, const Body& body) {
   });
 }
 
+template <typename T>
+void max_pool_of(const Pool& pool, const T* x, T* y) {
+  for_each_image(pool, [&](long image) {
+    const T* from = x + image * pool.input_image();
+    T* to = y + image * pool.output_image();
+    pool.for_each_row(
+        [&](long row, long) { std::fill_n(to + row, pool.row(), T(-std::numeric_limits<float>::infinity())); },
+        [&](long in, long out, long columns) {
+          take_maximum(from + in, pool.step(), to + out, columns, pool.channels);
+        },
+        [](long, long) {});
+  });
+}
+
+// Sends what the outputs of one image get to the places of their maxima, in `to`.
+template <bool kOverlap, typename T, typename To>
+void send_image(const Pool& pool, const T* x, const T* y, const T* dy, To* to, bool relu) {
+  std::vector<float> open(pool.row());
+  pool.for_each_row(
+      [&](long row, long) {
+        for (long i = 0; i < pool.row(); ++i) open[i] = relu && !(y[row + i] > 0) ? 0.0f : 1.0f;
+      },
+      [&](long in, long out, long columns) {
+        send<kOverlap>(x + in, pool.step(), y + out, dy + out, to + in, open.data() + out % pool.row(), columns,
+                       pool.channels);
+      },
+      [](long, long) {});
+}
+
+template <typename T>
+void max_pool_gradient_of(const Pool& pool, const T* x, const T* y, const T* dy, T* dx, bool relu) {
+  for_each_image(pool, [&](long image) {
+    long in = image * pool.input_image(), out = image * pool.output_image();
+    if (pool.disjoint()) {
+      if (!pool.covering()) std::memset(dx + in, 0, pool.input_image() * sizeof(T));
+      return send_image<false>(pool, x + in, y + out, dy + out, dx + in, relu);
+    }
+    SummedImage sums(dx + in, pool.input_image());
+    std::memset(sums.sums(), 0, pool.input_image() * sizeof(float));
+    send_image<true>(pool, x + in, y + out, dy + out, sums.sums(), relu);
+    sums.write();
+  });
+}
+
+template <typename T>
+void average_pool_of(const Pool& pool, const T* x, T* y) {
+  std::vector<float> inside = pool.columns_inside();
+  for_each_image(pool, [&](long image) {
+    const T* from = x + image * pool.input_image();
+    T* to = y + image * pool.output_image();
+    std::vector<float> sums(pool.row());
+    pool.for_each_row([&](long, long) { std::fill(sums.begin(), sums.end(), 0.0f); },
+                      [&](long in, long out, long columns) {
+                        take_sum(from + in, pool.step(), sums.data() + out % pool.row(), columns, pool.channels);
+                      },
+                      [&](long row, long rows) {
+                        divide(sums.data(), inside.data(), rows, to + row, pool.output[2], pool.channels);
+                      });
+  });
+}
+
+template <typename T>
+void average_pool_gradient_of(const Pool& pool, const T* dy, T* dx) {
+  std::vector<float> inside = pool.columns_inside();
+  for_each_image(pool, [&](long image) {
+    const T* from = dy + image * pool.output_image();
+    SummedImage to(dx + image * pool.input_image(), pool.input_image());
+    std::memset(to.sums(), 0, pool.input_image() * sizeof(float));
+    std::vector<float> mean(pool.row());
+    pool.for_each_row(
+        [&](long row, long rows) {
+          divide(from + row, inside.data(), rows, mean.data(), pool.output[2], pool.channels);
+        },
+        [&](long in, long out, long columns) {
+          send_to_all(mean.data() + out % pool.row(), to.sums() + in, pool.step(), columns, pool.channels);
+        },
+        [](long, long) {});
+    to.write();
+  });
+}
+
+// Calls body(null pointer to the type of the array's elements).
+template <typename Body>
+void with_type(const ffi::AnyBuffer& array, const Body& body) {
+  if (array.element_type() == ffi::DataType::BF16) return body(static_cast<Half*>(nullptr));
+  body(static_cast<float*>(nullptr));
+}
+
 ffi::Error max_pool(ffi::AnyBuffer x, ffi::Result<ffi::AnyBuffer> y, Numbers size, Numbers strides, Numbers pads) {
   return guarded("max_pool", [&] {
     Pool pool = describe(x, *y, size, strides, pads);
     Turn turn;
-    for_each_image(pool, [&](long image) {
-      const float* from = floats(x) + image * pool.input_image();
-      float* to = floats(*y) + image * pool.output_image();
-      pool.for_each_row(
-          [&](long row, long) { std::fill_n(to + row, pool.row(), -std::numeric_limits<float>::infinity()); },
-          [&](long in, long out, long columns) {
-            take_maximum(from + in, pool.step(), to + out, columns, pool.channels);
-          },
-          [](long, long) {});
+    with_type(x, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      max_pool_of(pool, elements<T>(x), elements<T>(*y));
     });
   });
 }
@@ -197,23 +293,9 @@ ffi::Error max_pool_gradient(ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::AnyBuffer 
   return guarded("max_pool_gradient", [&] {
     Pool pool = describe(x, y, size, strides, pads);
     Turn turn;
-    auto send_row = pool.disjoint() ? write_to_maximum : add_to_maximum;
-    for_each_image(pool, [&](long image) {
-      const float* from = floats(x) + image * pool.input_image();
-      const float* maxima = floats(y) + image * pool.output_image();
-      const float* sent = floats(dy) + image * pool.output_image();
-      float* to = floats(*dx) + image * pool.input_image();
-      if (!pool.disjoint() || !pool.covering()) std::memset(to, 0, pool.input_image() * sizeof(float));
-      std::vector<float> open(pool.row());
-      pool.for_each_row(
-          [&](long row, long) {
-            for (long i = 0; i < pool.row(); ++i) open[i] = relu && !(maxima[row + i] > 0) ? 0.0f : 1.0f;
-          },
-          [&](long in, long out, long columns) {
-            send_row(from + in, pool.step(), maxima + out, sent + out, to + in, open.data() + out % pool.row(), columns,
-                     pool.channels);
-          },
-          [](long, long) {});
+    with_type(x, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      max_pool_gradient_of(pool, elements<T>(x), elements<T>(y), elements<T>(dy), elements<T>(*dx), relu);
     });
   });
 }
@@ -221,18 +303,10 @@ ffi::Error max_pool_gradient(ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::AnyBuffer 
 ffi::Error average_pool(ffi::AnyBuffer x, ffi::Result<ffi::AnyBuffer> y, Numbers size, Numbers strides, Numbers pads) {
   return guarded("average_pool", [&] {
     Pool pool = describe(x, *y, size, strides, pads);
-    std::vector<float> inside = pool.columns_inside();
     Turn turn;
-    for_each_image(pool, [&](long image) {
-      const float* from = floats(x) + image * pool.input_image();
-      float* to = floats(*y) + image * pool.output_image();
-      pool.for_each_row([&](long row, long) { std::fill_n(to + row, pool.row(), 0.0f); },
-                        [&](long in, long out, long columns) {
-                          take_sum(from + in, pool.step(), to + out, columns, pool.channels);
-                        },
-                        [&](long row, long rows) {
-                          divide(to + row, inside.data(), rows, to + row, pool.output[2], pool.channels);
-                        });
+    with_type(x, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      average_pool_of(pool, elements<T>(x), elements<T>(*y));
     });
   });
 }
@@ -241,21 +315,10 @@ ffi::Error average_pool_gradient(ffi::AnyBuffer dy, ffi::Result<ffi::AnyBuffer> 
                                  Numbers pads) {
   return guarded("average_pool_gradient", [&] {
     Pool pool = describe(*dx, dy, size, strides, pads);
-    std::vector<float> inside = pool.columns_inside();
     Turn turn;
-    for_each_image(pool, [&](long image) {
-      float* to = floats(*dx) + image * pool.input_image();
-      const float* from = floats(dy) + image * pool.output_image();
-      std::memset(to, 0, pool.input_image() * sizeof(float));
-      std::vector<float> mean(pool.row());
-      pool.for_each_row(
-          [&](long row, long rows) {
-            divide(from + row, inside.data(), rows, mean.data(), pool.output[2], pool.channels);
-          },
-          [&](long in, long out, long columns) {
-            send_to_all(mean.data() + out % pool.row(), to + in, pool.step(), columns, pool.channels);
-          },
-          [](long, long) {});
+    with_type(dy, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      average_pool_gradient_of(pool, elements<T>(dy), elements<T>(*dx));
     });
   });
 }

@@ -90,7 +90,7 @@ def _pool_attributes(windows: Windows, shape: Sequence[int], *arrays: Any) -> di
     if (
         any(windows.size[i] != 1 or windows.strides[i] != 1 or any(pads[i]) for i in (0, len(shape) - 1))
         or math.prod(windows.output_sizes(shape)) == 0
-        or not native.takes(*arrays, bfloat16=False)
+        or not native.takes(*arrays)
     ):
         return None
     return {

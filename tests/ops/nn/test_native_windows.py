@@ -174,7 +174,8 @@ def pools(draw):
     strides = draw(st.lists(st.integers(1, 3), min_size=space, max_size=space))
     sizes = [draw(st.integers(k, 7)) for k in size]
     shape = form.arrange(draw(st.integers(0, 3)), sizes, draw(st.sampled_from([1, 3, 16, 17])))
-    x = np.random.default_rng(0).integers(-3, 3, shape).astype(np.float32)
+    dtype = draw(st.sampled_from([np.float32, ml_dtypes.bfloat16]))
+    x = np.random.default_rng(0).integers(-3, 3, shape).astype(dtype)
     return x, {
         "ksize": form.arrange(1, size, 1),
         "strides": form.arrange(1, strides, 1),
@@ -189,7 +190,8 @@ def test_max_pool(case):
     x, attrs = case
     check("pool", nn_pool_ops._max_pool, x, **attrs)
     y = compiled(nn_pool_ops._max_pool, x, **attrs)
-    check("max_pool_gradient", nn_pool_ops._max_pool_gradient, x, y, random_array(y.shape), **attrs)
+    dy = random_array(y.shape, x.dtype)
+    check("max_pool_gradient", nn_pool_ops._max_pool_gradient, x, y, dy, **attrs)
 
 
 @settings(max_examples=20, deadline=None)
@@ -197,7 +199,7 @@ def test_max_pool(case):
 def test_average_pool(case):
     x, attrs = case
     check("pool", nn_pool_ops._avg_pool, x, **attrs)
-    dy = random_array(compiled(nn_pool_ops._avg_pool, x, **attrs).shape)
+    dy = random_array(compiled(nn_pool_ops._avg_pool, x, **attrs).shape, x.dtype)
     check(
         "average_pool_gradient",
         lambda dy, **attrs: nn_pool_ops._avg_pool_gradient(np.array(x.shape), dy, **attrs),
@@ -205,8 +207,9 @@ def test_average_pool(case):
     )  # fmt: skip
 
 
-def test_max_pool_keeps_nan():
-    x = np.array([[[[np.nan], [1.0]], [[2.0], [3.0]]]], np.float32)
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_max_pool_keeps_nan(dtype):
+    x = np.array([[[[np.nan], [1.0]], [[2.0], [3.0]]]], dtype)
     attrs = {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": "VALID", "data_format": "NHWC"}
     check("pool", nn_pool_ops._max_pool, x, **attrs)
     assert np.isnan(compiled(nn_pool_ops._max_pool, x, **attrs)).all()
