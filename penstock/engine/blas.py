@@ -1,6 +1,6 @@
-"""How many threads NumPy's products and decompositions use.
+"""How many threads NumPy's and SciPy's products and decompositions use.
 
-NumPy's wheels bring OpenBLAS, whose threads wait for each other in loops that keep cores busy. For one large product of
+Their wheels bring OpenBLAS, whose threads wait for each other in loops that keep cores busy. For one large product of
 matrices they are worth it. For everything else (many small products, a decomposition, which is a sequence of small
 ones) they cost more processor time than the arithmetic, and where other threads use the cores, such as XLA's or those
 of an input pipeline, a hundred times the time.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,11 +20,12 @@ class _Threads:
     """The number of threads of BLAS libraries, lowered to 1 while somebody asks for that.
 
     Args:
-      libraries: those that are loaded, as threadpoolctl gives them.
+      loaded: gives those that are loaded, as threadpoolctl has them.
     """
 
-    def __init__(self, libraries: Sequence[Any]):
-        self._libraries = libraries
+    def __init__(self, loaded: Callable[[], Sequence[Any]]):
+        self._loaded = loaded
+        self._libraries: Sequence[Any] = ()
         self._lock = threading.Lock()
         self._asking = 0
         self._before: list[int] = []
@@ -31,6 +33,7 @@ class _Threads:
     def __enter__(self) -> None:
         with self._lock:
             if not self._asking:
+                self._libraries = self._loaded()
                 self._before = [each.get_num_threads() for each in self._libraries]
                 for each in self._libraries:
                     each.set_num_threads(1)
@@ -45,14 +48,20 @@ class _Threads:
 
 
 @functools.cache
+def _libraries(with_scipy: bool) -> Sequence[Any]:
+    """The BLAS libraries that are loaded; SciPy brings one of its own."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+@functools.cache
 def one_thread() -> contextlib.AbstractContextManager:
-    """The context in which NumPy's linear algebra stays on the thread that calls it.
+    """The context in which NumPy's and SciPy's linear algebra stays on the thread that calls it.
 
     While one thread of the program is in it, other threads' products have one thread too.
     """
-    from threadpoolctl import ThreadpoolController
-
-    return _Threads(ThreadpoolController().select(user_api="blas").lib_controllers)
+    return _Threads(lambda: _libraries("scipy.linalg" in sys.modules))
 
 
 def on_one_thread(body: Callable) -> Callable:

@@ -25,7 +25,7 @@ class Library:
 
 def test_number_of_threads_comes_back():
     library = Library()
-    alone = blas._Threads([library])
+    alone = blas._Threads(lambda: [library])
     with alone:
         with alone:
             assert library.threads == 1
@@ -35,7 +35,7 @@ def test_number_of_threads_comes_back():
 
 def test_number_of_threads_comes_back_after_overlapping_threads():
     library = Library()
-    alone, entered, left = blas._Threads([library]), threading.Event(), threading.Event()
+    alone, entered, left = blas._Threads(lambda: [library]), threading.Event(), threading.Event()
 
     def other():
         with alone:
@@ -54,7 +54,7 @@ def test_number_of_threads_comes_back_after_overlapping_threads():
 
 def test_number_of_threads_comes_back_after_errors():
     library = Library()
-    with pytest.raises(ValueError, match="bad"), blas._Threads([library]):
+    with pytest.raises(ValueError, match="bad"), blas._Threads(lambda: [library]):
         raise ValueError("bad")
     assert library.threads == 4
 
@@ -70,10 +70,17 @@ def test_numpys_library_has_one_thread_inside():
     assert counts() == before
 
 
+def test_scipys_library_has_one_thread_inside():
+    import scipy.linalg  # noqa: F401 (brings its library)
+
+    with blas.one_thread():
+        assert {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"} == {1}
+
+
 @pytest.mark.parametrize("lower", [False, True])
 @pytest.mark.parametrize("adjoint", [False, True])
 @pytest.mark.parametrize("rows", [64, 100, 131])
-def test_large_triangular_systems_are_solved_by_blocks(rows, lower, adjoint):
+def test_large_triangular_systems_are_solved(rows, lower, adjoint):
     generator = np.random.default_rng(rows)
     a = generator.standard_normal((rows, rows)) + rows * np.eye(rows)
     b = generator.standard_normal((rows, 3))

@@ -113,27 +113,15 @@ def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None)
 # MatrixTriangularSolve.
 
 
-_BLOCK = 32  # rows
-
-
 def _substitute(a: np.ndarray, b: np.ndarray, lower: bool) -> np.ndarray:
-    """Solves by the inverses of blocks on the diagonal; row by row where a zero there gives infinities."""
-    rows = a.shape[-1]
-    if a.ndim != 2 or rows < 2 * _BLOCK or b.ndim != 2 or not np.diagonal(a).all():
+    """Solves by BLAS; row by row where a zero on the diagonal gives infinities, which BLAS does not promise."""
+    if a.ndim != 2 or b.ndim != 2 or not np.diagonal(a).all():
         return _substitute_rows(a, b, lower)
-    starts = range(0, rows, _BLOCK)
-    blocks = np.broadcast_to(np.eye(_BLOCK, dtype=a.dtype), (len(starts), _BLOCK, _BLOCK)).copy()
-    for block, start in zip(blocks, starts):
-        inside = a[start : start + _BLOCK, start : start + _BLOCK]
-        block[: len(inside), : len(inside)] = np.tril(inside) if lower else np.triu(inside)
-    inverses = np.linalg.inv(blocks)
-    x = np.empty_like(b)
-    for inverse, start in list(zip(inverses, starts))[:: 1 if lower else -1]:
-        own = slice(start, min(start + _BLOCK, rows))
-        known = slice(0, start) if lower else slice(own.stop, rows)
-        size = own.stop - start
-        x[own] = inverse[:size, :size] @ (b[own] - a[own, known] @ x[known])
-    return x
+    from scipy.linalg.blas import get_blas_funcs
+
+    # BLAS reads columns: rows are those of the transposed matrices, x' a' = b', and nothing is copied.
+    (solve_triangle,) = get_blas_funcs(("trsm",), (a, b))
+    return solve_triangle(1.0, a.T, b.T, side=1, lower=not lower).T
 
 
 def _substitute_rows(a: np.ndarray, b: np.ndarray, lower: bool) -> np.ndarray:
@@ -161,14 +149,10 @@ def _triangular_solve_xla(a: Any, b: Any, *, lower: bool, adjoint: bool) -> Any:
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     left = jnp.broadcast_to(widened(a), (*lead, *a.shape[-2:]))
     right = jnp.broadcast_to(widened(b), (*lead, *b.shape[-2:]))
-    x = lax.linalg.triangular_solve(
-        left,
-        right,
-        left_side=True,
-        lower=lower,
-        transpose_a=adjoint,
-        conjugate_a=adjoint and a.dtype.kind == "c",
-    )
+    if adjoint:
+        left, lower = adjoint_of(jnp, left), not lower
+    # LAPACK reads columns: rows are those of the transposed matrices, x' a' = b', and nothing is copied.
+    x = lax.linalg.triangular_solve(left.mT, right.mT, left_side=False, lower=not lower).mT
     return x.astype(b.dtype)
 
 
