@@ -81,6 +81,7 @@ kills: $(READY)  ## kill workers and servers of clusters, 20 times each: nothing
 
 namespaces: $(READY)  ## clusters in network namespaces, on a bad network and cut off; writes docs/kills.md (root, or a user who may make them)
 	$(BIN)/python -m resilience.namespaces --record $(ARGS)
+	$(BIN)/python -m resilience.hosts_on_ray --record $(ARGS)
 
 scaling: $(READY)  ## what distribution costs: one model on 1, 2, 4 devices and in 1, 2 processes; writes docs/scaling.md
 	$(BIN)/penstock run benchmarks/scaling.py --devices 0 1 2 4 --record $(ARGS)

@@ -13,6 +13,7 @@ import heapq
 import os
 import random
 import select
+import signal
 import struct
 import subprocess
 import tempfile
@@ -37,12 +38,14 @@ class Network:
 
     Args:
       hosts: how many. seed: of the packets that get lost.
+      own_folders: of which each host has its own, empty at first; all other files are those of this machine.
 
     Raises:
       NotPermittedError: with the reason.
     """
 
-    def __init__(self, hosts: int, seed: int = 0):
+    def __init__(self, hosts: int, seed: int = 0, own_folders: Sequence[str] = ()):
+        self._own_folders = own_folders
         self.names = [f"host{i}" for i in range(hosts)]
         self.addresses = [f"{_SUBNET}.{i + 1}" for i in range(hosts)]
         self._folder = tempfile.TemporaryDirectory()
@@ -61,9 +64,8 @@ class Network:
         own = Path(self._folder.name, self.names[i])
         lines = ["127.0.0.1 localhost", *(f"{a} {n}" for a, n in zip(self.addresses, self.names))]
         own.write_text("\n".join(lines) + "\n")
-        inside = (
-            f"hostname {self.names[i]} && mount --bind {own} /etc/hosts && echo made && exec sleep infinity"
-        )
+        folders = "".join(f"mkdir -p {each} && mount -t tmpfs none {each} && " for each in self._own_folders)
+        inside = f"hostname {self.names[i]} && mount --bind {own} /etc/hosts && {folders}echo made && exec sleep infinity"
         keeper = subprocess.Popen(
             ["unshare", "--net", "--uts", "--mount", "sh", "-c", inside],
             stdout=subprocess.PIPE,
@@ -104,6 +106,17 @@ class Network:
     def plug_in(self, host: int) -> None:
         """Ends an `unplug`."""
         _do(self.on(host, ["ip", "link", "set", "net0", "up"]))
+
+    def halt(self, host: int) -> None:
+        """Kills all processes of the host, as a loss of power does, and empties its own folders; new ones may be started."""
+        keeper = self._keepers[host].pid
+        network = os.readlink(f"/proc/{keeper}/ns/net")
+        for each in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                if int(each) != keeper and os.readlink(f"/proc/{each}/ns/net") == network:
+                    os.kill(int(each), signal.SIGKILL)
+        for each in self._own_folders:
+            _do(self.on(host, ["mount", "-t", "tmpfs", "none", each]))
 
     def impair(self, delay: float = 0.0, loss: float = 0.0) -> None:
         """From now on each packet takes half to one and a half times `delay` seconds; a share `loss` of them is lost."""

@@ -14,6 +14,10 @@ TITLES = {
     "workers": ("Workers of `MultiWorkerMirroredStrategy`", "python -m resilience"),
     "servers": ("Workers and servers of `ParameterServerStrategy`", "python -m resilience.servers"),
     "namespaces": ("Hosts of a network that fails", "python -m resilience.namespaces"),
+    "hosts_on_ray": (
+        "Hosts of parameter servers and of the data service",
+        "python -m resilience.hosts_on_ray",
+    ),
     "data_service": ("Workers of `tf.data.experimental.service`", "python -m resilience.data_service"),
 }
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -35,8 +36,12 @@ def cluster(servers: int, workers: int) -> tuple:
     return strategy, tf.distribute.coordinator.ClusterCoordinator(strategy)
 
 
-def train(strategy, coordinator, folder: str) -> float:
-    """The mean loss of the last steps of a training from the beginning."""
+def train(strategy, coordinator, folder: str, at: Callable[[int], None] = lambda step: None) -> float:
+    """The mean loss of the last steps of a training from the beginning.
+
+    Args:
+      folder: of the checkpoints. at: called after each checkpoint with the number of steps before it.
+    """
     with strategy.scope():
         table = tf.Variable(np.zeros((100, 4), np.float32), name="table")
         kernel = tf.Variable(np.full((4, 1), 0.5, np.float32), name="kernel")
@@ -62,6 +67,7 @@ def train(strategy, coordinator, folder: str) -> float:
     losses = []
     for begin in range(0, STEPS, BETWEEN_SAVES):
         checkpoint.write(os.path.join(folder, f"at-{begin}"))
+        at(begin)
         losses += [coordinator.schedule(step, args=(iterator,)) for _ in range(BETWEEN_SAVES)]
         coordinator.join()
     return float(np.mean([each.fetch() for each in losses[-10:]]))

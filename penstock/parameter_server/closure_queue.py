@@ -92,6 +92,11 @@ class ClosureQueue:
                 self._waiting.appendleft(closure)
             self._changed.notify_all()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a closure has failed, and nobody has heard of it yet: nothing is worth waiting for."""
+        return self._error is not None
+
     def finished(self, closure: Closure) -> None:
         """A closure has its results."""
         with self._changed:

@@ -41,6 +41,9 @@ class Recovery:
         self._cluster = cluster
         self._saved: dict[str, _Saved] = {}  # key of a state -> where its value was saved last
         self._lock = threading.Lock()
+        self._tries: dict[
+            str, tuple[int, Exception | None]
+        ] = {}  # how often each server was restored; why not
         process.registry["checkpoint_written"] = self._checkpoint_written
 
     def _checkpoint_written(self, prefix: str, tensors: Sequence[Any]) -> None:
@@ -55,22 +58,31 @@ class Recovery:
         self._saved[state.key] = _Saved(prefix, key, slice_spec)
 
     def restore(self, server: str) -> None:
-        """Has a lost server again, with its variables. Several threads may ask at once.
+        """Has a lost server again, with its variables. Several threads may ask at once: one tries, and all hear how it ended.
 
         Raises:
           UnavailableError: there is no checkpoint with all of its variables: the program has to begin anew.
           DeadlineExceededError: the server does not come back.
         """
-        until = time.monotonic() + self._cluster.patience
+        before, _ = self._tries.get(server, (0, None))
         with self._lock:
-            while True:
-                try:
-                    self._restore(server)
-                    return
-                except Exception as problem:  # lost again meanwhile: once more
-                    lost_again = isinstance(problem, ServerLostError) or ray_session.is_lost(problem)
-                    if not lost_again or time.monotonic() > until:
-                        raise
+            count, problem = self._tries.get(server, (0, None))
+            if count == before:
+                problem = self._try(server)
+                self._tries[server] = (count + 1, problem)
+        if problem is not None:
+            raise problem
+
+    def _try(self, server: str) -> Exception | None:
+        until = time.monotonic() + self._cluster.patience
+        while True:
+            try:
+                self._restore(server)
+                return None
+            except Exception as problem:  # lost again meanwhile: once more
+                lost_again = isinstance(problem, ServerLostError) or ray_session.is_lost(problem)
+                if not lost_again or time.monotonic() > until:
+                    return problem
 
     def _restore(self, server: str) -> None:
         self._cluster.again(server)

@@ -108,7 +108,8 @@ class WorkerThread(threading.Thread):
 
     def _wait_for_server(self, closure: Closure, server: str) -> None:
         try:
-            self._recovery.restore(server)
+            if not self._queue.has_failed:
+                self._recovery.restore(server)
         except Exception as error:
             self._queue.failed(closure, error)
         else:

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import gc
+import threading
 
 import numpy as np
 import pytest
@@ -261,3 +262,49 @@ def test_slots_elsewhere_are_refused():
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="colocate_vars_with"):
         update()
+
+
+class _Door:
+    """A lock that knows how many have come to it."""
+
+    def __init__(self):
+        self._lock, self._changed, self._came = threading.Lock(), threading.Condition(), 0
+
+    def __enter__(self):
+        with self._changed:
+            self._came += 1
+            self._changed.notify_all()
+        self._lock.acquire()
+
+    def __exit__(self, *error):
+        self._lock.release()
+
+    def wait_for(self, count):
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._came == count, 60)
+
+
+def test_threads_that_miss_a_server_wait_for_one_attempt_to_restore_it():
+    strategy = local_strategy(1)
+    door = strategy._recovery._lock = _Door()
+    attempts, heard = [], []
+
+    def never_back(server):
+        attempts.append(server)
+        door.wait_for(3)
+        raise tf.errors.DeadlineExceededError(None, None, f"{server} does not come back")
+
+    def ask():
+        try:
+            strategy._recovery.restore("ps/0")
+        except tf.errors.DeadlineExceededError as error:
+            heard.append(error.message)
+
+    strategy._cluster.again = never_back
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert attempts == ["ps/0"]
+    assert heard == ["ps/0 does not come back"] * 3
