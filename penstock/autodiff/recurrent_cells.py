@@ -13,7 +13,6 @@ from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
 from penstock.graph.recurrent_cells import recognize
 from penstock.ops.nn import recurrent_sequences as _recurrent_sequences  # noqa: F401 - defines the ops
-from penstock.types import dtypes
 
 
 def cell_gradient(call: Any, output_gradients: Sequence[Any]) -> list[Any] | None:
@@ -26,8 +25,6 @@ def cell_gradient(call: Any, output_gradients: Sequence[Any]) -> list[Any] | Non
     if any(each is None for each in weights):
         return None
     x = call.inputs[cell.sequence].op.inputs[0]
-    if x.dtype is not dtypes.float32:
-        return None
     known = {i: dense(each) for i, each in enumerate(output_gradients) if each is not None}
     with context.building(call.graph if thread.graph is None else thread.graph):
         states = [call.inputs[i] for i in cell.states]
@@ -39,14 +36,12 @@ def cell_gradient(call: Any, output_gradients: Sequence[Any]) -> list[Any] | Non
         if steps is None:
             shape = execute("Shape", (states[0],))
             shape = execute("ConcatV2", ([convert_to_tensor([cell.steps]), shape], convert_to_tensor(0)))
-            steps = execute("Fill", (shape, convert_to_tensor(0.0)))
+            steps = execute("Fill", (shape, convert_to_tensor(0.0, x.dtype)))
         found = execute(_OPS[cell.kind], (x, *states, *weights, steps, *last), {})
         dx, *rest = found
         gradients: list[Any] = [None] * len(call.inputs)
         shape = execute("Shape", (dx,))[1:]
-        gradients[cell.sequence] = execute(
-            "TensorListFromTensor", (dx, shape), {"element_dtype": dtypes.float32}
-        )
+        gradients[cell.sequence] = execute("TensorListFromTensor", (dx, shape), {"element_dtype": dx.dtype})
         for i, gradient in zip(cell.states, rest):
             gradients[i] = gradient
         of_weights = backpropagate(
@@ -64,7 +59,7 @@ _OPS = {"lstm": "LstmSequenceGrad", "gru": "GruSequenceGrad"}
 def _elements(gradient: Any, state: Any) -> Any:
     """The elements of the list that is the gradient of a list of states, stacked."""
     shape = execute("Shape", (state,))
-    return execute("TensorListStack", (gradient, shape), {"element_dtype": dtypes.float32})
+    return execute("TensorListStack", (gradient, shape), {"element_dtype": state.dtype})
 
 
 def _calls_between(call: Any, weights: Sequence[Any]) -> list[Any]:

@@ -67,7 +67,7 @@ def recognize(loop: Any) -> Cell | None:
 def _recognize(loop: Any, body: Any) -> Cell | None:
     changed = [i for i, each in enumerate(body.outputs) if each is not body.inputs[i]]
     lists = [i for i in changed if body.outputs[i].op.type == "TensorListSetItem"]
-    states = [i for i in changed if body.outputs[i].dtype is dtypes.float32]
+    states = [i for i in changed if body.outputs[i].dtype in (dtypes.float32, dtypes.bfloat16)]
     counters = [i for i in changed if i not in lists and i not in states]
     if len(lists) != 1 or len(states) not in (1, 2) or any(not _counts(body, i) for i in counters):
         return None

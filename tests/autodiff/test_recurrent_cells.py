@@ -2,6 +2,7 @@
 
 from unittest import mock
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -39,8 +40,8 @@ CELLS = {"lstm": (lstm_cell, 4, 2), "gru": (gru_cell, 3, 1)}
 
 def run_loop(cell, x, states, weights, keeps_all=True, steps=STEPS):
     """The loop that Keras writes."""
-    inputs = tf.TensorArray(tf.float32, size=STEPS).unstack(x)
-    outputs = tf.TensorArray(tf.float32, size=STEPS if keeps_all else 1, element_shape=states[0].shape)
+    inputs = tf.TensorArray(x.dtype, size=STEPS).unstack(x)
+    outputs = tf.TensorArray(x.dtype, size=STEPS if keeps_all else 1, element_shape=states[0].shape)
 
     def step(time, outputs, *states):
         output, states = cell(inputs.read(time), states, *weights)
@@ -135,6 +136,20 @@ def test_gradients_of_gradients(kind):
     np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("with_kernels", [True, False])
+@pytest.mark.parametrize("kind", CELLS)
+def test_in_half_precision_the_whole_sequence_is_close_to_that_of_single(kind, with_kernels):
+    inputs = [tf.cast(each, tf.bfloat16) for each in arguments(kind)]
+    assert [each.kind for each in recognized(outputs_of(kind, True), *inputs)] == [kind]
+    takes = native.takes if with_kernels else lambda *_, **__: False
+    with mock.patch.object(native, "takes", takes):
+        narrow = tf.function(with_gradients(kind, True))(*inputs)
+    wide = tf.function(with_gradients(kind, True))(*(tf.cast(each, tf.float32) for each in inputs))
+    for a, b in zip(narrow, wide, strict=True):
+        assert a.dtype is tf.bfloat16
+        np.testing.assert_allclose(tf.cast(a, tf.float32), b, atol=0.02 * (1 + np.abs(b).max()), rtol=0.02)
+
+
 def test_a_loop_that_stops_early_stays_a_loop():
     assert recognized(outputs_of("lstm", True, steps=STEPS - 1), *arguments("lstm")) == []
 
@@ -164,10 +179,16 @@ def test_a_cell_whose_gates_are_in_another_order_stays_a_loop():
     assert recognized(function, *arguments("lstm")) == []
 
 
-@pytest.mark.parametrize("batch, units", [(1, 1), (2, 16), (9, 17), (17, 33)])
+@pytest.mark.parametrize(
+    "batch, units, dtype, tolerance",
+    [
+        *((batch, units, np.float32, 1e-5) for batch, units in [(1, 1), (2, 16), (9, 17), (17, 33)]),
+        *((batch, units, ml_dtypes.bfloat16, 0.04) for batch, units in [(1, 1), (9, 17)]),
+    ],
+)
 @pytest.mark.skipif(native.library() is None, reason="the native kernels could not be compiled here")
 @pytest.mark.parametrize("kind", CELLS)
-def test_kernels_at_odd_sizes(kind, batch, units):
+def test_kernels_at_odd_sizes(kind, batch, units, dtype, tolerance):
     from penstock.engine.xla import jax
     from penstock.ops.nn import recurrent_sequences as ops
 
@@ -182,7 +203,7 @@ def test_kernels_at_odd_sizes(kind, batch, units):
     ]
     shapes += [(gates * units,)] if kind == "gru" else []
     shapes += [(4, batch, units), *[(batch, units)] * states]
-    inputs = [random.standard_normal(shape).astype("f") * 0.5 for shape in shapes]
+    inputs = [(random.standard_normal(shape) * 0.5).astype(dtype) for shape in shapes]
     forward, backward = {"lstm": (ops.lstm, ops._lstm_gradient), "gru": (ops.gru, ops._gru_gradient)}[kind]
 
     def both(*inputs):
@@ -190,6 +211,8 @@ def test_kernels_at_odd_sizes(kind, batch, units):
 
     ours = jax.jit(both)(*inputs)
     with mock.patch.object(native, "takes", lambda *_, **__: False):
-        theirs = jax.jit(lambda *inputs: both(*inputs))(*inputs)
+        theirs = jax.jit(lambda *inputs: both(*inputs))(*(each.astype("f") for each in inputs))
     for a, b in zip(jax.tree_util.tree_leaves(ours), jax.tree_util.tree_leaves(theirs), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-4)
+        assert a.dtype == dtype
+        a, b = np.asarray(a, "f"), np.asarray(b, "f")
+        np.testing.assert_allclose(a, b, atol=tolerance * (1 + np.abs(b).max()), rtol=10 * tolerance)

@@ -4,6 +4,9 @@ Products that do not depend on the step before are done for all steps at once. W
 in a `scan` where there is none. The gradient functions compute the forward pass again; in one XLA program with it,
 both are the same computation, and XLA does it once.
 
+The kernels compute in float32. In bfloat16 the large products are those of bfloat16, and each state is rounded only where
+it leaves: what a loop of steps rounds at each step, so the results are closer to exact ones.
+
 Inputs are [steps, batch, features], states [batch, units]. The gates' columns are those of Keras: input, forget,
 candidate, output for LSTM; update, reset, candidate for GRU.
 """
@@ -13,11 +16,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from penstock.engine import native
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.xla import jax, jnp, lax
 from penstock.ops.linalg import native_products
+from penstock.types import dtypes
 
 
 def _product(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
@@ -46,6 +52,14 @@ def _kernel_gradient(x: Any, dsums: Any) -> Any:
     return _product(x.reshape(-1, x.shape[-1]), dsums.reshape(-1, dsums.shape[-1]), transpose_a=True)
 
 
+def _wide(*arrays: Any) -> list[Any]:
+    return [jnp.asarray(each).astype(np.float32) for each in arrays]
+
+
+def _rounded(dtype: Any, *arrays: Any) -> tuple[Any, ...]:
+    return tuple(each.astype(dtype) for each in arrays)
+
+
 def _before(h: Any, h0: Any) -> Any:
     """The state before each step."""
     return jnp.concatenate([h0[None], h[:-1]])
@@ -67,18 +81,18 @@ def _lstm_scan(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any)
 
 
 def _native_lstm(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any) -> list[Any]:
-    """h and c after each step, and the gates."""
-    sums = _sums(x, kernel)
+    """h and c after each step, and the gates, float32."""
+    sums, *others = _wide(_sums(x, kernel), h0, c0, recurrent, bias)
     states = (*x.shape[:2], h0.shape[1])
-    return native.call("lstm", [states, states, sums.shape], sums, h0, c0, recurrent, bias)
+    return native.call("lstm", [states, states, sums.shape], sums, *others)
 
 
 def lstm(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Any]:
     """h after each step, and the last c."""
-    if not native.takes(x, h0, c0, kernel, recurrent, bias, bfloat16=False):
+    if not native.takes(x, h0, c0, kernel, recurrent, bias):
         return _lstm_scan(x, h0, c0, kernel, recurrent, bias)
     h, c, _ = _native_lstm(x, h0, c0, kernel, recurrent, bias)
-    return h, c[-1]
+    return _rounded(x.dtype, h, c[-1])
 
 
 def _lstm_gradient(
@@ -86,11 +100,12 @@ def _lstm_gradient(
 ) -> Any:
     arrays = (x, h0, c0, kernel, recurrent, bias)
     dh = jnp.asarray(dh).at[-1].add(dh_last)
-    if not native.takes(*arrays, dh, bfloat16=False):
+    if not native.takes(*arrays, dh):
         return jax.vjp(_lstm_scan, *arrays)[1]((dh, dc_last))
     h, c, gates = _native_lstm(*arrays)
     shapes = [gates.shape, h0.shape, c0.shape, bias.shape]
-    dsums, dh0, dc0, dbias = native.call("lstm_gradient", shapes, gates, c, c0, recurrent, dh, dc_last)
+    results = native.call("lstm_gradient", shapes, gates, c, *_wide(c0, recurrent, dh, dc_last))
+    h, dsums, dh0, dc0, dbias = _rounded(x.dtype, h, *results)
     dx, dkernel = _input_gradient(x, kernel, dsums), _kernel_gradient(x, dsums)
     return dx, dh0, dc0, dkernel, _kernel_gradient(_before(h, h0), dsums), dbias
 
@@ -110,16 +125,17 @@ def _gru_scan(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any, recurrent
 
 
 def _native_gru(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any, recurrent_bias: Any) -> list[Any]:
-    """h after each step, and the gates."""
+    """h after each step, and the gates, float32."""
     (steps, batch), units = x.shape[:2], h0.shape[1]
     shapes = [(steps, batch, units), (steps, batch, 4 * units)]
-    return native.call("gru", shapes, _sums(x, kernel) + bias, h0, recurrent, recurrent_bias)
+    sums, bias, *others = _wide(_sums(x, kernel), bias, h0, recurrent, recurrent_bias)
+    return native.call("gru", shapes, sums + bias, *others)
 
 
 def gru(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any, recurrent_bias: Any) -> Any:
     """h after each step."""
     arrays = (x, h0, kernel, recurrent, bias, recurrent_bias)
-    return _native_gru(*arrays)[0] if native.takes(*arrays, bfloat16=False) else _gru_scan(*arrays)
+    return _native_gru(*arrays)[0].astype(x.dtype) if native.takes(*arrays) else _gru_scan(*arrays)
 
 
 def _gru_gradient(
@@ -127,14 +143,16 @@ def _gru_gradient(
 ) -> Any:
     arrays = (x, h0, kernel, recurrent, bias, recurrent_bias)
     dh = jnp.asarray(dh).at[-1].add(dh_last)
-    if not native.takes(*arrays, dh, bfloat16=False):
+    if not native.takes(*arrays, dh):
         return jax.vjp(_gru_scan, *arrays)[1](dh)
     h, gates = _native_gru(*arrays)
     sums = (*x.shape[:2], 3 * h0.shape[1])
-    dsums, dproduct, dh0 = native.call("gru_gradient", [sums, sums, h0.shape], gates, h, h0, recurrent, dh)
+    results = native.call("gru_gradient", [sums, sums, h0.shape], gates, h, *_wide(h0, recurrent, dh))
+    dbias, drecurrent_bias = _rounded(x.dtype, *(each.sum((0, 1)) for each in results[:2]))
+    h, dsums, dproduct, dh0 = _rounded(x.dtype, h, *results)
     dx, dkernel = _input_gradient(x, kernel, dsums), _kernel_gradient(x, dsums)
     drecurrent = _kernel_gradient(_before(h, h0), dproduct)
-    return dx, dh0, dkernel, drecurrent, dsums.sum((0, 1)), dproduct.sum((0, 1))
+    return dx, dh0, dkernel, drecurrent, dbias, drecurrent_bias
 
 
 def _scan_gradient(scan: Callable, cotangents: Callable) -> Callable:
@@ -151,11 +169,14 @@ def _second_gradient(gradient: Callable) -> Callable:
     return lambda *arrays: jax.vjp(gradient, *arrays[:-6])[1](tuple(arrays[-6:]))
 
 
+_TYPES = {"T": frozenset({dtypes.float32, dtypes.bfloat16})}
+
+
 def _define(name: str, inputs: str, cotangents: str, body: Callable, scan_gradient: Callable) -> None:
     """The op of a gradient, and that of its own gradient: private ops, which graphs of programs do not have."""
 
     def typed(names: str) -> str:
-        return ", ".join(f"{each}: float32" for each in names.split())
+        return ", ".join(f"{each}: T" for each in names.split())
 
     def rule(op: Any, *gradients: Any) -> list:
         filled = [
@@ -169,12 +190,13 @@ def _define(name: str, inputs: str, cotangents: str, body: Callable, scan_gradie
     count = len(every.split())
     op(
         f"{name}Grad({typed(every)}) -> ({typed(outputs)})",
-        xla=body, gradient=rule, shape=lambda call: [call.shape(i) for i in range(6)],
+        xla=body, gradient=rule, shape=lambda call: [call.shape(i) for i in range(6)], types=_TYPES,
     )  # fmt: skip
     op(
         f"{name}GradGrad({typed(every)}, {typed(outputs)}) -> ({typed(' '.join('out_' + e for e in every.split()))})",
         xla=_second_gradient(scan_gradient),
         shape=lambda call: [call.shape(i) for i in range(count)],
+        types=_TYPES,
     )
 
 
