@@ -10,6 +10,8 @@ import atexit
 import contextlib
 import os
 import pathlib
+import signal
+import socket
 import sys
 import threading
 import time
@@ -17,10 +19,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from penstock.cluster.messages import split_address
 from penstock.engine import background_threads
 from penstock.types import errors
 
 NAMESPACE = "penstock"  # of the names of actors: all programs of one cluster see each other's
+_ENDS_WITHIN = 2.0  # seconds from the end of a cluster's actors to that of its processes
+_BETWEEN_LOOKS = 0.1
 _BREATH_SECONDS = 0.5  # the longest call of Ray's: the program may end meanwhile
 _LOOK_SECONDS = 10.0  # without an answer, after which an actor is looked for
 _STARTS = 3  # attempts: Ray gives its processes 30 seconds, which a busy machine may exceed
@@ -73,6 +78,30 @@ def connect(address: str | None = None) -> str:
             _leaving.clear()
             atexit.register(_leave)
     return module.get_runtime_context().gcs_address
+
+
+def lives(seconds: float = _ENDS_WITHIN) -> bool:
+    """Whether the cluster that this process is part of still does: nothing ends it for so many seconds.
+
+    Ray's own calls wait for a minute for a cluster that has ended, and then end the process.
+    """
+    address = ray().get_runtime_context().gcs_address
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(split_address(address), timeout=seconds).close()
+        except OSError:
+            return False
+        time.sleep(_BETWEEN_LOOKS)
+    return True
+
+
+def end_quietly() -> None:
+    """Lets SIGTERM end the process as it ends others: Ray prints the stacks of its threads, and waits for its cluster."""
+    handler = signal.getsignal(signal.SIGTERM)
+    is_rays = getattr(handler, "__module__", "").startswith("ray.")
+    if is_rays and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def is_connected() -> bool:

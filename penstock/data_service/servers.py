@@ -57,13 +57,20 @@ class _Server:
             self._actor = self._start_actor()
 
     def join(self) -> None:
-        """Waits until the server has ended."""
+        """Waits until the server has ended: by `stop`, or with its Ray cluster.
+
+        Raises:
+          UnavailableError: its process was killed.
+        """
         while self._actor is not None:
             try:
                 answer(self._actor.ready.remote(), "a sign of life", _DEFAULT_SECONDS)
             except errors.DeadlineExceededError:
                 continue
             except errors.UnavailableError:
+                ray_session.end_quietly()
+                if self._actor is not None and ray_session.lives():
+                    raise
                 return
             time.sleep(1 / _LOOKS_PER_SECOND)
 

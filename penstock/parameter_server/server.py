@@ -14,6 +14,7 @@ from penstock.engine.export import export
 from penstock.parameter_server import rendezvous, tasks
 from penstock.runtime.session_targets import serve
 from penstock.train.cluster_spec import ClusterSpec, server_def_class
+from penstock.types import errors
 
 _local_ports = itertools.count(1)
 
@@ -113,7 +114,11 @@ class Server:
         process.registry.setdefault("tasks_here", []).append(self._actor)
 
     def join(self) -> None:
-        """Serves until the cluster's Ray has ended: when the coordinator's process has."""
+        """Serves until the cluster's Ray has ended: when the coordinator's process has.
+
+        Raises:
+          UnavailableError: the task's actor was killed; it is lost for the cluster until this program is started again.
+        """
         if self._actor is None:
             while True:  # a task with nothing to do: as in TensorFlow it waits to be ended
                 time.sleep(3600)
@@ -122,7 +127,14 @@ class Server:
                 ray_session.ray().get(self._actor.about.remote(), timeout=60)
             except ray_session.ray().exceptions.GetTimeoutError:
                 pass  # it computes
-            except Exception:
+            except Exception as problem:
+                ray_session.end_quietly()
+                if ray_session.is_lost(problem) and ray_session.lives():
+                    raise errors.UnavailableError(
+                        None,
+                        None,
+                        f"the actor of {self._job} {self._index} has ended, and the cluster goes on without it",
+                    ) from problem
                 return
             time.sleep(1)
 

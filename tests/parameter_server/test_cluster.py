@@ -72,6 +72,13 @@ def test_training_with_workers_own_datasets(parts):
     assert coordinator.fetch([losses[0], 7])[1] == 7
 
 
+def test_a_server_whose_actor_is_killed_ends_with_an_error(parts):
+    server = tf.distribute.Server({"ps": ["a:1"], "worker": ["b:1"]}, "ps", 0)
+    os.kill(ray_session.ray().get(server._actor.about.remote())["pid"], signal.SIGKILL)
+    with pytest.raises(tf.errors.UnavailableError, match="the actor of ps 0 has ended"):
+        server.join()
+
+
 def test_an_error_comes_up_once_and_cancels_what_waits(parts):
     strategy, coordinator = parts
     with strategy.scope():
