@@ -6,6 +6,8 @@
 #include <csetjmp>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "resizing.h"
@@ -56,8 +58,7 @@ const Codec& codec() {
 
 // How a JPEG is decoded.
 struct Decoding {
-  long height, width, channels;  // those of the resizer
-  bool fast, fancy;              // a quick DCT; colours between pixels
+  bool fast, fancy;  // a quick DCT; colours between pixels
 };
 
 // A decoder for one image after the other. libjpeg ends a function that cannot go on by a jump, so that no object with a
@@ -82,7 +83,7 @@ class Decoder final : public RowReader {
 
   // Decodes and resizes; false where an image is damaged, or has another size.
   bool make(const uint8_t* jpeg, long size, const Decoding& how, const Resizer& resizer, float* out) {
-    good_ = created_ && begin(jpeg, size, how);
+    good_ = created_ && begin(jpeg, size, how, sizes_of(resizer));
     if (good_) resize_as_read(resizer, *this, out);
     while (good_ && handle_.output_scanline < handle_.output_height) read_rows();
     const bool whole = good_ && errors_.num_warnings == 0;
@@ -92,49 +93,58 @@ class Decoder final : public RowReader {
 
   const uint8_t* row(long index) override {
     while (good_ && index >= static_cast<long>(handle_.output_scanline)) read_rows();
-    return good_ ? rows_[index - first_] : rows_[0];
+    return good_ ? rows_[index - first_ + 1] : rows_[0];
   }
 
  private:
-  bool begin(const uint8_t* jpeg, long size, const Decoding& how) {
-    const long stride = (how.width * how.channels + kCacheLine - 1) / kCacheLine * kCacheLine;
-    pixels_.resize(kRows * stride + kCacheLine);
+  bool begin(const uint8_t* jpeg, long size, const Decoding& how, const ResizerSizes& wanted) {
+    const long stride = (wanted.width * wanted.channels + kCacheLine - 1) / kCacheLine * kCacheLine;
+    pixels_.resize((kRows + 1) * stride + kCacheLine);
     uint8_t* first = pixels_.data() + -reinterpret_cast<uintptr_t>(pixels_.data()) % kCacheLine + kUnaligned;
-    for (int i = 0; i < kRows; ++i) rows_[i] = first + i * stride;
+    for (int i = 0; i <= kRows; ++i) rows_[i] = first + i * stride;
+    read_ = 0;
+    data_.resize(size + kBehind);
+    std::memcpy(data_.data(), jpeg, size);
+    std::memset(data_.data() + size, 0, kBehind);
     if (setjmp(outside_)) return false;
-    codec().from_memory(&handle_, jpeg, size);
+    codec().from_memory(&handle_, data_.data(), data_.size());
     errors_.num_warnings = 0;
-    if (codec().read_header(&handle_, TRUE) != JPEG_HEADER_OK || handle_.image_height != how.height ||
-        handle_.image_width != how.width)
+    if (codec().read_header(&handle_, TRUE) != JPEG_HEADER_OK || handle_.image_height != wanted.height ||
+        handle_.image_width != wanted.width)
       return false;
-    handle_.out_color_space = how.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    handle_.out_color_space = wanted.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
     handle_.dct_method = how.fast ? JDCT_IFAST : JDCT_ISLOW;
     handle_.do_fancy_upsampling = how.fancy;
     codec().start(&handle_);
-    return handle_.output_components == how.channels;
+    return handle_.output_components == wanted.channels;
   }
 
-  // Reads the next rows, as many as there is room for and the codec has at once.
+  // Reads the next rows, as many as there is room for and the codec has at once; the last one before them stays.
   void read_rows() {
+    std::swap(rows_[0], rows_[read_]);
     first_ = handle_.output_scanline;
     if (setjmp(outside_))
       good_ = false;
     else
       for (int count = 0; count < kRows && handle_.output_scanline < handle_.output_height;)
-        count += codec().read_rows(&handle_, rows_ + count, kRows - count);
+        count += codec().read_rows(&handle_, rows_ + 1 + count, kRows - count);
+    read_ = handle_.output_scanline - first_;
   }
 
   static constexpr int kRows = 16;
   static constexpr long kCacheLine = 64;
   // libjpeg-turbo writes rows that are aligned past the caches, from which they are read at once here.
   static constexpr long kUnaligned = 8;
+  // Near the end of the data, 512 bytes for each of up to 10 blocks that belong together, libjpeg-turbo looks for the end
+  // before every bit. These JPEGs have a marker there, which nothing behind it is read after.
+  static constexpr long kBehind = 10 * 512;
 
   jpeg_decompress_struct handle_{};
   jpeg_error_mgr errors_{};
   std::jmp_buf outside_;
-  std::vector<uint8_t> pixels_;
-  JSAMPROW rows_[kRows];
-  long first_ = 0;  // the row of the image that is in the first of them
+  std::vector<uint8_t> data_, pixels_;
+  JSAMPROW rows_[1 + kRows];     // one row, and those behind it that were read together
+  long first_ = 0, read_ = 0;  // the first of these, and how many they are
   bool created_, good_ = false;
 };
 
@@ -151,19 +161,15 @@ extern "C" bool penstock_has_jpeg_codec() {
 #endif
 }
 
-// Makes `count` images, one behind the other in `out`, from JPEGs of one size. Which of two resizers makes an image (the
-// second flips it) `flipped` says; `made` gets whether it could be made.
-extern "C" void penstock_make_images(const uint8_t* const* jpegs, const int64_t* sizes, long count, long height, long width,
-                                     long channels, bool fast, bool fancy, const penstock::Resizer* plain,
-                                     const penstock::Resizer* flipping, const bool* flipped, float* out, bool* made) {
+// Makes `count` images, one behind the other in `out`, each from a whole JPEG by a resizer for its size; all resizers make
+// images of one size. Where there is no resizer no image is made; `made` gets whether one was.
+extern "C" void penstock_make_images(const uint8_t* const* jpegs, const int64_t* sizes,
+                                     const penstock::Resizer* const* resizers, long count, long numbers, bool fast,
+                                     bool fancy, float* out, bool* made) {
 #ifdef PENSTOCK_HAS_JPEG
   thread_local penstock::Decoder decoder;
-  const penstock::Decoding how{height, width, channels, fast, fancy};
-  for (long i = 0; i < count; ++i) {
-    const penstock::Resizer& resizer = *(flipped[i] ? flipping : plain);
-    made[i] = decoder.make(jpegs[i], sizes[i], how, resizer, out);
-    out += penstock::numbers_of_result(resizer);
-  }
+  for (long i = 0; i < count; ++i)
+    made[i] = resizers[i] && decoder.make(jpegs[i], sizes[i], {fast, fancy}, *resizers[i], out + i * numbers);
 #else
   for (long i = 0; i < count; ++i) made[i] = false;
 #endif

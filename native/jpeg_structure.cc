@@ -159,12 +159,13 @@ class Structure {
 }  // namespace
 }  // namespace penstock
 
-// The height and width of each of `count` baseline JPEGs; false where one has no good header.
-extern "C" bool penstock_jpeg_sizes(const uint8_t* const* data, const int64_t* sizes, long count, int64_t* sides) {
-  for (long i = 0; i < count; ++i)
-    if (!penstock::Structure(data[i], sizes[i]).size(sides + 2 * i)) return false;
-  return true;
+// The height and width of each of `count` baseline JPEGs; 0 where there is no good header, or no JPEG at all.
+extern "C" void penstock_jpeg_sizes(const uint8_t* const* data, const int64_t* sizes, long count, int64_t* sides) {
+  for (long i = 0; i < count; ++i, sides += 2)
+    if (!data[i] || !penstock::Structure(data[i], sizes[i]).size(sides)) sides[0] = sides[1] = 0;
 }
 
-// Whether data is a baseline JPEG, gray or in colours, that is all there and has good headers.
-extern "C" bool penstock_is_whole_jpeg(const uint8_t* data, long size) { return penstock::Structure(data, size).whole(); }
+// For each of `count` texts whether it is a baseline JPEG, gray or in colours, that is all there and has good headers.
+extern "C" void penstock_are_whole_jpegs(const uint8_t* const* data, const int64_t* sizes, long count, bool* whole) {
+  for (long i = 0; i < count; ++i) whole[i] = penstock::Structure(data[i], sizes[i]).whole();
+}

@@ -4,6 +4,7 @@
 // NumPy kernel, operation by operation, so that both give the same numbers: rows first, then between two rows, then
 // the division that usually follows ("/ 255.0"), which costs nothing while the numbers are in registers.
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -29,6 +30,13 @@ namespace {
 struct Axis {
   Axis(long size, const int64_t* from, const int64_t* to, const float* between)
       : size(size), first(from, from + size), second(to, to + size), share(between, between + size) {}
+
+  // Whether no place of the image is needed for two of the output, which goes from left to right.
+  bool apart() const {
+    for (long i = 1; i < size; ++i)
+      if (first[i] <= second[i - 1]) return false;
+    return true;
+  }
 
   long size;
   std::vector<int64_t> first, second;
@@ -89,31 +97,29 @@ PENSTOCK_INLINE void resize_line(const float* line, const Columns& columns, long
 // The same for bytes, 16 numbers at a time, for processors that pick any bytes out of 64: those that the numbers lie
 // between are mostly so near to each other, and then need not be made floats one by one.
 struct Picks {
-  static constexpr long kNumbers = 16, kWindow = 64;
+  static constexpr long kNumbers = 16, kWindow = 64, kBytesOfNumber = 4;
 
   struct Pick {
-    int32_t base;               // the first of 64 bytes
-    uint64_t inside;            // which of them are in the line
-    uint8_t at[2 * kNumbers];   // where among them the left and the right ones are
+    int32_t base;                                               // the first of 64 bytes of the line
+    alignas(kCacheLine) uint8_t left[kWindow], right[kWindow];  // in every fourth byte: which of them
     float share[kNumbers];
   };
 
   Picks(const Axis& axis, long channels, long line) : size(axis.size * channels) {
-    usable = __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") &&
+    usable = line >= kWindow && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512vl");
     for (long first = 0; usable && first < size; first += kNumbers) {
       Pick pick{};
       const long last = std::min(first + kNumbers, size) - 1;  // a flipped image goes from right to left
-      pick.base = static_cast<int32_t>(std::min(axis.first[first / channels], axis.first[last / channels]) * channels);
-      const long left = line - pick.base;
-      pick.inside = left >= kWindow ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
+      const long begin = std::min(axis.first[first / channels], axis.first[last / channels]) * channels;
+      const long base = std::min(begin, line - kWindow);  // so that all 64 are in the line
+      pick.base = static_cast<int32_t>(base);
       for (long i = 0; i < kNumbers && first + i < size; ++i) {
         const long x = (first + i) / channels, channel = (first + i) % channels;
-        const long at[2] = {axis.first[x] * channels + channel - pick.base,
-                            axis.second[x] * channels + channel - pick.base};
+        const long at[2] = {axis.first[x] * channels + channel - base, axis.second[x] * channels + channel - base};
         usable = usable && at[0] >= 0 && at[0] < kWindow && at[1] >= 0 && at[1] < kWindow;
-        pick.at[i] = static_cast<uint8_t>(at[0]);
-        pick.at[kNumbers + i] = static_cast<uint8_t>(at[1]);
+        pick.left[kBytesOfNumber * i] = static_cast<uint8_t>(at[0]);
+        pick.right[kBytesOfNumber * i] = static_cast<uint8_t>(at[1]);
         pick.share[i] = axis.share[x];
       }
       picks.push_back(pick);
@@ -125,18 +131,22 @@ struct Picks {
   std::vector<Pick> picks;
 };
 
+// 16 numbers of a line, between those that a pick picks.
+PENSTOCK_SHUFFLES PENSTOCK_INLINE __m512 resized(const uint8_t* line, const Picks::Pick& pick) {
+  constexpr __mmask64 kFirstBytes = 0x1111111111111111;  // of every number, the only ones that are not 0
+  const __m512i window = _mm512_loadu_si512(line + pick.base);
+  const __m512 first = _mm512_cvtepi32_ps(
+      _mm512_maskz_permutexvar_epi8(kFirstBytes, _mm512_load_si512(pick.left), window));
+  const __m512 second = _mm512_cvtepi32_ps(
+      _mm512_maskz_permutexvar_epi8(kFirstBytes, _mm512_load_si512(pick.right), window));
+  return _mm512_add_ps(first, _mm512_mul_ps(_mm512_sub_ps(second, first), _mm512_load_ps(pick.share)));
+}
+
 PENSTOCK_SHUFFLES void resize_line(const uint8_t* line, const Picks& picks, float* out) {
   long left = picks.size;
   for (const Picks::Pick& pick : picks.picks) {
-    const __m512i window = _mm512_maskz_loadu_epi8(pick.inside, line + pick.base);
-    const __m256i at = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(pick.at));
-    const __m256i both = _mm512_castsi512_si256(_mm512_permutexvar_epi8(_mm512_castsi256_si512(at), window));
-    const __m512 first = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm256_castsi256_si128(both)));
-    const __m512 second = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm256_extracti128_si256(both, 1)));
-    const __m512 share = _mm512_loadu_ps(pick.share);
-    const __m512 between = _mm512_add_ps(first, _mm512_mul_ps(_mm512_sub_ps(second, first), share));
     const __mmask16 wanted = left >= Picks::kNumbers ? 0xFFFF : static_cast<__mmask16>((1u << left) - 1);
-    _mm512_mask_storeu_ps(out, wanted, between);
+    _mm512_mask_storeu_ps(out, wanted, resized(line, pick));
     out += Picks::kNumbers;
     left -= Picks::kNumbers;
   }
@@ -152,15 +162,50 @@ PENSTOCK_INLINE void between(const float* top, const float* bottom, float share,
 }
 
 #ifdef PENSTOCK_HAS_SHUFFLES
+// Division of many numbers by one, without divisions, which take many times as long: a quotient by the reciprocal is
+// corrected by what remains, once to be next to the right one and once more to be it (P. Markstein, "Computation of
+// elementary functions on the IBM RISC System/6000 processor", 1990). The numbers are those that bytes lie between: 0,
+// or far enough from the smallest ones for what remains to be a float, if the divisor is a usual number.
+struct Divisor {
+  PENSTOCK_SHUFFLES explicit Divisor(float divisor)
+      : number(_mm512_set1_ps(divisor)), reciprocal(_mm512_set1_ps(1.0f / divisor)) {}
+
+  static bool is_usual(float divisor) { return std::fabs(divisor) > 0x1p-60f && std::fabs(divisor) < 0x1p60f; }
+
+  PENSTOCK_SHUFFLES PENSTOCK_INLINE __m512 corrected(__m512 quotient, __m512 numbers) const {
+    return _mm512_fmadd_ps(_mm512_fnmadd_ps(number, quotient, numbers), reciprocal, quotient);
+  }
+
+  PENSTOCK_SHUFFLES PENSTOCK_INLINE __m512 of(__m512 numbers) const {
+    return corrected(corrected(_mm512_mul_ps(numbers, reciprocal), numbers), numbers);
+  }
+
+  __m512 number, reciprocal;
+};
+
+PENSTOCK_SHUFFLES PENSTOCK_INLINE __m512 divided(__m512 top, __m512 bottom, __m512 share, const Divisor& divisor) {
+  return divisor.of(_mm512_add_ps(top, _mm512_mul_ps(_mm512_sub_ps(bottom, top), share)));
+}
+
 // The same past the caches, for lines that fill whole cache lines: nobody reads the numbers soon, and what is in the
 // caches is of use for the next image.
 PENSTOCK_SHUFFLES void between_streamed(const float* top, const float* bottom, float share, float divisor, long count,
                                         float* out) {
-  const __m512 shares = _mm512_set1_ps(share), divisors = _mm512_set1_ps(divisor);
-  for (long i = 0; i < count; i += Picks::kNumbers) {
-    const __m512 first = _mm512_loadu_ps(top + i), second = _mm512_loadu_ps(bottom + i);
-    const __m512 sum = _mm512_add_ps(first, _mm512_mul_ps(_mm512_sub_ps(second, first), shares));
-    _mm512_stream_ps(out + i, divisor == 1.0f ? sum : _mm512_div_ps(sum, divisors));
+  const __m512 shares = _mm512_set1_ps(share);
+  const Divisor by(divisor);
+  for (long i = 0; i < count; i += Picks::kNumbers)
+    _mm512_stream_ps(out + i, divided(_mm512_load_ps(top + i), _mm512_load_ps(bottom + i), shares, by));
+}
+
+// A whole line of the result from two rows of pixels, where no other line needs them: numbers are written while others
+// are computed, and wait for memory together.
+PENSTOCK_SHUFFLES void resize_two_streamed(const uint8_t* top, const uint8_t* bottom, const Picks& picks, float share,
+                                           float divisor, float* out) {
+  const __m512 shares = _mm512_set1_ps(share);
+  const Divisor by(divisor);
+  for (const Picks::Pick& pick : picks.picks) {
+    _mm512_stream_ps(out, divided(resized(top, pick), resized(bottom, pick), shares, by));
+    out += Picks::kNumbers;
   }
 }
 #endif
@@ -172,7 +217,8 @@ struct Resizer {
   Resizer(bool is_uint8, long height, long width, long channels, const Axis& rows, const Axis& across, float divisor,
           bool for_later)
       : is_uint8(is_uint8), for_later(for_later), height(height), pixels_of_row(width * channels), channels(channels),
-        line(across.size * channels), rows(rows), columns(across, channels), divisor(divisor)
+        line(across.size * channels), rows(rows), columns(across, channels), rows_apart(rows.apart()),
+        divisor(divisor)
 #ifdef PENSTOCK_HAS_SHUFFLES
         , picks(across, channels, pixels_of_row)
 #endif
@@ -182,6 +228,7 @@ struct Resizer {
   long height, pixels_of_row, channels, line;
   Axis rows;
   Columns columns;
+  bool rows_apart;
   float divisor;
 #ifdef PENSTOCK_HAS_SHUFFLES
   Picks picks;
@@ -197,8 +244,11 @@ PENSTOCK_INLINE void resize_rows(const Resizer& resizer, RowAt row_at, float* ou
                                  BetweenRows between_rows) {
   const long line = resizer.line;
   const Axis& rows = resizer.rows;
-  std::vector<float> lines(2 * (line + kBeyond));
-  float* line_at[2] = {lines.data(), lines.data() + line + kBeyond};
+  constexpr long kLine = kCacheLine / sizeof(float);  // vectors that are aligned are read and written sooner
+  const long stride = (line + kBeyond + kLine - 1) / kLine * kLine;
+  std::vector<float> lines(2 * stride + kLine);
+  float* first = lines.data() + -reinterpret_cast<uintptr_t>(lines.data()) % kCacheLine / sizeof(float);
+  float* line_at[2] = {first, first + stride};
   long held[2] = {-1, -1};  // the rows that the two lines are of
   for (long y = 0; y < rows.size; ++y, out += line) {
     if (held[0] != rows.first[y]) {
@@ -228,17 +278,37 @@ PENSTOCK_INLINE void resize(const Resizer& resizer, RowAt row_at, float* out) {
       between);
 }
 
+#ifdef PENSTOCK_HAS_SHUFFLES
+bool streams(const Resizer& resizer, const float* out) {
+  return resizer.for_later && resizer.line % Picks::kNumbers == 0 && reinterpret_cast<uintptr_t>(out) % kCacheLine == 0 &&
+         Divisor::is_usual(resizer.divisor);
+}
+
+template <typename RowAt>
+PENSTOCK_INLINE void resize_streamed(const Resizer& resizer, RowAt row_at, float* out) {
+  const Axis& rows = resizer.rows;
+  for (long y = 0; y < rows.size; ++y, out += resizer.line) {
+    const uint8_t *top = row_at(rows.first[y]), *bottom = row_at(rows.second[y]);
+    resize_two_streamed(top, bottom, resizer.picks, rows.share[y], resizer.divisor, out);
+  }
+}
+#endif
+
+// `row_at` gives a row for as long as no row behind the next one is asked for.
 template <typename RowAt>
 PENSTOCK_INLINE void resize_bytes(const Resizer& resizer, RowAt row_at, float* out) {
 #ifdef PENSTOCK_HAS_SHUFFLES
   if (resizer.picks.usable) {
     const auto resize_row = [&](const uint8_t* pixels, float* line) { resize_line(pixels, resizer.picks, line); };
-    if (resizer.for_later && resizer.line % Picks::kNumbers == 0 && reinterpret_cast<uintptr_t>(out) % kCacheLine == 0) {
-      resize_rows(resizer, row_at, out, resize_row, between_streamed);
-      _mm_sfence();  // other threads see the numbers in order
-    } else {
+    if (!streams(resizer, out)) {
       resize_rows(resizer, row_at, out, resize_row, between);
+      return;
     }
+    if (resizer.rows_apart)
+      resize_streamed(resizer, row_at, out);
+    else
+      resize_rows(resizer, row_at, out, resize_row, between_streamed);
+    _mm_sfence();  // other threads see the numbers in order
     return;
   }
 #endif
@@ -266,7 +336,9 @@ void resize_as_read(const Resizer& resizer, RowReader& rows, float* out) {
   resize_bytes(resizer, [&](long y) { return rows.row(y); }, out);
 }
 
-long numbers_of_result(const Resizer& resizer) { return resizer.rows.size * resizer.line; }
+ResizerSizes sizes_of(const Resizer& resizer) {
+  return {resizer.height, resizer.pixels_of_row / resizer.channels, resizer.channels, resizer.rows.size * resizer.line};
+}
 
 }  // namespace penstock
 

@@ -279,6 +279,11 @@ def as_array(value: Any) -> Any:
     return array
 
 
+def as_bytes(value: Any) -> bytes:
+    """A scalar string of a flat list."""
+    return value if type(value) is bytes else value.item()
+
+
 def as_eager(value: Any) -> Any:
     """A raw value as an array on the host."""
     return (

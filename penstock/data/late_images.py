@@ -21,11 +21,11 @@ import numpy as np
 
 from penstock.data.batching import Batch, stack
 from penstock.data.dataset import Dataset
-from penstock.data.element import ElementFunction, as_array, as_eager
+from penstock.data.element import ElementFunction, as_array, as_bytes, as_eager
 from penstock.data.fusion import inlined
 from penstock.data.image_chains import ImageChain, image_chain
 from penstock.data.iteration import Iteration
-from penstock.data.native_images import JpegImages, is_possible, is_whole
+from penstock.data.native_images import JpegImages, are_whole, is_possible
 from penstock.data.ordering import Repeat, Shard, Skip, Take
 from penstock.data.parallel_calls import Parallelism
 from penstock.data.per_element import Map
@@ -41,7 +41,6 @@ from penstock.types.specs import TensorSpec
 
 _ORDER = (Repeat, Shard, Shuffle, Skip, Take)  # nodes that never look into an element
 _BATCHES_AT_ONCE = 2  # while the consumer has one, the next is made
-_PARTS_FOR_A_THREAD = 2  # of a batch
 _FLOAT32 = np.dtype(np.float32)
 
 
@@ -74,28 +73,29 @@ class MapToJpegs(Map):
 
     def _completed(self, call: Callable) -> Callable:
         complete = self._completion()
-        return lambda element: complete(call(element))
+        return lambda element: complete([call(element)])[0]
 
     def _several_completed(self, several: Callable) -> Callable:
         complete = self._completion()
-        return lambda elements: [complete(each) for each in several(elements)]
+        return lambda elements: complete(several(elements))
 
-    def _completion(self) -> Callable:
-        """Makes the images of an element that might fail."""
+    def _completion(self) -> Callable[[list[list]], list[list]]:
+        """Makes the images of elements that might fail."""
         made = [(each, each.chain.body(), _one_by_one(each.chain)) for each in self._images]
 
-        def complete(element: list) -> list:
+        def complete(elements: list[list]) -> list[list]:
             for image, body, one_by_one in made:
-                value = element[image.component]
-                data = value if type(value) is bytes else value.item()
-                if is_whole(data):
-                    element[image.component] = data
-                    continue
-                try:
-                    element[image.component] = body(*_inputs(element, image))
-                except Exception:  # which operation it was, and what it says, shows now
-                    element[image.component] = one_by_one(_inputs(element, image))
-            return element
+                component = image.component
+                jpegs = [as_bytes(each[component]) for each in elements]
+                for element, jpeg, whole in zip(elements, jpegs, are_whole(jpegs)):
+                    if whole:
+                        element[component] = jpeg
+                        continue
+                    try:
+                        element[component] = body(*_inputs(element, image))
+                    except Exception:  # which operation it was, and what it says, shows now
+                        element[component] = one_by_one(_inputs(element, image))
+            return elements
 
         return complete
 
@@ -227,34 +227,27 @@ class _Maker:
 
     def __init__(self, images: list[LateImage], pool: ThreadPoolExecutor, threads: int):
         self.pool = pool
-        self._images = [(each, _Images(each)) for each in images]
-        self._parts = threads * _PARTS_FOR_A_THREAD
+        self._images = [_Images(each) for each in images]
+        self._late = {each.component for each in images}
+        self._conditions = sum(each.condition is not None for each in images)
+        self._parts = threads
 
     def begin(self, rows: list[list]) -> _Making:
         """Begins to make the batch of some elements."""
-        late = {image.component for image, _ in self._images}
-        conditions = sum(image.condition is not None for image, _ in self._images)
-        batch: list = []
-        places: list[int] = []
-        for index in range(len(rows[0]) - conditions):
-            if index in late:
-                batch.append(None)
-            else:
-                batch.append(stack([as_eager(row[index]) for row in rows], index))
-        for image, _ in self._images:
-            batch[image.component], address = empty_at((len(rows), *image.shape), _FLOAT32)
-            places.append(address)
-        step = -(-len(rows) // self._parts)
-        parts = [
-            self.pool.submit(self._fill, rows[start : start + step], start, batch, places)
-            for start in range(0, len(rows), step)
+        batch: list = [
+            None if index in self._late else stack([as_eager(row[index]) for row in rows], index)
+            for index in range(len(rows[0]) - self._conditions)
         ]
-        return _Making(rows, batch, parts)
+        fills = [each.of(rows, batch) for each in self._images]
 
-    def _fill(self, rows: list[list], start: int, batch: list, places: list[int]) -> None:
-        """Makes the images of the elements from `start` on."""
-        for (image, make), address in zip(self._images, places):
-            make(rows, batch[image.component], start, address)
+        def fill(start: int, stop: int) -> None:
+            for each in fills:
+                each(start, stop)
+
+        step = -(-len(rows) // self._parts)
+        starts = range(0, len(rows), step)
+        parts = [self.pool.submit(fill, start, min(start + step, len(rows))) for start in starts]
+        return _Making(rows, batch, parts)
 
 
 class _Images:
@@ -262,27 +255,38 @@ class _Images:
 
     def __init__(self, image: LateImage):
         self._image, self._body = image, image.chain.body_into()
-        several = JpegImages(image.chain, image.shape[-1])
+        several = JpegImages(image.chain, image.shape)
         self._several = several if several.possible else None
         self._size = math.prod(image.shape) * _FLOAT32.itemsize
 
-    def __call__(self, rows: list[list], batch: np.ndarray, start: int, address: int) -> None:
-        """Puts them into a batch, which lies at an address, from the place `start` on."""
+    def of(self, rows: list[list], batch: list) -> Callable[[int, int], None]:
+        """Puts an array for the images into a batch.
+
+        Returns:
+          `fill(start, stop)`, which makes those of some elements, on any thread.
+        """
         component, condition = self._image.component, self._image.condition
-        address += start * self._size
-        jpegs = [row[component] for row in rows]
-        made = [False] * len(rows)
-        if self._several is not None and all(type(each) is bytes for each in jpegs):
+        images, address = empty_at((len(rows), *self._image.shape), _FLOAT32)
+        batch[component] = images
+        values = [row[component] for row in rows]
+        several = None
+        if self._several is not None:
             flips_if = self._image.chain.flips_if
             flipped = [condition is not None and bool(row[condition]) == flips_if for row in rows]
-            made = self._several(jpegs, flipped, address)
-        for index, (row, done) in enumerate(zip(rows, made)):
-            if done:
-                continue
-            if type(row[component]) is bytes:
-                self._body(address + index * self._size, *_inputs(row, self._image))
-            else:
-                batch[start + index] = row[component]
+            jpegs = [each if type(each) is bytes else b"" for each in values]
+            several = self._several.of(jpegs, flipped, address)
+
+        def fill(start: int, stop: int) -> None:
+            made = [False] * (stop - start) if several is None else several.make(start, stop)
+            for index, done in enumerate(made, start):
+                if done:
+                    continue
+                if type(values[index]) is bytes:
+                    self._body(address + index * self._size, *_inputs(rows[index], self._image))
+                else:
+                    images[index] = values[index]
+
+        return fill
 
 
 def _inputs(element: list, image: LateImage) -> list:

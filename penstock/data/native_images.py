@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,17 +12,19 @@ import numpy as np
 
 from penstock.data.image_chains import ImageChain
 from penstock.engine.aligned import address_of
+from penstock.engine.byte_strings import ByteStrings
 from penstock.engine.native import host_functions
 from penstock.ops.strings.kernels import text_attr
 
 _POINTER, _INT, _BOOL = ctypes.c_void_p, ctypes.c_long, ctypes.c_bool
 _SIGNATURES: dict[str, tuple[Any, list]] = {
-    "penstock_is_whole_jpeg": (_BOOL, [ctypes.c_char_p, _INT]),
-    "penstock_jpeg_sizes": (_BOOL, [_POINTER, _POINTER, _INT, _POINTER]),
+    "penstock_are_whole_jpegs": (None, [_POINTER, _POINTER, _INT, _POINTER]),
+    "penstock_jpeg_sizes": (None, [_POINTER, _POINTER, _INT, _POINTER]),
     "penstock_has_jpeg_codec": (_BOOL, []),
-    "penstock_make_images": (None, [_POINTER, _POINTER, *[_INT] * 4, _BOOL, _BOOL, *[_POINTER] * 5]),
+    "penstock_make_images": (None, [*[_POINTER] * 3, _INT, _INT, _BOOL, _BOOL, _POINTER, _POINTER]),
 }  # fmt: skip
-_UINT8 = np.dtype(np.uint8)
+_WORD = 8  # bytes of an address or a size
+_UINT8, _FLOAT32 = np.dtype(np.uint8), np.dtype(np.float32)
 
 
 @functools.cache
@@ -32,13 +34,15 @@ def _library() -> Any:
 
 
 def is_possible() -> bool:
-    """Whether `is_whole` can be asked."""
+    """Whether `are_whole` can be asked."""
     return _library() is not None
 
 
-def is_whole(data: bytes) -> bool:
-    """Whether data is a baseline JPEG that is all there and has good headers: then decoding cannot fail."""
-    return _library().penstock_is_whole_jpeg(data, len(data))
+def are_whole(texts: Sequence[bytes]) -> list[bool]:
+    """For each text whether it is a baseline JPEG that is all there and has good headers: decoding it cannot fail."""
+    given, whole = ByteStrings(texts), np.zeros(len(texts), np.bool_)
+    _library().penstock_are_whole_jpegs(given.addresses, given.sizes, len(texts), address_of(whole))
+    return whole.tolist()
 
 
 class JpegImages:
@@ -46,46 +50,56 @@ class JpegImages:
 
     Args:
       chain: operations that begin with DecodeJpeg.
-      channels: of the images.
+      shape: of the images, [height, width, channels].
     """
 
-    def __init__(self, chain: ImageChain, channels: int):
-        decode, self._resizer, self._channels = chain.operations[0].attrs, chain.resizer, channels
-        self._is_fast = text_attr(decode["dct_method"]) != "INTEGER_ACCURATE"
-        self._is_fancy = bool(decode["fancy_upscaling"])
-        self._flips = chain.condition is not None
+    def __init__(self, chain: ImageChain, shape: tuple[int, ...]):
+        decode, self._resizer, self._shape = chain.operations[0].attrs, chain.resizer, shape
+        self._how = text_attr(decode["dct_method"]) != "INTEGER_ACCURATE", bool(decode["fancy_upscaling"])
         self.possible = (
             decode["ratio"] == 1
-            and not (self._flips and self._resizer.axis == 0)
+            and not (chain.condition is not None and self._resizer.axis == 0)
             and _library().penstock_has_jpeg_codec()
         )
 
-    def __call__(self, jpegs: Sequence[bytes], flipped: Sequence[Any], address: int) -> list[bool]:
-        """Puts images one behind the other.
+    def of(self, jpegs: Sequence[bytes], flipped: Sequence[bool], address: int) -> JpegBatch:
+        """The images of a batch, to be made.
 
         Args:
-          jpegs: whole ones. flipped: for each whether the image is flipped. address: where the first image has its place.
-
-        Returns:
-          For each image whether it was made; a damaged one is not.
+          jpegs: whole ones, and anything else in the places of other images.
+          flipped: for each whether the image is flipped. address: where the first image has its place.
         """
-        library, count = _library(), len(jpegs)
-        data = (ctypes.c_char_p * count)(*jpegs)
-        sizes = np.fromiter(map(len, jpegs), np.int64, count)
-        sides = np.empty((count, 2), np.int64)
-        if not library.penstock_jpeg_sizes(data, address_of(sizes), count, address_of(sides)):
-            return [False] * count
-        flips, made = np.array(flipped, np.bool_), np.zeros(count, np.bool_)
-        start = 0
-        for (height, width), same in itertools.groupby(map(tuple, sides.tolist())):
-            number, shape = len(list(same)), (height, width, self._channels)
-            plain = self._resizer.of(shape, _UINT8)
-            flipping = self._resizer.of(shape, _UINT8, True) if self._flips else plain
-            library.penstock_make_images(
-                ctypes.addressof(data) + start * ctypes.sizeof(_POINTER), address_of(sizes[start:]),
-                number, height, width, self._channels, self._is_fast, self._is_fancy, plain.native,
-                flipping.native, address_of(flips[start:]),
-                address + start * 4 * int(np.prod(plain.shape)), address_of(made[start:]),
-            )  # fmt: skip
-            start += number
-        return made.tolist()
+        given, sides = ByteStrings(jpegs), np.empty((len(jpegs), 2), np.int64)
+        _library().penstock_jpeg_sizes(given.addresses, given.sizes, len(jpegs), address_of(sides))
+        resizers = [
+            self._resizer.of((height, width, self._shape[2]), _UINT8, flip) if height else None
+            for (height, width), flip in zip(sides.tolist(), flipped)
+        ]
+        return JpegBatch(given, resizers, math.prod(self._shape), self._how, address)
+
+
+class JpegBatch:
+    """The images of a batch.
+
+    Args:
+      jpegs: they. resizers: one for each; None where no image is to be made.
+      numbers: of an image. how: whether the DCT is the quick one, and whether colours lie between pixels.
+      address: where the first image has its place.
+    """
+
+    def __init__(
+        self, jpegs: ByteStrings, resizers: list, numbers: int, how: tuple[bool, bool], address: int
+    ):
+        self._jpegs, self._resizers, self._numbers, self._how = jpegs, resizers, numbers, how
+        self._natives = np.array([0 if each is None else each.native for each in resizers], np.uintp)
+        self._made = np.empty(len(resizers), np.bool_)
+        self._places = address, address_of(self._natives), address_of(self._made)
+
+    def make(self, start: int, stop: int) -> list[bool]:
+        """Makes the images from `start` up to `stop`, on any thread; whether each was made, as damaged ones are not."""
+        images, natives, made = self._places
+        _library().penstock_make_images(
+            self._jpegs.addresses + start * _WORD, self._jpegs.sizes + start * _WORD, natives + start * _WORD,
+            stop - start, self._numbers, *self._how, images + start * self._numbers * _FLOAT32.itemsize, made + start,
+        )  # fmt: skip
+        return self._made[start:stop].tolist()

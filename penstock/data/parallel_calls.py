@@ -173,7 +173,8 @@ class Calls:
             few = taken.next(together)
             self._done.extend(self._outcomes(self._prepare(few)) if few else ())
             # A consumer does not notice so short a time, in which many more quick elements are taken.
-            together = _MOST_TOGETHER if now() - started > _UNNOTICED else min(2 * together, _MOST_HERE)
+            quick = now() - started < _UNNOTICED
+            together = min(2 * together, _MOST_HERE) if quick else max(together // 2, _MOST_TOGETHER)
             while self._done:
                 yield self._take()
         taken.end()

@@ -74,12 +74,12 @@ class RandomParts:
                 numbers = [_eagerly(draw, values) for _ in elements]
             else:
                 numbers.extend(zip(*(each(len(elements)) for each in several)))
-            return [[*each, *map(as_array, element)] for each, element in zip(numbers, elements)]
+            return [[*each, *element] for each, element in zip(numbers, elements)]
 
         split = len(self._drawn)
 
         def call(prepared: list) -> list:
-            return _eagerly(run, [*prepared[split:], *values, *prepared[:split]])
+            return _eagerly(run, [*map(as_array, prepared[split:]), *values, *prepared[:split]])
 
         given = [*self._drawn, *inputs[: len(inputs) - count], *captures]
         rows = RowCalls(self._rest, given, len(given) - count, values, self._graph.outputs)

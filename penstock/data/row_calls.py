@@ -8,12 +8,12 @@ anything fails the caller goes through the elements one by one, so that errors a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from penstock.data.element import ElementFunction, as_array
+from penstock.data.element import ElementFunction, as_array, as_bytes
 from penstock.data.image_chains import ImageChain, image_chain
 from penstock.engine.context import thread
 from penstock.engine.static_value import is_static
@@ -23,7 +23,8 @@ from penstock.runtime.lowering import pruned
 from penstock.types import dtypes
 from penstock.types.tensors import EagerTensor
 
-# A step takes the columns of all tensors (a list with a value for each element) and adds those of its results.
+# A step takes the columns of all tensors (a list with a value for each element) and adds those of its results. Strings
+# may lie in columns as `bytes`.
 Step = Callable[[list, int], None]
 
 
@@ -58,9 +59,9 @@ class RowCalls:
         Args:
           elements: for each the values of the first inputs.
         """
-        columns = self._columns.copy()
+        columns: list = self._columns.copy()
         count = len(elements)
-        columns[: self._rows] = [list(map(as_array, column)) for column in zip(*elements)]
+        columns[: self._rows] = list(zip(*elements))
         outer = thread.graph, thread.tapes
         thread.graph, thread.tapes = None, ()
         try:
@@ -102,12 +103,12 @@ class RowCalls:
     def _row_by_row(self, operation: Any) -> Step:
         definition = operation.definition
         body, attrs = definition.numpy_body, definition.attrs_for_kernel(operation.attrs)
-        inputs = [self._slots[id(each)] for each in operation.inputs]
+        rows_of = self._rows_of(operation.inputs)
         outputs = [self._slots[id(each)] for each in operation.outputs]
         group = definition.group if definition.signature.has_list_inputs else None
 
         def step(columns: list, count: int) -> None:
-            rows = itertools.islice(zip(*[columns[slot] for slot in inputs]), count)
+            rows = rows_of(columns, count)
             if group is None:
                 results = [body(*row, **attrs) for row in rows]
             else:
@@ -122,15 +123,23 @@ class RowCalls:
 
     def _chain(self, chain: ImageChain) -> Step:
         """The step of operations on an image, one element after the other, while the image is in cache."""
-        body = chain.body()
-        inputs = [self._slots[id(each)] for each in chain.inputs()]
+        body, rows_of = chain.body(), self._rows_of(chain.inputs())
         output = self._slots[id(chain.operations[-1].outputs[0])]
 
         def step(columns: list, count: int) -> None:
-            rows = itertools.islice(zip(*[columns[slot] for slot in inputs]), count)
-            columns[output] = [body(*row) for row in rows]
+            columns[output] = [body(*row) for row in rows_of(columns, count)]
 
         return step
+
+    def _rows_of(self, tensors: Sequence) -> Callable[[list, int], Iterator[tuple]]:
+        """A function that gives the values of tensors for one element after the other, as kernels take them."""
+        slots = [(self._slots[id(each)], each.dtype is dtypes.string) for each in tensors]
+
+        def rows_of(columns: list, count: int) -> Iterator[tuple]:
+            values = (map(as_array, columns[slot]) if is_text else columns[slot] for slot, is_text in slots)
+            return itertools.islice(zip(*values), count)
+
+        return rows_of
 
     def _parses_dense(self, operation: Any) -> bool:
         """Whether only features of fixed sizes are asked for, the same ones of every element."""
@@ -153,7 +162,7 @@ class RowCalls:
 
         def step(columns: list, count: int) -> None:
             messages = np.empty(count, object)
-            messages[:] = [each.item() for each in itertools.islice(columns[serialized], count)]
+            messages[:] = [as_bytes(each) for each in itertools.islice(columns[serialized], count)]
             for slot, column in zip(outputs, body(messages, *others, **attrs)):
                 columns[slot] = list(column)
 

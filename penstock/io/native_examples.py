@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.aligned import address_of
+from penstock.engine.byte_strings import ByteStrings
 from penstock.engine.native import host_functions
 from penstock.io import example_wire as wire
 from penstock.io.example_columns import KINDS, Column, other_type, string_array
@@ -36,20 +37,9 @@ def _library() -> Any:
     return host_functions(_SIGNATURES)
 
 
-class _Texts:
-    """Where byte strings lie in memory, and their sizes; `strings` keeps them there."""
-
-    __slots__ = ("strings", "at", "sizes")
-
-    def __init__(self, strings: Sequence[bytes]) -> None:
-        self.strings = strings
-        self.at = (ctypes.c_char_p * len(strings))(*strings)
-        self.sizes = np.fromiter(map(len, strings), np.int64, len(strings))
-
-
 @functools.lru_cache(256)
-def _keys(keys: tuple[bytes, ...]) -> _Texts:
-    return _Texts(keys)
+def _keys(keys: tuple[bytes, ...]) -> ByteStrings:
+    return ByteStrings(keys)
 
 
 class NativeColumn:
@@ -62,7 +52,7 @@ class NativeColumn:
 
     __slots__ = ("_examples", "_found")
 
-    def __init__(self, examples: _Texts, found: np.ndarray) -> None:
+    def __init__(self, examples: ByteStrings, found: np.ndarray) -> None:
         self._examples, self._found = examples, found
 
     def column(self, dtype: DType) -> Column:
@@ -80,7 +70,7 @@ class NativeColumn:
         if kind == wire.BYTES:
             ranges = np.empty((total, 2), np.int64)
             library.penstock_feature_strings(
-                self._examples.at, address_of(self._found), batch, address_of(ranges)
+                self._examples.addresses, address_of(self._found), batch, address_of(ranges)
             )
             owners: Iterable[bytes] = self._examples.strings
             if total != batch or missing:
@@ -89,7 +79,7 @@ class NativeColumn:
         else:
             values = np.empty(total, np.float32 if kind == wire.FLOAT else np.int64)
             library.penstock_feature_numbers(
-                self._examples.at, address_of(self._found), batch, kind, address_of(values)
+                self._examples.addresses, address_of(self._found), batch, kind, address_of(values)
             )
         return Column(values, counts, missing)
 
@@ -100,10 +90,9 @@ def native_columns(serialized: Sequence[bytes], slots: dict[bytes, int]) -> list
     few = len(serialized) <= _FEW_EXAMPLES and len(slots) <= _FEW_FEATURES
     if few or library is None or not all(type(each) is bytes for each in serialized):
         return None
-    examples, keys = _Texts(serialized), _keys(tuple(slots))
+    examples, keys = ByteStrings(serialized), _keys(tuple(slots))
     found = np.zeros((len(slots), len(serialized), 4), np.int64)
     read = library.penstock_find_features(
-        examples.at, address_of(examples.sizes), len(serialized),
-        keys.at, address_of(keys.sizes), len(slots), address_of(found),
+        examples.addresses, examples.sizes, len(serialized), keys.addresses, keys.sizes, len(slots), address_of(found),
     )  # fmt: skip
     return [NativeColumn(examples, each) for each in found] if read else None

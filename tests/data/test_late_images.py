@@ -8,7 +8,7 @@ from PIL import Image
 
 import penstock as tf
 from penstock.data.late_images import BatchOfImages
-from penstock.data.native_images import is_possible, is_whole
+from penstock.data.native_images import are_whole, is_possible
 from penstock.data.planner import planned
 from penstock.io.jpeg import decode_jpeg
 
@@ -99,6 +99,18 @@ def test_images_are_decoded_as_asked(decoding):
     assert outcomes(dataset) == outcomes(unplanned(dataset))
 
 
+@pytest.mark.parametrize(
+    "sizes",
+    [[(100, 100)] * 2, [(90, 90), (67, 50)], [(30, 20), (32, 32)]],
+    ids=["rows_apart", "mixed", "enlarged"],
+)
+def test_large_images_are_those_of_the_plain_pipeline(sizes):
+    contents = [encoded(seed, size) for seed, size in enumerate(sizes)]
+    dataset = images(contents, size=(96, 96)).batch(2)
+    assert plan_of(dataset) is BatchOfImages
+    assert outcomes(dataset) == outcomes(unplanned(dataset))
+
+
 @pytest.mark.parametrize("damaged", DAMAGED, ids=["cut off", "wrong bits", "text", "wrong marker"])
 @pytest.mark.parametrize("ignored", [False, True], ids=["raised", "ignored"])
 def test_errors_come_where_the_plain_pipeline_has_them(damaged, ignored):
@@ -130,16 +142,16 @@ def test_what_counts_as_whole_can_be_decoded(kind, data):
     for _ in range(data.draw(st.integers(0, 3))):
         damaged[data.draw(st.integers(2, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     damaged = bytes(damaged[: data.draw(st.integers(len(damaged) // 2, len(damaged)))])
-    if is_whole(damaged):
+    if are_whole([damaged]) == [True]:
         decode_jpeg(damaged)
 
 
 @pytest.mark.parametrize("image", GOOD)
 def test_plain_images_are_whole(image):
-    assert is_whole(image)
-    assert not any(is_whole(image[:size]) for size in range(len(image) - 1))
+    assert are_whole([image]) == [True]
+    assert not any(are_whole([image[:size] for size in range(len(image) - 1)]))
 
 
 @pytest.mark.parametrize("image", OTHERS + DAMAGED[:1] + DAMAGED[2:])
 def test_others_are_not(image):
-    assert not is_whole(image)
+    assert are_whole([image, GOOD[0]]) == [False, True]

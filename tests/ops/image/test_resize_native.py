@@ -56,6 +56,15 @@ def test_a_division_behind_it_is_that_of_numpy(dtype, divisor):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("divisor", [255.0, 127.5, 3.0, -7.7, 1.0, 1e-30])
+@pytest.mark.parametrize("size", [(300, 280), (192, 192), (150, 120), (60, 40)])
+def test_a_large_result_is_that_of_numpy(size, divisor):
+    image = (np.random.default_rng(0).random((*size, 3)) * 255).astype(np.uint8)
+    found = ImageResizer(96, 96, False, True, divisor)(image)
+    expected = resize_bilinear(image[None].astype(np.float32), 96, 96, False, True)[0] / np.float32(divisor)
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize(
     ("size", "dtype"), [((13, 17), np.uint8), ((4, 500), np.uint8), ((13, 17), np.float32)]
