@@ -118,9 +118,10 @@ dnnl::convolution_forward::primitive_desc forward_desc(const memory::desc& x, co
   return {engine(), kind, algorithm, x, w, bias, y, strides, skips, before, after, attributes};
 }
 
+// With a third array: it is added, for each output. With `relu`, results are at least 0, and at most `limit` unless that is 0.
 ffi::Error convolution(ffi::AnyBuffer x, ffi::AnyBuffer w, ffi::RemainingArgs rest, ffi::Result<ffi::AnyBuffer> y,
                        Numbers strides, Numbers dilations, Numbers pads_before, Numbers pads_after, int64_t groups,
-                       bool channels_last, bool relu) {
+                       bool channels_last, bool relu, double limit) {
   return guarded("convolution", [&] {
     Geometry geometry{strides, dilations, pads_before, pads_after, groups, channels_last};
     bool has_bias = rest.size() > 0;
@@ -133,16 +134,20 @@ ffi::Error convolution(ffi::AnyBuffer x, ffi::AnyBuffer w, ffi::RemainingArgs re
       arrays.push_back(array->untyped_data());
     }
     Turn turn(work(w, *y));
-    if (Winograd shape = as_winograd(x, w, *y, geometry); shape.suits())
+    if (Winograd shape = as_winograd(x, w, *y, geometry); shape.suits() && limit == 0)
       return winograd_forward(shape, floats(x), floats(w), has_bias ? static_cast<float*>(arrays[3]) : nullptr, relu,
                               floats(*y));
     Key key("convolution");
-    geometry.add_to(key.add(x).add(w)).add(has_bias).add(relu);
+    geometry.add_to(key.add(x).add(w)).add(has_bias).add(relu).add(__builtin_bit_cast(int64_t, limit));
     plan_for(key, [&] {
       dnnl::primitive_attr attributes = own_scratchpad();
       if (relu) {
         dnnl::post_ops after;
-        after.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+        if (limit == 0) {
+          after.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+        } else {
+          after.append_eltwise(dnnl::algorithm::eltwise_clip, 0.0f, static_cast<float>(limit));
+        }
         attributes.set_post_ops(after);
       }
       memory::desc x_given = image(x, geometry), w_given = filter(w, geometry), y_given = image(*y, geometry);
@@ -279,7 +284,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution, convolution,
                                   .Attr<Numbers>("pads_after")
                                   .Attr<int64_t>("groups")
                                   .Attr<bool>("channels_last")
-                                  .Attr<bool>("relu"));
+                                  .Attr<bool>("relu")
+                                  .Attr<double>("limit"));
 
 #define PENSTOCK_GRADIENT_ATTRIBUTES    \
   Ret<ffi::AnyBuffer>()                 \

@@ -24,6 +24,7 @@ from penstock.runtime import (
     fused_convolutions,
     fused_dropout,
     fused_rows,
+    fused_scaling,
 )
 from penstock.runtime.fused_convolutions import RESHAPES, biased_convolution, unshaped
 from penstock.runtime.lowering import written_tensors
@@ -151,7 +152,16 @@ def _convolution_and_bias(operation: Any, uses: Uses, relu: bool = False) -> Com
 
 def _and_relu(operation: Any, uses: Uses) -> Compute | None:
     biased = uses.sole_producer(operation.inputs[0], ("BiasAdd",))
-    return None if biased is None else _convolution_and_bias(biased, uses, relu=True)
+    found = None if biased is None else _convolution_and_bias(biased, uses, relu=True)
+    return found or _scaled_and_relu(operation, uses)
+
+
+def _scaled_and_relu(operation: Any, uses: Uses) -> Compute | None:
+    return fused_scaling.activated(operation, uses, _CONVOLUTIONS)
+
+
+def _scaled(operation: Any, uses: Uses) -> Compute | None:
+    return fused_scaling.scaled(operation, uses, _CONVOLUTIONS)
 
 
 def _relu_gradient(operation: Any, uses: Uses) -> Compute | None:
@@ -306,7 +316,8 @@ def _factors(g: Any, uses: Uses) -> Sequence[Any] | None:
 
 
 def _row_kernel(operation: Any, uses: Uses) -> Compute | None:
-    return fused_rows.layer_normalization(operation, uses) or fused_rows.gelu_gradient(operation, uses)
+    rows = fused_rows.layer_normalization(operation, uses) or fused_rows.gelu_gradient(operation, uses)
+    return rows or _scaled(operation, uses)
 
 
 def _product(operation: Any, uses: Uses) -> Compute | None:
@@ -318,6 +329,8 @@ FUSIONS: tuple[Fusion, ...] = (
     Fusion("convolution-bias-relu", "so is the activation function applied", ("Relu",), _and_relu),
     Fusion("convolution-pool", "what a pool reduces is never in memory", ("MaxPool",), fused_convolutions.pooled),
     Fusion("convolution-gradients", "all of an image, while in cache", ("Conv2DBackpropFilter",), fused_convolutions.gradients),
+    Fusion("convolution-scale-relu6", "so are numbers for each channel", ("Relu6",), _scaled_and_relu),
+    Fusion("convolution-scale", "as batch normalization in one op has them", fused_scaling.BATCH_NORMALIZATIONS, _scaled),
     Fusion("adam", "three variables are updated in one pass", ("AssignSubVariableOp",), _adam),
     Fusion("attention", "the matrix of scores is never in memory as a whole", ("Einsum",), fused_attention.match),
     Fusion("layer-normalization", "mean and variance are found while a row is in cache", ("AddV2",), _row_kernel),

@@ -93,9 +93,11 @@ def convolution_of(x: Any, w: Any, **attrs: Any) -> Any:
     return convolve(x, w, form, window) if found is None else found
 
 
-def biased_convolution_of(x: Any, w: Any, bias: Any, relu: bool, **attrs: Any) -> Any | None:
-    """relu(convolution + bias) by one native kernel; None where there is none for these arrays."""
-    return native_windows.convolution(x, w, *_geometry(x.shape, w.shape, attrs), bias, relu)
+def biased_convolution_of(
+    x: Any, w: Any, bias: Any, relu: bool, scale: Any = None, limit: float = 0.0, **attrs: Any
+) -> Any | None:
+    """relu(convolution * scale + bias) by one native kernel; None where there is none for these arrays."""
+    return native_windows.convolution(x, w, *_geometry(x.shape, w.shape, attrs), bias, relu, scale, limit)
 
 
 def pooled_convolution_of(

@@ -123,10 +123,12 @@ def _forward(x: Any, w: Any, **attrs: Any) -> Any:
     return _convolve(x, w, form, window) if found is None else found
 
 
-def biased_convolution_of(x: Any, w: Any, bias: Any, relu: bool, **attrs: Any) -> Any | None:
-    """relu(convolution + bias) by one native kernel; None where there is none for these arrays."""
+def biased_convolution_of(
+    x: Any, w: Any, bias: Any, relu: bool, scale: Any = None, limit: float = 0.0, **attrs: Any
+) -> Any | None:
+    """relu(convolution * scale + bias) by one native kernel; None where there is none for these arrays."""
     form, window = _geometry(x.shape, w.shape, attrs)
-    return native_windows.convolution(x, w.reshape(_grouped(w.shape)), form, window, bias, relu)
+    return native_windows.convolution(x, w.reshape(_grouped(w.shape)), form, window, bias, relu, scale, limit)
 
 
 def _input_gradient(sizes: Any, w: Any, dy: Any, **attrs: Any) -> Any:

@@ -9,7 +9,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from penstock.engine import native
+from penstock.engine.xla import jnp
 from penstock.ops.nn import native_small_images
 from penstock.ops.windows import Layout, Windows
 
@@ -39,19 +42,31 @@ def _suits(form: Layout, window: Windows, sizes: Sequence[int], *arrays: Any) ->
 
 
 def convolution(
-    x: Any, w: Any, form: Layout, window: Windows, bias: Any = None, relu: bool = False
+    x: Any,
+    w: Any,
+    form: Layout,
+    window: Windows,
+    bias: Any = None,
+    relu: bool = False,
+    scale: Any = None,
+    limit: float = 0.0,
 ) -> Any | None:
-    """relu(x * w + bias), the last two where they are asked for; `w` is [space..., in / groups, out]."""
+    """relu(x * w * scale + bias), the last three where they are asked for; `w` is [space..., in / groups, out].
+
+    Results are at most `limit`, unless that is 0.
+    """
     if not _suits(form, window, x.shape, x, w, *([] if bias is None else [bias])):
         return None
     sizes = form.take_spatial(x.shape)
     shape = form.arrange(x.shape[0], window.output_sizes(sizes), w.shape[-1])
     attributes = _convolution_attributes(form, window, sizes, x.shape[form.channel], w.shape[-2])
+    if scale is not None:
+        w = w * scale
     small = native_small_images.convolution(x, w, form, window, bias, relu)
     if small is not None:
-        return small[0]
+        return jnp.minimum(small[0], np.float32(limit)) if limit else small[0]
     arrays = [x, w] if bias is None else [x, w, bias]
-    return native.call("convolution", [shape], *arrays, relu=relu, **attributes)[0]
+    return native.call("convolution", [shape], *arrays, relu=relu, limit=limit, **attributes)[0]
 
 
 def input_gradient(
