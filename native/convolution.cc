@@ -91,6 +91,11 @@ Winograd as_winograd(const ffi::AnyBuffer& x, const ffi::AnyBuffer& w, const ffi
   return {from[0], from[1], from[2], from[3], to[3], geometry.pads_before[0], geometry.pads_before[1], to[1], to[2]};
 }
 
+// Height or width of what a filter of size 3 gives.
+int64_t output_size(const Geometry& geometry, const ffi::AnyBuffer& x, int dimension) {
+  return x.dimensions()[1 + dimension] + geometry.pads_before[dimension] + geometry.pads_after[dimension] - 2;
+}
+
 // `make(images)` describes a primitive for images in the order that `images` gives them. They stay where they are if
 // oneDNN has a good kernel for that; otherwise it chooses, and reorders them. Filters are small, so it always chooses.
 template <typename Make>
@@ -119,9 +124,10 @@ dnnl::convolution_forward::primitive_desc forward_desc(const memory::desc& x, co
 }
 
 // With a third array: it is added, for each output. With `relu`, results are at least 0, and at most `limit` unless that is 0.
+// With `pool`, y is the max pool over windows of 2 by 2, for what `penstock_pools` says yes to.
 ffi::Error convolution(ffi::AnyBuffer x, ffi::AnyBuffer w, ffi::RemainingArgs rest, ffi::Result<ffi::AnyBuffer> y,
                        Numbers strides, Numbers dilations, Numbers pads_before, Numbers pads_after, int64_t groups,
-                       bool channels_last, bool relu, double limit) {
+                       bool channels_last, bool relu, double limit, bool pool) {
   return guarded("convolution", [&] {
     Geometry geometry{strides, dilations, pads_before, pads_after, groups, channels_last};
     bool has_bias = rest.size() > 0;
@@ -134,9 +140,13 @@ ffi::Error convolution(ffi::AnyBuffer x, ffi::AnyBuffer w, ffi::RemainingArgs re
       arrays.push_back(array->untyped_data());
     }
     Turn turn(work(w, *y));
-    if (Winograd shape = as_winograd(x, w, *y, geometry); shape.suits() && limit == 0)
-      return winograd_forward(shape, floats(x), floats(w), has_bias ? static_cast<float*>(arrays[3]) : nullptr, relu,
-                              floats(*y));
+    const float* added = has_bias ? static_cast<float*>(arrays[3]) : nullptr;
+    Winograd shape = as_winograd(x, w, *y, geometry);
+    if (pool) shape.out_height = output_size(geometry, x, 0), shape.out_width = output_size(geometry, x, 1);
+    if (limit == 0 && shape.suits_large_tiles())
+      return winograd_with_large_tiles(shape, floats(x), floats(w), added, relu, pool, floats(*y));
+    if (pool) throw std::invalid_argument("no kernel pools the result of this convolution");
+    if (limit == 0 && shape.suits()) return winograd_forward(shape, floats(x), floats(w), added, relu, floats(*y));
     Key key("convolution");
     geometry.add_to(key.add(x).add(w)).add(has_bias).add(relu).add(__builtin_bit_cast(int64_t, limit));
     plan_for(key, [&] {
@@ -285,7 +295,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution, convolution,
                                   .Attr<int64_t>("groups")
                                   .Attr<bool>("channels_last")
                                   .Attr<bool>("relu")
-                                  .Attr<double>("limit"));
+                                  .Attr<double>("limit")
+                                  .Attr<bool>("pool"));
 
 #define PENSTOCK_GRADIENT_ATTRIBUTES    \
   Ret<ffi::AnyBuffer>()                 \
@@ -309,3 +320,11 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution_filter_gradient, convolution_
                                   .PENSTOCK_GRADIENT_ATTRIBUTES);
 
 }  // namespace penstock
+
+// Whether `convolution` computes the max pool of its result too, for images [batch, height, width, channels] float32, a filter
+// of 3 by 3 with stride 1, and results of that height and width before the pool.
+extern "C" bool penstock_pools(int64_t batch, int64_t height, int64_t width, int64_t channels, int64_t outputs,
+                               int64_t pad_top, int64_t pad_left, int64_t out_height, int64_t out_width) {
+  return penstock::Winograd{batch, height, width, channels, outputs, pad_top, pad_left, out_height, out_width}
+      .suits_large_tiles();
+}

@@ -33,24 +33,30 @@ void for_rows(long rows, long columns, const Body& body) {
   parallel_for(rows, std::max(1L, (1L << 14) / columns), body);
 }
 
-// Sums over rows, of which each thread has its own until all are done.
+// Sums over rows, of which each thread has its own until all are done, in cache lines of its own.
 class ColumnSums {
  public:
-  explicit ColumnSums(long columns) : columns_(columns), threads_(team_size()), sums_(threads_ * columns) {}
+  explicit ColumnSums(long columns)
+      : columns_(columns), lines_((columns + kLanes - 1) / kLanes), threads_(team_size()), sums_(threads_ * lines_) {}
 
   // The calling thread's.
-  float* mine() { return sums_.data() + thread_number() * columns_; }
+  float* mine() { return of(thread_number()); }
 
-  void write(float* out) const {
-    for (long c = 0; c < columns_; ++c) {
-      out[c] = sums_[c];
-      for (long t = 1; t < threads_; ++t) out[c] += sums_[t * columns_ + c];
-    }
+  void write(float* out) {
+    std::copy_n(of(0), columns_, out);
+    for (long t = 1; t < threads_; ++t)
+      for (long c = 0; c < columns_; ++c) out[c] += of(t)[c];
   }
 
  private:
-  long columns_, threads_;
-  std::vector<float> sums_;
+  struct alignas(kLanes * sizeof(float)) Line {
+    float values[kLanes];
+  };
+
+  float* of(long thread) { return reinterpret_cast<float*>(sums_.data() + thread * lines_); }
+
+  long columns_, lines_, threads_;
+  std::vector<Line> sums_;
 };
 
 }  // namespace penstock

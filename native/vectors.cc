@@ -1,5 +1,5 @@
 // Products of a matrix and a vector, as a network computes for one example: they take the time of reading the matrix once,
-// by every thread a part of it.
+// by every thread a part of it. The layer's bias and activation function come with them.
 #include <algorithm>
 
 #include "onednn.h"
@@ -9,7 +9,8 @@ namespace penstock {
 namespace {
 
 constexpr long kTogether = 4;       // rows, for each time that a sum is read and written
-constexpr long kNumbers = 1 << 20;  // of the matrix, that are worth a thread: fewer lie in the cache of one core
+constexpr long kAhead = 512;        // numbers, from what is read to what is fetched meanwhile
+constexpr long kNumbers = 1 << 18;  // of the matrix, that are worth a thread
 
 // y += x of the rows, times the rows of w. The rows that are read together are far from each other: memory delivers
 // several streams faster than one.
@@ -18,7 +19,12 @@ PENSTOCK_VECTORIZED void add_weighted(const float* w, const float* x, float* y, 
   for (; r < apart; ++r) {
     const float *a = w + r * columns, *b = a + apart * columns, *c = b + apart * columns, *d = c + apart * columns;
     float p = x[r], q = x[r + apart], s = x[r + 2 * apart], t = x[r + 3 * apart];
-    for (long i = 0; i < columns; ++i) y[i] += (p * a[i] + q * b[i]) + (s * c[i] + t * d[i]);
+    long whole = columns / kLanes * kLanes;
+    for (long n = 0; n < whole; n += kLanes) {
+      for (const float* row : {a, b, c, d}) __builtin_prefetch(row + n + kAhead);
+      for (long i = n; i < n + kLanes; ++i) y[i] += (p * a[i] + q * b[i]) + (s * c[i] + t * d[i]);
+    }
+    for (long i = whole; i < columns; ++i) y[i] += (p * a[i] + q * b[i]) + (s * c[i] + t * d[i]);
   }
   for (r = kTogether * apart; r < rows; ++r)
     for (long i = 0; i < columns; ++i) y[i] += x[r] * w[r * columns + i];
@@ -31,9 +37,20 @@ PENSTOCK_VECTORIZED void dot_rows(const float* w, const float* x, float* y, long
   }
 }
 
-// The matrix [rows, columns]; x times it, or with `from_right` it times x.
-ffi::Error vector_product(ffi::AnyBuffer matrix, ffi::AnyBuffer vector, ffi::Result<ffi::AnyBuffer> y, bool from_right) {
+PENSTOCK_VECTORIZED void finish(float* y, long count, const float* bias, bool relu) {
+  if (bias != nullptr)
+    for (long i = 0; i < count; ++i) y[i] += bias[i];
+  if (relu)
+    for (long i = 0; i < count; ++i) y[i] = y[i] < 0.0f ? 0.0f : y[i];  // NaN stays
+}
+
+// The matrix [rows, columns]; x times it, or with `from_right` it times x. With a third array, plus that; with `relu`,
+// negative results become 0.
+ffi::Error vector_product(ffi::AnyBuffer matrix, ffi::AnyBuffer vector, ffi::RemainingArgs rest,
+                          ffi::Result<ffi::AnyBuffer> y, bool from_right, bool relu) {
   return guarded("vector_product", [&] {
+    const float* bias =
+        rest.size() > 0 ? static_cast<const float*>(rest.get<ffi::AnyBuffer>(0).value().untyped_data()) : nullptr;
     long rows = matrix.dimensions()[0], columns = matrix.dimensions()[1];
     const float *w = static_cast<const float*>(matrix.untyped_data()),
                 *x = static_cast<const float*>(vector.untyped_data());
@@ -44,13 +61,14 @@ ffi::Error vector_product(ffi::AnyBuffer matrix, ffi::AnyBuffer vector, ffi::Res
       parallel_for(rows, grain, [&](long first, long last) {
         dot_rows(w + first * columns, x, to + first, last - first, columns);
       });
-      return;
+      return finish(to, rows, bias, relu);
     }
     ColumnSums sums(columns);
     parallel_for(rows, grain, [&](long first, long last) {
       add_weighted(w + first * columns, x + first, sums.mine(), last - first, columns);
     });
     sums.write(to);
+    finish(to, columns, bias, relu);
   });
 }
 
@@ -60,7 +78,9 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_vector_product, vector_product,
                               ffi::Ffi::Bind()
                                   .Arg<ffi::AnyBuffer>()
                                   .Arg<ffi::AnyBuffer>()
+                                  .RemainingArgs()
                                   .Ret<ffi::AnyBuffer>()
-                                  .Attr<bool>("from_right"));
+                                  .Attr<bool>("from_right")
+                                  .Attr<bool>("relu"));
 
 }  // namespace penstock

@@ -126,12 +126,13 @@ def _open() -> ctypes.CDLL:
 
 def _load() -> ctypes.CDLL:
     found = _open()
-    missing = [kernel for kernel in KERNELS if not hasattr(found, f"penstock_{kernel}")]
+    missing = [name for name in (*KERNELS, "pools") if not hasattr(found, f"penstock_{name}")]
     if missing:  # its other kernels may take other arguments than are given now
         raise OSError(
             _warned(f"{found._name} was compiled from older sources, and has no {', '.join(missing)}")
         )
     found.penstock_has_bfloat16.restype = found.penstock_has_wide_vectors.restype = ctypes.c_bool
+    found.penstock_pools.restype, found.penstock_pools.argtypes = ctypes.c_bool, [ctypes.c_int64] * 9
     for kernel in KERNELS:
         capsule = jax.ffi.pycapsule(getattr(found, f"penstock_{kernel}"))
         jax.ffi.register_ffi_target(f"penstock.{kernel}", capsule, platform="cpu")

@@ -115,10 +115,12 @@ def pooled(pool: Any, uses: Uses) -> Compute | None:
         if reduced.shape != values[id(convolution.outputs[0])].shape:
             return None
         windows = pool_ops.pool_windows(reduced.ndim, _attributes(pool))
+        bias, attrs = values[id(biased.inputs[1])], _attributes(convolution)
         to_image = backward is not None and backward.to_images is not None
-        found = conv_ops.pooled_convolution_of(
-            x, w, values[id(biased.inputs[1])], relu, windows, to_image, **_attributes(convolution)
-        )
+        found = conv_ops.pooled_convolution_of(x, w, bias, relu, windows, to_image, **attrs)
+        if found is None and backward is None:
+            maxima = conv_ops.maxima_of_convolution_of(x, w, bias, relu, windows, **attrs)
+            return None if maxima is None else [maxima]
         if found is None:
             return None
         result, values[id(places)] = found

@@ -23,6 +23,7 @@ from penstock.runtime import (
     fused_batch_normalization,
     fused_convolutions,
     fused_dropout,
+    fused_layers,
     fused_rows,
     fused_scaling,
 )
@@ -135,7 +136,7 @@ _CONVOLUTIONS = {
 }
 
 
-def _convolution_and_bias(operation: Any, uses: Uses, relu: bool = False) -> Compute | None:
+def _convolution_and_bias(operation: Any, uses: Uses, relu: bool) -> Compute | None:
     convolution = biased_convolution(operation, uses, _CONVOLUTIONS)
     if convolution is None:
         return None
@@ -150,9 +151,13 @@ def _convolution_and_bias(operation: Any, uses: Uses, relu: bool = False) -> Com
     return compute
 
 
+def _biased(operation: Any, uses: Uses, relu: bool = False) -> Compute | None:
+    return _convolution_and_bias(operation, uses, relu) or fused_layers.dense(operation, uses, relu)
+
+
 def _and_relu(operation: Any, uses: Uses) -> Compute | None:
     biased = uses.sole_producer(operation.inputs[0], ("BiasAdd",))
-    found = None if biased is None else _convolution_and_bias(biased, uses, relu=True)
+    found = None if biased is None else _biased(biased, uses, relu=True)
     return found or _scaled_and_relu(operation, uses)
 
 
@@ -325,7 +330,7 @@ def _product(operation: Any, uses: Uses) -> Compute | None:
 
 
 FUSIONS: tuple[Fusion, ...] = (
-    Fusion("convolution-bias", "the bias is added while the result is in registers", ("BiasAdd",), _convolution_and_bias),
+    Fusion("convolution-bias", "the bias is added while the result is in registers", ("BiasAdd",), _biased),
     Fusion("convolution-bias-relu", "so is the activation function applied", ("Relu",), _and_relu),
     Fusion("convolution-pool", "what a pool reduces is never in memory", ("MaxPool",), fused_convolutions.pooled),
     Fusion("convolution-gradients", "all of an image, while in cache", ("Conv2DBackpropFilter",), fused_convolutions.gradients),

@@ -128,3 +128,19 @@ def test_maxima_that_are_nan_pass_no_gradient():
     y, _, db = step(given)(x, random_array(1, 2, 1, 16, seed=1), np.ones(16, np.float32))
     assert np.isnan(y[0, 0, 0]).all() and not np.isnan(y[0, 1:]).any()
     np.testing.assert_allclose(db, 2 * np.sum(np.nan_to_num(y), axis=(0, 1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("size, padding", [((43, 41), "VALID"), ((39, 44), "SAME")])
+def test_the_pool_of_large_images_comes_with_the_convolution(relu, size, padding):
+    @tf.function(jit_compile=True)
+    def predict(x, w, bias):
+        y = tf.nn.bias_add(tf.nn.conv2d(x, w, 1, padding), bias)
+        return tf.nn.max_pool2d(tf.nn.relu(y) if relu else y, 2, 2, "VALID")
+
+    arrays = random_array(1, *size, 48), random_array(3, 3, 48, 64, seed=1) / 21, random_array(64, seed=2)
+    program = predict.experimental_get_compiler_ir(*arrays)("hlo")
+    assert "penstock.convolution" in program and "penstock.max_pool" not in program
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        theirs = tf.function(predict.python_function, jit_compile=True)(*arrays)
+    np.testing.assert_allclose(predict(*arrays), theirs, rtol=1e-4, atol=1e-5)

@@ -47,16 +47,16 @@ def product(a: Any, b: Any, a_labels: Labels, b_labels: Labels, labels: Labels, 
 
 
 def _vectorizable(kernel: Callable, body: Callable) -> Callable:
-    """A kernel of two arrays, whose place `body` takes where it is vectorized."""
+    """A kernel of some arrays, whose place `body` takes where it is vectorized."""
 
     @jax.custom_batching.custom_vmap
-    def call(a: Any, b: Any) -> Any:
-        return kernel(a, b)
+    def call(*arrays: Any) -> Any:
+        return kernel(*arrays)
 
     @call.def_vmap
-    def _(axis_size: int, batched: Sequence[bool], a: Any, b: Any) -> tuple[Any, bool]:
+    def _(axis_size: int, batched: Sequence[bool], *arrays: Any) -> tuple[Any, bool]:
         axes = tuple(0 if each else None for each in batched)
-        return jax.vmap(body, axes, axis_size=axis_size)(a, b), True
+        return jax.vmap(body, axes, axis_size=axis_size)(*arrays), True
 
     return call
 
@@ -83,12 +83,34 @@ def vector_product(a: Any, b: Any, transpose_a: bool, transpose_b: bool, body: C
 
     def kernel(a: Any, b: Any) -> Any:
         matrix, vector = (b, a) if m == 1 else (a, b)
-        result = native.call(
-            "vector_product", [(n if m == 1 else m,)], matrix, vector.reshape(-1), from_right=from_right
-        )
+        shape, vector = (n if m == 1 else m,), vector.reshape(-1)
+        result = native.call("vector_product", [shape], matrix, vector, from_right=from_right, relu=False)
         return result[0].reshape(m, n)
 
     return _vectorizable(kernel, body)(a, b)
+
+
+def layer_of_row(x: Any, w: Any, bias: Any, relu: bool, transpose_b: bool) -> Any | None:
+    """relu(x w + bias) for a single row `x` [1, inputs], the first where it is asked for.
+
+    However small the matrix is: a program of native kernels alone runs at once where it is called, while JAX hands one with
+    products of XLA's to another thread, which takes longer than a small layer.
+    """
+    if x.shape[0] != 1 or bias.shape != (w.shape[int(not transpose_b)],):
+        return None
+    if x.shape[1] != w.shape[int(transpose_b)] or not native.takes(x, w, bias, bfloat16=False):
+        return None
+
+    def kernel(x: Any, w: Any, bias: Any) -> Any:
+        vector, attributes = x.reshape(-1), {"from_right": transpose_b, "relu": relu}
+        result = native.call("vector_product", [bias.shape], w, vector, bias, **attributes)
+        return result[0].reshape(1, -1)
+
+    def body(x: Any, w: Any, bias: Any) -> Any:
+        y = x @ (w.T if transpose_b else w) + bias
+        return jnp.maximum(y, 0) if relu else y
+
+    return _vectorizable(kernel, body)(x, w, bias)
 
 
 def attention(q: Any, k: Any, v: Any, scale: Any) -> Any | None:

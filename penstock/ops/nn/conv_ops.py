@@ -108,6 +108,13 @@ def pooled_convolution_of(
     return native_small_images.convolution(x, w, form, window, bias, relu, pool, to_image)
 
 
+def maxima_of_convolution_of(
+    x: Any, w: Any, bias: Any, relu: bool, pool: Windows, **attrs: Any
+) -> Any | None:
+    """The same max pool alone, where no gradient goes through it."""
+    return native_windows.convolution(x, w, *_geometry(x.shape, w.shape, attrs), bias, relu, pool=pool)
+
+
 def all_gradients_of(
     x: Any, sizes: list[int], dy: Any, w: Any, relu: bool, pool: tuple[Windows, Any] | None, **attrs: Any
 ) -> Sequence[Any] | None:

@@ -50,10 +50,11 @@ def convolution(
     relu: bool = False,
     scale: Any = None,
     limit: float = 0.0,
+    pool: Windows | None = None,
 ) -> Any | None:
     """relu(x * w * scale + bias), the last three where they are asked for; `w` is [space..., in / groups, out].
 
-    Results are at most `limit`, unless that is 0.
+    Results are at most `limit`, unless that is 0. With a `pool`, the maxima in its windows, where a kernel takes that.
     """
     if not _suits(form, window, x.shape, x, w, *([] if bias is None else [bias])):
         return None
@@ -62,11 +63,32 @@ def convolution(
     attributes = _convolution_attributes(form, window, sizes, x.shape[form.channel], w.shape[-2])
     if scale is not None:
         w = w * scale
-    small = native_small_images.convolution(x, w, form, window, bias, relu)
-    if small is not None:
+    if pool is not None:
+        if limit or not _takes_pool(x, w, form, window, pool, shape):
+            return None
+        shape = pool.output_sizes(shape)
+    elif (small := native_small_images.convolution(x, w, form, window, bias, relu)) is not None:
         return jnp.minimum(small[0], np.float32(limit)) if limit else small[0]
     arrays = [x, w] if bias is None else [x, w, bias]
-    return native.call("convolution", [shape], *arrays, relu=relu, limit=limit, **attributes)[0]
+    attributes |= {"relu": relu, "limit": limit, "pool": pool is not None}
+    return native.call("convolution", [shape], *arrays, **attributes)[0]
+
+
+def _takes_pool(x: Any, w: Any, form: Layout, window: Windows, pool: Windows, shape: Sequence[int]) -> bool:
+    """Whether the kernel of a convolution with such a result computes the max pool of it too."""
+    if (
+        form.data_format != "NHWC"
+        or x.dtype != np.float32
+        or w.shape[:2] != (3, 3)
+        or w.shape[2] != x.shape[3]
+    ):
+        return False
+    if {*window.strides, *window.dilations} != {1} or tuple(pool.size) != (1, 2, 2, 1):
+        return False
+    if tuple(pool.strides) != (1, 2, 2, 1) or any(map(any, pool.pads(shape))):
+        return False
+    before = [each for each, _ in window.pads(form.take_spatial(x.shape))]
+    return native.library().penstock_pools(*map(int, (*x.shape, w.shape[3], *before, *shape[1:3])))
 
 
 def input_gradient(

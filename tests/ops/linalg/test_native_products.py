@@ -159,6 +159,22 @@ def test_products_with_one_row_or_column(m, k, n, transpose_a, transpose_b):
     assert_same(ours, theirs)
 
 
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+@pytest.mark.parametrize("inputs, outputs", [(1, 1), (7, 5), (33, 16), (700, 300)])
+def test_layers_of_one_example(inputs, outputs, transpose_b, relu):
+    def layer(x, w, bias):
+        y = tf.nn.bias_add(tf.matmul(x, w, transpose_b=transpose_b), bias)
+        return [tf.nn.relu(y) if relu else y]
+
+    shape = (outputs, inputs) if transpose_b else (inputs, outputs)
+    arrays = random_array((1, inputs)), random_array(shape, seed=1), random_array(outputs, seed=2)
+    with mock.patch.object(native, "call", wraps=native.call) as call:
+        ours = tf.function(layer)(*arrays)
+    assert call.call_args.args[0] == "vector_product" and call.call_args.kwargs["relu"] == relu
+    assert_same([each.numpy() for each in ours], [each.numpy() for each in layer(*map(tf.constant, arrays))])
+
+
 def test_vectorized_products_with_one_row_are_by_xla():
     a, b = random_array((4, 1, 9)), random_array((9, 6), seed=1)
     found = jax.vmap(lambda a: _mat_mul(jnp, a, b, transpose_a=False, transpose_b=False))(a)
