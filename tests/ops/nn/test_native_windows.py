@@ -127,20 +127,31 @@ def test_winograds_algorithm(case):
     check_gradients(x, w, attrs)
 
 
-@pytest.mark.parametrize("data_format", FORMATS[2])
-@pytest.mark.parametrize("channels, multiplier", [(1, 1), (5, 1), (16, 1), (3, 4)])
-@pytest.mark.parametrize("padding, stride", [("SAME", 2), ("VALID", 1)])
-def test_depthwise_convolution(data_format, channels, multiplier, padding, stride):
-    form = layout(data_format)
+@st.composite
+def depthwise_convolutions(draw):
+    """(x, w, attrs): a filter of its own, or several, for each channel."""
+    form = layout(draw(st.sampled_from(FORMATS[2])))
+    channels, multiplier = draw(st.sampled_from([(1, 1), (5, 1), (16, 1), (33, 1), (3, 4)]))
+    stride, dilation = draw(st.sampled_from([(1, 1), (2, 1), (3, 1), (1, 2)]))
     attrs = {
         "strides": form.arrange(1, [stride, stride], 1),
-        "padding": padding,
-        "data_format": data_format,
-        "dilations": [1, 1, 1, 1],
+        "padding": draw(st.sampled_from(["SAME", "VALID"])),
+        "data_format": form.data_format,
+        "dilations": form.arrange(1, [dilation, dilation], 1),
     }
-    x, w = random_array(form.arrange(2, [7, 6], channels)), random_array((3, 2, channels, multiplier), seed=1)
+    dtype = draw(st.sampled_from([np.float32, ml_dtypes.bfloat16]))
+    filters = draw(st.lists(st.integers(1, 3), min_size=2, max_size=2))
+    sizes = [draw(st.integers((k - 1) * dilation + 1, 8)) for k in filters]
+    x = random_array(form.arrange(draw(st.integers(0, 3)), sizes, channels), dtype)
+    return x, random_array((*filters, channels, multiplier), dtype, seed=1), attrs
+
+
+@settings(max_examples=8, deadline=None)
+@given(depthwise_convolutions())
+def test_depthwise_convolution(case):
+    x, w, attrs = case
     check("convolution", nn_depthwise_ops._forward, x, w, **attrs)
-    dy = compiled(nn_depthwise_ops._forward, x, w, **attrs)
+    dy = random_array(compiled(nn_depthwise_ops._forward, x, w, **attrs).shape, x.dtype, seed=2)
     check(
         "input_gradient",
         lambda w, dy, **attrs: nn_depthwise_ops._input_gradient(np.array(x.shape), w, dy, **attrs),
@@ -153,16 +164,43 @@ def test_depthwise_convolution(data_format, channels, multiplier, padding, strid
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("limit", [0.0, 1.5])
 @pytest.mark.parametrize("channels, outputs", [(3, 7), (32, 48)])
-def test_bias_and_relu(channels, outputs):
+def test_scale_bias_and_relu(channels, outputs, limit, dtype):
     form = layout("NHWC")
-    x, w = random_array((2, 6, 5, channels)), random_array((3, 3, channels, outputs), seed=1)
-    b = random_array((outputs,), seed=2)
+    x, w = random_array((2, 6, 5, channels), dtype), random_array((3, 3, channels, outputs), dtype, seed=1)
+    scale, b = (random_array((outputs,), dtype, seed=seed) for seed in (2, 3))
     attrs = {"strides": [1] * 4, "dilations": [1] * 4, "padding": "SAME", "data_format": "NHWC"}
     _, window = nn_conv_ops._geometry(x.shape, w.shape, attrs)
-    fused = compiled(lambda x, w, b: native_windows.convolution(x, w, form, window, b, relu=True), x, w, b)
-    plain = compiled(nn_conv_ops.convolution_of, x, w, **attrs)
-    np.testing.assert_allclose(fused, np.maximum(plain + b, 0), atol=1e-4)
+    fused = compiled(
+        lambda *arrays: native_windows.convolution(
+            arrays[0], arrays[1], form, window, arrays[2], relu=True, scale=arrays[3], limit=limit
+        ),
+        *(x, w, b, scale),
+    )
+    plain = compiled(nn_conv_ops.convolution_of, *(each.astype("f") for each in (x, w)), **attrs)
+    expected = np.clip(plain * scale.astype("f") + b.astype("f"), 0, limit or None)
+    near = TOLERANCE[np.dtype(dtype)]
+    np.testing.assert_allclose(fused.astype("f"), expected, rtol=near, atol=near * (1 + np.abs(plain).max()))
+
+
+@settings(max_examples=8, deadline=None)
+@given(convolutions(), st.integers(1, 3))
+def test_transposed_convolution(case, batch):
+    """It is the gradient with respect to images: <convolution(x), y> = <x, transposed(y)>."""
+    _, w, attrs = case
+    form = layout(attrs["data_format"])
+    _, window = nn_conv_ops._geometry(case[0].shape, w.shape, attrs)
+    sizes = form.take_spatial(case[0].shape)
+    shape = (batch, *case[0].shape[1:])
+    small = random_array(form.arrange(batch, window.output_sizes(sizes), w.shape[-1]), w.dtype)
+    large = compiled(lambda w, x: nn_conv_ops.input_gradient_of(np.array(shape), w, x, **attrs), w, small)
+    back = compiled(nn_conv_ops.convolution_of, random_array(shape, w.dtype, seed=3), w, **attrs)
+    one = np.vdot(back.astype("d"), small.astype("d"))
+    other = np.vdot(random_array(shape, w.dtype, seed=3).astype("d"), large.astype("d"))
+    scale = np.linalg.norm(back.astype("d")) * np.linalg.norm(small.astype("d"))
+    assert abs(one - other) <= TOLERANCE[np.dtype(w.dtype)] * (1 + scale)
 
 
 @st.composite
@@ -182,6 +220,37 @@ def pools(draw):
         "padding": draw(st.sampled_from(["SAME", "VALID"])),
         "data_format": form.data_format,
     }
+
+
+@settings(max_examples=10, deadline=None)
+@given(pools(), st.lists(st.integers(0, 1), min_size=4, max_size=4))
+def test_max_pool_with_explicit_padding(case, pads):
+    x, attrs = case
+    if x.ndim != 4:
+        return
+    form = layout(attrs["data_format"])
+    size = form.take_spatial(attrs["ksize"])
+    pads = [min(pad, size[i // 2] - 1) for i, pad in enumerate(pads)]
+    pairs = form.arrange((0, 0), [pads[:2], pads[2:]], (0, 0))
+    attrs = {**attrs, "padding": "EXPLICIT", "explicit_paddings": [each for pair in pairs for each in pair]}
+    check("pool", nn_pool_ops._max_pool, x, **attrs)
+    y = compiled(nn_pool_ops._max_pool, x, **attrs)
+    dy = random_array(y.shape, x.dtype)
+    check("max_pool_gradient", nn_pool_ops._max_pool_gradient, x, y, dy, **attrs)
+
+
+@settings(max_examples=8, deadline=None)
+@given(pools())
+def test_gradient_of_max_pool_and_relu(case):
+    x, attrs = case
+    if not attrs["data_format"].endswith("C") or x.size == 0:
+        return
+    x = np.maximum(x, np.zeros((), x.dtype))
+    y = compiled(nn_pool_ops._max_pool, x, **attrs)
+    dy = random_array(y.shape, x.dtype)
+    plain = compiled(nn_pool_ops._max_pool_gradient, x, y, dy, **attrs)
+    both = compiled(nn_pool_ops.max_pool_and_relu_gradient_of, x, y, dy, **attrs)
+    np.testing.assert_array_equal(both, np.where(x > 0, plain, np.zeros((), x.dtype)))
 
 
 @settings(max_examples=20, deadline=None)
