@@ -131,7 +131,7 @@ class Decoder final : public RowReader {
     read_ = handle_.output_scanline - first_;
   }
 
-  static constexpr int kRows = 16;
+  static constexpr int kRows = 4;  // few, so that results go to memory while others are computed
   static constexpr long kCacheLine = 64;
   // libjpeg-turbo writes rows that are aligned past the caches, from which they are read at once here.
   static constexpr long kUnaligned = 8;

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import collections
 import copy
+import functools
 import itertools
 import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,7 @@ from penstock.data.ordering import Repeat, Shard, Skip, Take
 from penstock.data.parallel_calls import Parallelism
 from penstock.data.per_element import Map
 from penstock.data.shuffling import Shuffle
+from penstock.data.workers import Parts, Workers
 from penstock.engine import context
 from penstock.engine.aligned import empty_at
 from penstock.engine.static_value import constant_value
@@ -134,16 +135,15 @@ class BatchOfImages(Batch):
         self._parents, self._images, self._parallel = (source,), images, parallel
 
     def _elements(self, at: Iteration) -> Iterator[list]:
-        size, workers = int(self._batch_size), int(at.value(self._parallel))
-        threads = _threads(Parallelism.of(workers, at.options))
+        size, asked = int(self._batch_size), int(at.value(self._parallel))
+        threads = _threads(Parallelism.of(asked, at.options))
         at.tuned["threads"] = threads
         taken = _Batches(at.kept.get("taken", []), at.input(), size, self._drop)
         making: collections.deque[_Making] = collections.deque()
         at.keep(lambda: {"taken": [each.rows for each in making]})
-        maker = _Maker(
-            self._images, ThreadPoolExecutor(threads, thread_name_prefix="tf_data_images"), threads
-        )
+        workers = Workers(threads, "tf_data_images")
         try:
+            maker = _Maker(self._images, workers, threads)
             while True:
                 while len(making) < _BATCHES_AT_ONCE:
                     rows = next(taken, None)
@@ -159,7 +159,7 @@ class BatchOfImages(Batch):
                 making.popleft()
                 yield batch
         finally:
-            maker.pool.shutdown(wait=False, cancel_futures=True)
+            workers.end()
 
     def _describe(self) -> str:
         return f"{super()._describe()}, images in their places"
@@ -209,12 +209,11 @@ class _Making(NamedTuple):
 
     rows: list[list]
     batch: list[np.ndarray]
-    parts: list[Future]
+    parts: Parts
 
     def result(self) -> list[np.ndarray]:
         """The batch, when all of them are there."""
-        for each in self.parts:
-            each.result()
+        self.parts.wait()
         return self.batch
 
 
@@ -222,15 +221,14 @@ class _Maker:
     """What makes batches.
 
     Args:
-      images: those of an element. pool: the threads that make them. threads: how many these are.
+      images: those of an element. workers: the threads that make them. threads: how many these are.
     """
 
-    def __init__(self, images: list[LateImage], pool: ThreadPoolExecutor, threads: int):
-        self.pool = pool
+    def __init__(self, images: list[LateImage], workers: Workers, threads: int):
+        self._workers, self._threads = workers, threads
         self._images = [_Images(each) for each in images]
         self._late = {each.component for each in images}
         self._conditions = sum(each.condition is not None for each in images)
-        self._parts = threads
 
     def begin(self, rows: list[list]) -> _Making:
         """Begins to make the batch of some elements."""
@@ -244,10 +242,10 @@ class _Maker:
             for each in fills:
                 each(start, stop)
 
-        step = -(-len(rows) // self._parts)
+        step = -(-len(rows) // self._threads)
         starts = range(0, len(rows), step)
-        parts = [self.pool.submit(fill, start, min(start + step, len(rows))) for start in starts]
-        return _Making(rows, batch, parts)
+        parts = [functools.partial(fill, start, min(start + step, len(rows))) for start in starts]
+        return _Making(rows, batch, self._workers.call(parts))
 
 
 class _Images:

@@ -71,10 +71,14 @@ class JpegImages:
         """
         given, sides = ByteStrings(jpegs), np.empty((len(jpegs), 2), np.int64)
         _library().penstock_jpeg_sizes(given.addresses, given.sizes, len(jpegs), address_of(sides))
-        resizers = [
-            self._resizer.of((height, width, self._shape[2]), _UINT8, flip) if height else None
-            for (height, width), flip in zip(sides.tolist(), flipped)
-        ]
+        wanted = [(height, width, flip) for (height, width), flip in zip(sides.tolist(), flipped)]
+        known = {
+            (height, width, flip): self._resizer.of((height, width, self._shape[2]), _UINT8, flip)
+            if height
+            else None
+            for height, width, flip in set(wanted)
+        }
+        resizers = [known[each] for each in wanted]
         return JpegBatch(given, resizers, math.prod(self._shape), self._how, address)
 
 
