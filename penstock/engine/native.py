@@ -180,12 +180,17 @@ def has_wide_vectors() -> bool:
     return library().penstock_has_wide_vectors()
 
 
-def available() -> bool:
-    """Whether programs may call native kernels here."""
+def is_for_one_cpu() -> bool:
+    """Whether programs are compiled for the CPU, and XLA does not split them over a mesh of devices."""
     configure()
-    if process.accelerator or thread.platform not in (None, "cpu") or library() is None:
+    if process.accelerator or thread.platform not in (None, "cpu"):
         return False
-    return all(mesh.size == 1 for mesh in process.meshes)  # XLA could not split a kernel over a mesh
+    return all(mesh.size == 1 for mesh in process.meshes)
+
+
+def available() -> bool:
+    """Whether programs may call native kernels here; XLA could not split one over a mesh."""
+    return is_for_one_cpu() and library() is not None
 
 
 def takes(*arrays: Any, bfloat16: bool = True) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.engine.definition import OpDef, op, stops
+from penstock.engine.definition import NEVER_LARGE, OpDef, op, stops
 from penstock.engine.execute import execute
 from penstock.engine.shape_rules import broadcast, merged
 from penstock.ops.broadcasting import sum_to_operands
@@ -193,6 +193,7 @@ for _type, _kernel, _partials, _dtypes in _BINARY:
         shape=broadcast,
         gradient=binary_gradient(_partials) if _partials else stops,
         types={"T": _dtypes},
+        large=NEVER_LARGE if _type == "Pow" else None,  # XLA calls the C library, number by number
     )
 
 

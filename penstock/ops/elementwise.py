@@ -21,6 +21,7 @@ from penstock.ops.arguments import name_scope
 from penstock.ops.arithmetic import conj
 from penstock.ops.dtype_sets import FLOATS, INEXACT, SIGNED, UNSIGNED
 from penstock.ops.op_functions import unary_function
+from penstock.ops.trigonometry import XLA_BODIES
 from penstock.types.tensors import Tensor
 
 
@@ -145,9 +146,11 @@ for _type, _names, _kernel, _derivative, _dtypes in _OPS:
     op(
         f"{_type}({_argument}: T) -> {_output}: T",
         _kernel,
+        xla=XLA_BODIES.get(_type),
         shape=unchanged,
         gradient=unary_gradient(_derivative) if _derivative else _GRADIENTS.get(_type, stops),
         types={"T": _dtypes},
+        large=1 << 18 if _type == "Sigmoid" else None,  # NumPy's makes several passes
     )
 
 

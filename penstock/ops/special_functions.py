@@ -154,7 +154,7 @@ for _type, _numpy, _xla, _derivative in _UNARY:
         shape=unchanged,
         gradient=unary_gradient(_derivative),
         types={"T": FLOATS},
-        large=None if _xla is None else 1 << 17,
+        large=None if _xla is None else 1 << 15,
     )
 
 

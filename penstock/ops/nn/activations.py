@@ -152,9 +152,12 @@ _TABLE = (
     ),
 )
 
+_SLOW_IN_NUMPY = ("LeakyRelu", "Elu", "Selu")  # several passes over the numbers
+
 for _signature, _kernel, _rule, _types in _TABLE:
     _shape = merged if "gradients" in _signature else unchanged
-    op(_signature, _kernel, shape=_shape, gradient=_rule, types={"T": _types})
+    _large = 1 << 16 if _signature.startswith(_SLOW_IN_NUMPY) else None
+    op(_signature, _kernel, shape=_shape, gradient=_rule, types={"T": _types}, large=_large)
 
 
 @export("nn.relu")

@@ -72,7 +72,7 @@ def _log_softmax_gradient(op: Any, dy: Tensor) -> Tensor:
 
 op(
     "Softmax(logits: T) -> softmax: T",
-    _softmax, shape=_at_least_vector, gradient=_softmax_gradient, types={"T": FLOATS},
+    _softmax, shape=_at_least_vector, gradient=_softmax_gradient, types={"T": FLOATS}, large=1 << 17,
 )  # fmt: skip
 op(
     "LogSoftmax(logits: T) -> logsoftmax: T",
