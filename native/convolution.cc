@@ -2,6 +2,7 @@
 //
 // Images are [batch, space..., channels] or [batch, channels, space...]; filters are [space..., channels / groups,
 // outputs], as TensorFlow and XLA have them. A depthwise convolution is one with as many groups as channels.
+#include "half.h"
 #include "onednn.h"
 #include "team.h"
 #include "vectorized.h"
@@ -49,7 +50,7 @@ memory::desc image(const ffi::AnyBuffer& array, const Geometry& geometry) {
 }
 
 // oneDNN's order of a filter's dimensions is [groups, outputs / groups, channels / groups, space...].
-memory::desc filter(const ffi::AnyBuffer& array, const Geometry& geometry) {
+memory::desc filter(const ffi::AnyBuffer& array, const Geometry& geometry, memory::data_type type) {
   Sizes sizes(array.dimensions().begin(), array.dimensions().end()), strides = row_major(sizes);
   size_t space = sizes.size() - 2;
   int64_t outputs = sizes[space + 1] / geometry.groups;
@@ -60,7 +61,11 @@ memory::desc filter(const ffi::AnyBuffer& array, const Geometry& geometry) {
     new_sizes.insert(new_sizes.begin(), geometry.groups);
     new_strides.insert(new_strides.begin(), outputs);
   }
-  return strided(new_sizes, new_strides, data_type(array.element_type()));
+  return strided(new_sizes, new_strides, type);
+}
+
+memory::desc filter(const ffi::AnyBuffer& array, const Geometry& geometry) {
+  return filter(array, geometry, data_type(array.element_type()));
 }
 
 memory::desc vector(const ffi::AnyBuffer& array) {
@@ -219,7 +224,7 @@ memory::desc part_of(const memory::desc& images, int64_t parts) {
 std::unique_ptr<Plan> plan_filter_gradient(const memory::desc& x, const memory::desc& y, const memory::desc& w,
                                            const Geometry& geometry) {
   auto found = choose(geometry, [&](auto order) {
-    auto forward = forward_desc(order(x), any_order(w), {}, order(y), geometry, {});
+    auto forward = forward_desc(order(x), {w.get_dims(), x.get_data_type(), kAny}, {}, order(y), geometry, {});
     return dnnl::convolution_backward_weights::primitive_desc(
         engine(), dnnl::algorithm::convolution_direct, order(x), any_order(w), order(y), geometry.steps(),
         geometry.skips(), geometry.before(), geometry.after(), forward, own_scratchpad());
@@ -234,12 +239,12 @@ std::unique_ptr<Plan> plan_filter_gradient(const memory::desc& x, const memory::
 // Into how many parts of the batch the gradient of a filter is divided, one for each thread.
 //
 // oneDNN would divide it too, but its threads then wait for each other in loops that never sleep: where other processes
-// use the cores, a gradient of 0.4 ms took 4. Parts that are summed at the end need no waiting. Half precision
-// would lose digits in that sum, and many threads would need much memory for it.
-int64_t batch_parts(int64_t batch, const ffi::AnyBuffer& dw) {
+// use the cores, a gradient of 0.4 ms took 4. Parts that are summed at the end need no waiting. Many threads would need much
+// memory for them.
+int64_t batch_parts(int64_t batch) {
   constexpr int kMostParts = 8;
   int64_t parts = team_size();
-  if (parts > kMostParts || dw.element_type() != ffi::DataType::F32) return 1;
+  if (parts > kMostParts) return 1;
   while (batch % parts != 0) --parts;
   return parts;
 }
@@ -252,31 +257,36 @@ ffi::Error convolution_filter_gradient(ffi::AnyBuffer x, ffi::AnyBuffer dy, ffi:
     Turn turn(work(*dw, dy));
     if (Winograd shape = as_winograd(x, *dw, dy, geometry); shape.suits())
       return winograd_filter_gradient(shape, floats(x), floats(dy), floats(*dw));
-    int64_t parts = batch_parts(x.dimensions().front(), *dw);
+    int64_t parts = batch_parts(x.dimensions().front());
+    bool is_half = dw->element_type() == ffi::DataType::BF16;  // summed up in float32, and rounded at the end
     Key key("convolution_filter_gradient");
     geometry.add_to(key.add(x).add(dy).add(*dw)).add(parts);
     const Plan& plan = plan_for(key, [&] {
       Alone alone(parts > 1);
       return plan_filter_gradient(part_of(image(x, geometry), parts), part_of(image(dy, geometry), parts),
-                                  filter(*dw, geometry), geometry);
+                                  filter(*dw, geometry, memory::data_type::f32), geometry);
     });
-    if (parts == 1) return plan.run({x.untyped_data(), dy.untyped_data(), dw->untyped_data()});
-    size_t sum_size = aligned(dw->size_bytes()), working_size = plan.working_size();
+    if (parts == 1 && !is_half) return plan.run({x.untyped_data(), dy.untyped_data(), dw->untyped_data()});
+    size_t sum_size = aligned(dw->element_count() * sizeof(float)), working_size = plan.working_size();
     char* working = working_memory((sum_size + working_size) * parts);
     parallel_for(parts, 1, [&](long part, long) {
       char* own = working + (sum_size + working_size) * part;
       plan.run({static_cast<char*>(x.untyped_data()) + x.size_bytes() / parts * part,
                 static_cast<char*>(dy.untyped_data()) + dy.size_bytes() / parts * part,
-                part == 0 ? static_cast<char*>(dw->untyped_data()) : own + working_size},
+                part == 0 && !is_half ? static_cast<char*>(dw->untyped_data()) : own + working_size},
                own);
     });
-    float* total = static_cast<float*>(dw->untyped_data());
+    auto sum_of = [&](int64_t part) {
+      return reinterpret_cast<float*>(working + (sum_size + working_size) * part + working_size);
+    };
+    float* total = is_half ? sum_of(0) : floats(*dw);
     for (int64_t part = 1; part < parts; ++part) {
-      auto* other = reinterpret_cast<float*>(working + (sum_size + working_size) * part + working_size);
+      float* other = sum_of(part);
       parallel_for(dw->element_count(), 1 << 16, [&](long first, long last) {
         for (long i = first; i < last; ++i) total[i] += other[i];
       });
     }
+    if (is_half) narrow(total, static_cast<Half*>(dw->untyped_data()), dw->element_count());
   });
 }
 
