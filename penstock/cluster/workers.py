@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from penstock.cluster.array_bytes import from_bytes, to_bytes
+from penstock.cluster.host_memory import HostMemory
 from penstock.cluster.rendezvous import Rendezvous
 from penstock.types import errors
 
@@ -35,12 +36,14 @@ class Workers:
     Attributes:
       count: how many there are. index: which one this is; 0 is the chief.
       devices: the JAX devices of each worker, in the order of the workers; set when XLA's processes are connected.
+      memory: what all share, where they are on one host; set then, too.
     """
 
     def __init__(self, rendezvous: Rendezvous, timeout: float | None = None):
         self.rendezvous, self.timeout = rendezvous, timeout
         self.count, self.index = rendezvous.count, rendezvous.index
         self.devices: tuple[tuple[Any, ...], ...] = ()
+        self.memory: HostMemory | None = None
         self._programs_started = self._programs_ended = 0
         rendezvous.on_failure(self._end_if_stuck)
 
@@ -94,7 +97,7 @@ class Workers:
             is_collective = isinstance(error, jax.errors.JaxRuntimeError) or "Gloo" in str(error)
             if not is_collective or not self.rendezvous.wait_for_failure(5.0):
                 raise
-            raise self._why() from error
+            raise self.why_gone() from error
         finally:
             self._programs_ended += 1
 
@@ -107,7 +110,7 @@ class Workers:
         event.wait(GRACE_SECONDS)
         if running != self._programs_started or running == self._programs_ended:
             return
-        why = self._why()
+        why = self.why_gone()
         print(
             f"{type(why).__name__}: {why.message} [a collective still waits for it after {GRACE_SECONDS:.0f} s: this "
             "process ends]",
@@ -115,7 +118,8 @@ class Workers:
         )
         _end_at_once()
 
-    def _why(self) -> errors.OpError:
+    def why_gone(self) -> errors.OpError:
+        """The error that says who is gone."""
         gone = ", ".join(self.rendezvous.names[each] for each in sorted(self.rendezvous.left))
         return self.rendezvous.failure or errors.UnavailableError(
             None, None, f"{gone} ended its program, while a step of the others still needs it"

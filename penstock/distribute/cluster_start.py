@@ -12,6 +12,7 @@ import os
 import socket
 from typing import Any, NamedTuple
 
+from penstock.cluster import host_memory
 from penstock.cluster.messages import silence_timeout
 from penstock.cluster.ports import free_ports
 from penstock.cluster.rendezvous import Rendezvous
@@ -151,6 +152,8 @@ def _connect_jax(workers: Workers, host: str) -> None:
     for device in jax.devices():
         by_process.setdefault(device.process_index, []).append(device)
     workers.devices = tuple(tuple(_used_devices(by_process[i])) for i in range(workers.count))
+    if local[0].platform == "cpu" and len(used) == 1:
+        workers.memory = host_memory.share(workers)
 
 
 def _check_host_names(workers: Workers) -> None:

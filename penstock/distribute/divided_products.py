@@ -15,7 +15,8 @@ from typing import Any
 from penstock.distribute.device_meetings import DeviceMeetings
 from penstock.distribute.divided_states import ASSIGNING, ELEMENTWISE, LEAST, RowTensors
 from penstock.engine.xla import lax
-from penstock.ops.collectives import AXIS, gathered_over, mapped_axes, reduced_over
+from penstock.ops import native_exchanges
+from penstock.ops.collectives import AXIS, WORKER, gathered_over, mapped_axes, reduced_over
 from penstock.ops.variables import native_updates
 from penstock.runtime.fusion import AdamUpdate
 from penstock.runtime.lowering import Lowering, as_array, pruned
@@ -185,8 +186,12 @@ class DividedLowering:
             if self._is_small(a.shape[0], b.shape[1]):
                 results = fused(values, functools.partial(self._meetings.adam, inputs=a, gradients=b))
         elif self._is_worth_joining(a.shape, b.shape):
-            joined = [self._joined(each, value) for each, value in zip(factors, (a, b))]
-            results = fused(values, functools.partial(_adam_of_product, factors=joined))
+            if mapped_axes() == (WORKER,):
+                update = native_exchanges.adam_in_place if fused.is_alone(values) else native_exchanges.adam
+                results = fused(values, functools.partial(update, inputs=a, gradients=b))
+            if results is None:
+                joined = [self._joined(each, value) for each, value in zip(factors, (a, b))]
+                results = fused(values, functools.partial(_adam_of_product, factors=joined))
         return otherwise(values) if results is None else results
 
     def _is_small(self, rows: int, columns: int) -> bool:

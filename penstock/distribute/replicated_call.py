@@ -19,7 +19,7 @@ from penstock.distribute.divided_states import RowTensors
 from penstock.distribute.replica_threads import run_replicas
 from penstock.engine.context import process, thread
 from penstock.engine.definition import REGISTRY, op
-from penstock.engine.resources import State
+from penstock.engine.resources import State, is_plain
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import is_static
 from penstock.engine.xla import jax, jnp, lax
@@ -284,7 +284,7 @@ def _run_on_host(operation: Any, inputs: Sequence[Any], prefer_host: bool) -> li
     executor = executor_of(body, prefer_host)
     copies = [
         [
-            _copy(each, replica if i in stacked else None) if type(each) is State else each
+            _copy(each, replica if i in stacked else None) if is_plain(each) else each
             for i, each in enumerate(captured)
         ]
         for replica in range(len(rows))
@@ -297,7 +297,7 @@ def _run_on_host(operation: Any, inputs: Sequence[Any], prefer_host: bool) -> li
         process.workers.index if workers > 1 else 0,
     )
     for i, each in enumerate(captured):
-        if type(each) is State:
+        if is_plain(each):
             after = [own[i].value for own in copies]
             each.assign(np.stack([np.asarray(value) for value in after]) if i in stacked else after[0])
     return [value for row in results for value in row]

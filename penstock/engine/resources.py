@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from penstock.engine.context import process
 from penstock.types import errors
 from penstock.types.dtypes import DType
 from penstock.types.shapes import TensorShape
@@ -79,6 +80,51 @@ class OwnedState(State):
         value = self.read()
         is_own = isinstance(value, np.ndarray) and value.flags.writeable and value.flags.owndata
         return value if is_own else np.array(value)
+
+
+class SharedState(State):
+    """A matrix that may lie in memory which several processes share, where programs of all of them change it in place.
+
+    Everybody but these programs gets a copy, made when it is asked for. A value that is assigned is this process's alone,
+    until the next such program (`runtime/worker_programs.py`).
+
+    Attributes:
+      matrix: where it lies in shared memory (a `cluster.host_memory.SharedMatrix`); None before it first does.
+      is_shared: whether the value is the one that lies there.
+    """
+
+    __slots__ = ("matrix", "is_shared", "_own")
+
+    def __init__(self, value: Any, name: str, shape: TensorShape, dtype: DType):
+        self.matrix: Any = None
+        self.is_shared, self._own = False, value
+        super().__init__(value, name, shape, dtype)
+
+    @property
+    def value(self) -> Any:  # type: ignore[override]
+        """The value, or a copy of the one in shared memory."""
+        if self._own is None and self.is_shared:
+            with process.state_lock:  # no step changes it meanwhile
+                self._own = self.matrix.copy()
+        return self._own
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self._own, self.is_shared = value, False
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether there is a value."""
+        return self.is_shared or self._own is not None
+
+    def note_change(self) -> None:
+        """Says that programs have put another value into shared memory."""
+        self._own, self.is_shared = None, True
+
+
+def is_plain(state: Any) -> bool:
+    """Whether the value of a resource is one array that belongs to it and may be replaced by any other."""
+    return type(state) is State or type(state) is SharedState
 
 
 def uninitialized(name: str) -> errors.FailedPreconditionError:

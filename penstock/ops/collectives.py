@@ -24,6 +24,7 @@ from penstock.engine.execute import execute
 from penstock.engine.shape_rules import ShapeCall
 from penstock.engine.static_value import NotStaticError
 from penstock.engine.xla import jnp, lax
+from penstock.ops import native_exchanges
 from penstock.types.shapes import TensorShape
 
 AXIS = "replica"
@@ -199,7 +200,13 @@ def reduced_over(axes: tuple[str, ...], values: Sequence[Any], reduce_op: str) -
     """In compiled code the sum or mean of values over mapped axes."""
     if not axes:
         return list(values)
-    combine = lax.psum if reduce_op == "SUM" else lax.pmean
+
+    def combine(value: Any, axes: tuple[str, ...]) -> Any:
+        total = native_exchanges.total(value) if axes == (WORKER,) and not isinstance(value, tuple) else None
+        if total is None:
+            return lax.psum(value, axes) if reduce_op == "SUM" else lax.pmean(value, axes)
+        return total if reduce_op == "SUM" else total / process.workers.count
+
     arrays = [jnp.asarray(each) for each in values]
     if WORKER not in axes or len(arrays) == 1 or process.accelerator:
         return list(combine(tuple(arrays), axes))
@@ -225,6 +232,10 @@ def _in_one_message(arrays: list, combine: Callable[[Any], Any]) -> list[Any]:
 
 def gathered_over(axes: tuple[str, ...], value: Any, axis: int) -> Any:
     """In compiled code the values along mapped axes, joined in the order of the replicas."""
+    if axes == (WORKER,) and axis % np.ndim(value) == 0:
+        found = native_exchanges.gathered(value)
+        if found is not None:
+            return found
     for name in reversed(axes):
         value = lax.all_gather(value, name, axis=axis % value.ndim, tiled=True)
     return value

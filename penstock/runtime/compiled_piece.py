@@ -14,7 +14,7 @@ from penstock.engine import context
 from penstock.engine.aligned import in_own_memory
 from penstock.engine.compiler_options import compiler_options
 from penstock.engine.context import lowering_for, process, thread
-from penstock.engine.resources import State
+from penstock.engine.resources import SharedState, State, is_plain
 from penstock.engine.sharding import ShardedState, constrained
 from penstock.engine.xla import jax, jit, jnp, wide_types
 from penstock.graph.repeated_steps import RepeatedSteps
@@ -51,7 +51,7 @@ def _kept(state: State) -> Any:
     value would lie in memory beyond the temporary memory, which then is not used again.
     """
     value = state.value
-    if type(value) is np.ndarray and value.nbytes > _SMALL_BYTES and type(state) is State:
+    if type(value) is np.ndarray and value.nbytes > _SMALL_BYTES and is_plain(state):
         value = state.value = in_own_memory(value)
     return value
 
@@ -59,7 +59,7 @@ def _kept(state: State) -> Any:
 class _Binding:
     """A compiled piece together with the states it currently works on."""
 
-    __slots__ = ("objects", "written", "read", "program", "repetition", "places", "pace")
+    __slots__ = ("objects", "written", "read", "shareable", "program", "repetition", "places", "pace")
 
     def __init__(
         self,
@@ -67,12 +67,14 @@ class _Binding:
         written: list[State],
         read: list[State],
         places: list | None,
+        shareable: set[int],
         step: Callable,
         program: Callable,
         options: dict[str, Any] | None,
     ):
         self.objects, self.written, self.read, self.program = objects, written, read, program
         self.places = places  # of the states, where the program is one over several devices
+        self.shareable = shareable  # ids of written states that may lie in memory shared by processes
         self.repetition = Repetition(step, self.run, (*written, *read), options) if written else None
         self.pace = Pace()
 
@@ -82,7 +84,8 @@ class _Binding:
         if not self.read and not self.written:
             return program([], [], arguments)[0]
         with process.state_lock:
-            written, read = ([_kept(state) for state in states] for states in (self.written, self.read))
+            written = [state if id(state) in self.shareable else _kept(state) for state in self.written]
+            read = [_kept(state) for state in self.read]
             if self.places is not None:
                 written = placed(written, self.places[: len(written)])
                 read = placed(read, self.places[len(written) :])
@@ -94,7 +97,8 @@ class _Binding:
             results, assigned = program(written, read, arguments)
             self.pace.note_start()
             for state, value in zip(self.written, assigned):
-                state.value = value
+                if value is not state:
+                    state.value = value
         return results
 
 
@@ -218,7 +222,23 @@ class CompiledPiece:
             self._programs[pattern] = (step, self._program(step))
         held = {id(tensor): each for tensor, each in zip(self._resources, objects)}
         places = places_of(self.operations, (*written, *read), held)
-        return _Binding(objects, written, read, places, *self._programs[pattern], self._options)
+        shareable = self._shareable(objects, written)
+        return _Binding(objects, written, read, places, shareable, *self._programs[pattern], self._options)
+
+    def _shareable(self, objects: list, written: list[State]) -> set[int]:
+        """The ids of states that workers might share: nothing but one replicated call uses them, and no step is undone."""
+        if process.workers is None or process.workers.memory is None or self._checks:
+            return set()
+        users: dict[int, list[Any]] = {}
+        for tensor, each in zip(self._resources, objects):
+            users.setdefault(id(each), []).extend(
+                user for user in self.operations if any(x is tensor for x in user.inputs)
+            )
+        return {
+            id(each)
+            for each in written
+            if type(each) is SharedState and [user.type for user in users[id(each)]] == ["ReplicatedCall"]
+        }
 
     def _step(self, objects: list, written: list[State], read: list[State]) -> Callable:
         """`step(written values, read values, arguments) -> (results, assigned values)`, to be traced."""

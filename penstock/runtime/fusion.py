@@ -120,6 +120,26 @@ class Uses:
             if any(id(tensor) in values for tensor in each.inputs) and id(each.outputs[0]) in self._count
         ]
 
+    def feeds_products_before(self, resource: Any, write: Any) -> bool:
+        """Whether a variable is written by one operation, and otherwise read for products before it."""
+        reads = [each for each in self._users[id(resource)] if each is not write]
+        return all(
+            each.type == "ReadVariableOp"
+            and id(each.outputs[0]) not in self._leaving
+            and all(
+                user in self._products and self.in_order(each, user, write)
+                for user in self._users.get(id(each.outputs[0]), [])
+            )
+            for each in reads
+        )
+
+    def is_only_for(self, values: Sequence[Any], resource: Any) -> bool:
+        """Whether these values, each used once, are all that is read of a variable which is written once."""
+        return {id(each) for each in values} == self._reads.get(id(resource), set()) and (
+            len(self._users[id(resource)]) == len(values) + 1
+            and all(self._count.get(id(each)) == 1 for each in values)
+        )
+
     def in_order(self, *operations: Any) -> bool:
         """Whether operations of the piece run in this order."""
         places = [self._order.get(id(each), -1) for each in operations]
@@ -236,10 +256,12 @@ class AdamUpdate:
     Attributes:
       gradient: the gradient's tensor, where one moment moves to it and the other to its square; else None.
       compute: `compute(values, by)`, where `by(variable, m, v, rates, after=)` takes the place of the kernels' choice.
+      is_alone: `is_alone(values)`: whether nothing else uses the three, but products with the variable that are computed already.
     """
 
     gradient: Any
     compute: Callable[..., Sequence[Any] | None]
+    is_alone: Callable[[dict[int, Any]], bool]
 
     def __call__(self, values: dict[int, Any], by: Callable | None = None) -> Sequence[Any] | None:
         """Updates the three, by another function where one is given; None where it does not take the values."""
@@ -296,7 +318,15 @@ def _adam(operation: Any, uses: Uses) -> AdamUpdate | None:
             variable.assign(updated)
         return ()
 
-    return AdamUpdate(None if "squares" in found else found["g"], compute)
+    only_here = uses.feeds_products_before(p, operation) and all(
+        uses.is_only_for([found[f"{name}_before"], _step_reads(delta)[name].outputs[0]], found[name])
+        for name in ("m", "v")
+    )
+
+    def is_alone(values: dict[int, Any]) -> bool:
+        return only_here and all(id(each) in values for each in uses.products_of(p))
+
+    return AdamUpdate(None if "squares" in found else found["g"], compute, is_alone)
 
 
 def _sums_of_rows(g: Any, squares: Any, uses: Uses) -> Sequence[Any] | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from penstock.engine.context import process, thread
 from penstock.engine.execute import call_on_state, explain, run_kernel
-from penstock.engine.resources import State
+from penstock.engine.resources import is_plain
 from penstock.engine.sharding import ShardedState, is_spread
 from penstock.engine.static_value import is_static
 from penstock.engine.xla import jax
@@ -79,7 +79,7 @@ class HostPiece:
                 env[slot] = np.asarray(env[slot])
         for slot in self._states:
             state = env[slot]
-            if type(state) is State and type(state.value) is not np.ndarray and state.value is not None:
+            if is_plain(state) and type(state.value) is not np.ndarray and state.value is not None:
                 state.value = np.asarray(state.value)
         done = 0
         try:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.convert import convert_to_tensor
-from penstock.engine.resources import State
+from penstock.engine.resources import is_plain
 from penstock.types import nest, upcalls
 from penstock.types.dtypes import DType
 from penstock.types.shapes import TensorShape
@@ -158,7 +158,7 @@ def is_replaceable(value: Any) -> bool:
     if type(value) is not upcalls.variable_class:
         return False
     handle = value.handle
-    return type(handle) is EagerTensor and type(handle.host()) is State
+    return type(handle) is EagerTensor and is_plain(handle.host())
 
 
 def decode(value: Any, replacements: Any, signature: Any = None) -> Any:

@@ -69,6 +69,12 @@ def four():
 
 
 @pytest.fixture(scope="module")
+def over_sockets():
+    """Those of training on two workers that share no memory."""
+    return results(launch(2, "over_sockets", PENSTOCK_SHARED_MEMORY="0"))
+
+
+@pytest.fixture(scope="module")
 def with_devices(two, folder):
     """Two workers with two devices each, which train, and go on from the checkpoint that `two` saved."""
     return results(launch(2, "train_and_resume", folder, DEVICES="2"))
@@ -110,6 +116,24 @@ def test_a_large_matrix_is_updated_with_the_factors_of_its_gradient(two, one):
     in_one_pass = native.library() is not None
     for each in two:
         assert each["large_update"] == [pytest.approx(expected, rel=1e-4), in_one_pass]
+
+
+def test_workers_without_shared_memory_train_as_one(over_sockets, one):
+    for each in over_sockets:
+        np.testing.assert_allclose(each["train"], one["train"], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(each["large_update"][0], one["large_update"][0], rtol=1e-4)
+        np.testing.assert_allclose(each["shared_matrix"][0], one["shared_matrix"][0], rtol=1e-4)
+        assert each["shared_matrix"][-1] == "State"
+
+
+def test_a_matrix_in_shared_memory_is_whole_for_all_and_may_be_assigned(two, one):
+    losses, norms, moments, *_ = one["shared_matrix"]
+    kind = "State" if native.library() is None else "SharedState"
+    for each in two:
+        found = each["shared_matrix"]
+        np.testing.assert_allclose(found[0], losses, rtol=1e-4)
+        np.testing.assert_allclose(found[1], norms, rtol=1e-5)
+        assert found[2:] == [pytest.approx(moments, rel=1e-4), True, kind]
 
 
 def test_the_gradient_of_an_all_reduce_sums_over_processes(two):

@@ -254,11 +254,65 @@ def large_update():
 
     with mock.patch.object(native, "call", wraps=native.call) as call:
         losses = [float(train_step(*batch)) for _, batch in zip(range(3), data)]
-    return [losses, "adam_product" in {each.args[0] for each in call.call_args_list}]
+    kernels = {each.args[0] for each in call.call_args_list}
+    return [losses, bool(kernels & {"adam_product", "exchange_adam", "exchange_adam_in_place"})]
+
+
+def shared_matrix():
+    """Of steps of Adam with a matrix that is read and assigned in between: losses, its norms, the sum of a moment, whether
+    what was read stays as it was, and the kind of state.
+    """
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=(8, width)).astype(np.float32) for width in (2049, 512))
+    first = rng.normal(size=(2049, 512)).astype(np.float32) / 32
+    with strategy.scope():
+        w, m, v = (tf.Variable(each) for each in (first, np.zeros_like(first), np.zeros_like(first)))
+    data = strategy.experimental_distribute_dataset(
+        tf.data.Dataset.from_tensors((x, y)).unbatch().batch(8).repeat()
+    )
+
+    def adam(strategy, g):
+        m.assign_add((g - m) * 0.1)
+        v.assign_add((tf.square(g) - v) * 0.001)
+        w.assign_sub(m * 0.01 / (tf.sqrt(v) + 1e-3))
+
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum((x @ w - y) ** 2) / 8
+        context = tf.distribute.get_replica_context()
+        context.merge_call(adam, args=(context.all_reduce("SUM", tape.gradient(loss, w)),))
+        return loss
+
+    @tf.function
+    def train_step(*batch):
+        return strategy.reduce("SUM", strategy.run(step, args=batch), axis=None)
+
+    @tf.function
+    def norm():
+        return tf.reduce_sum(w * w)
+
+    losses, norms, batches = [], [], iter(data)
+    for i in range(6):
+        losses.append(float(train_step(*next(batches))))
+        norms.append(float(norm()))
+        if i == 1:
+            read = w.numpy()
+            as_read = read.copy()
+        if i == 2:
+            w.assign(w * 0.5)
+            m.assign(tf.zeros_like(m))
+    return [losses, norms, float(v.numpy().sum()), bool((read == as_read).all()), type(w._state).__name__]
 
 
 def alone():
-    return {"train": train(), "fit": fit(), "large_update": large_update()}
+    return {
+        "train": train(), "fit": fit(), "large_update": large_update(), "shared_matrix": shared_matrix(),
+    }  # fmt: skip
+
+
+def over_sockets():
+    """What workers do that share no memory."""
+    return {"train": train(), "large_update": large_update(), "shared_matrix": shared_matrix()}
 
 
 def train_and_resume():
@@ -271,7 +325,7 @@ def run_all():
     results = {"worker": worker}
     checks = [
         place, variable_of_the_chief, reductions, gradient_of_all_reduce, host_op, random_numbers, batches, files,
-        from_function, train, fit, large_update,
+        from_function, train, fit, large_update, shared_matrix,
     ]  # fmt: skip
     for check in checks:
         results[check.__name__] = check()

@@ -12,7 +12,7 @@ from penstock.engine import context
 from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
-from penstock.engine.resources import HandleData, State
+from penstock.engine.resources import HandleData, SharedState, State
 from penstock.engine.sharding import ShardedState, sharding_of
 from penstock.graph.lifting import init_scope
 from penstock.graph.scopes import choose_device
@@ -156,7 +156,10 @@ def _state_of(value: Any, variable: Any) -> State:
     sharding = sharding_of(value)
     if sharding is not None:
         return ShardedState(value, variable._shared_name, variable._shape, variable._dtype, sharding)
-    return State(unshared(value), variable._shared_name, variable._shape, variable._dtype)
+    shape, dtype = variable._shape, variable._dtype
+    memory = None if process.workers is None else process.workers.memory
+    kind = SharedState if memory is not None and memory.takes(shape, dtype) else State
+    return kind(unshared(value), variable._shared_name, shape, dtype)
 
 
 def _initial_tensor(value: Any, dtype: DType | None) -> Tensor:
