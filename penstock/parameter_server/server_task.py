@@ -95,19 +95,37 @@ class _Program:
         read = {id(each.inputs[0]) for each in operations if each.type == "ReadVariableOp"}
         changed = {id(each) for op in operations if _is_by_row(op) for each in written_tensors(op)}
         self._may_write_in_place = not read & changed
+        self._shared: dict[tuple[int, ...], list[State]] = {}
 
     def run(self, states: Sequence[OwnedState], inputs: Sequence[Any]) -> list[Any]:
         """The outputs, as arrays that stay as they are while they are sent."""
         if self._may_write_in_place:
             results = self._executor.run([*states, *inputs])
         else:
-            shared = [State(each.value, each.name, *each.handle_data) for each in states]
-            results = self._executor.run([*shared, *inputs])
-            for state, after in zip(states, shared):
-                state.value = after.value
+            shared = self._shared_with(states)
+            for state, own in zip(states, shared):
+                own.value = state.value
+            try:
+                results = self._executor.run([*shared, *inputs])
+                for state, own in zip(states, shared):
+                    state.value = own.value
+            finally:
+                for own in shared:
+                    own.value = None
         held = {id(each.value) for each in states}
         arrays = [np.asarray(each) if isinstance(each, jax.Array) else each for each in results]
         return [each.copy() if id(each) in held else each for each in arrays]
+
+    def _shared_with(self, states: Sequence[OwnedState]) -> list[State]:
+        """States that stand for these, whose arrays are never changed in place: the same ones in each call.
+
+        The executor prepares itself for the objects that it gets, and what it prepared is freed late: with large values.
+        """
+        key = tuple(map(id, states))
+        found = self._shared.get(key)
+        if found is None or any(a.handle_data != b.handle_data for a, b in zip(found, states)):
+            found = self._shared[key] = [State(None, each.name, *each.handle_data) for each in states]
+        return found
 
 
 def _is_by_row(operation: Any) -> bool:

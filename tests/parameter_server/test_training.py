@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import penstock as tf
+from penstock.engine.resources import State
 from tests.parameter_server.local_servers import local_strategy
 
 ROWS, WIDTH = 20, 3
@@ -262,6 +263,24 @@ def test_slots_elsewhere_are_refused():
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="colocate_vars_with"):
         update()
+
+
+def test_steps_leave_no_copies_of_tables_behind():
+    strategy = local_strategy(2, FIXED(2))
+    with strategy.scope():
+        network, optimizer = _network(), tf.keras.optimizers.Adagrad(0.1)
+    _train(optimizer, network, strategy)
+
+    def states():
+        return sum(isinstance(each, State) and each.value is not None for each in gc.get_objects())
+
+    before = states()
+    gc.disable()
+    try:
+        _train(optimizer, network, strategy)
+        assert states() <= before
+    finally:
+        gc.enable()
 
 
 class _Door:
