@@ -21,7 +21,9 @@ namespace {
 
 constexpr long kFilterPart = 6144;      // numbers of a filter that stay in the first-level cache with what they meet
 constexpr long kColumns = 4 * kLanes;   // of a filter that are multiplied at a time
+constexpr long kManyPixels = 4096;      // of an image's outputs, that several threads share
 constexpr long kPixels = 128;           // so many outputs of each channel make up for fetching the filter
+constexpr long kBand = 8;               // rows of a large image, that a thread computes at a time
 constexpr unsigned char kNowhere = 255;  // the place of a maximum that passes no gradient
 
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
@@ -123,7 +125,8 @@ struct Convolution {
   long batch, input[2], channels, output[2], outputs;
   Windows windows;
 
-  Convolution(const ffi::AnyBuffer& x, ffi::Span<const int64_t> filter, const long (&output)[2], const Windows& windows)
+  Convolution(const ffi::AnyBuffer& x, ffi::Span<const int64_t> filter, const long (&output)[2], const Windows& windows,
+              bool large = false)
       : batch(x.dimensions()[0]),
         input{x.dimensions()[1], x.dimensions()[2]},
         channels(x.dimensions()[3]),
@@ -135,9 +138,10 @@ struct Convolution {
       is_padded = is_padded || windows.pad[i] > 0 || padded[i] > input[i];
     }
     if (!is_padded) std::copy_n(input, 2, padded);
+    by_rows = large && !is_padded;
     const long* stride = windows.stride;
     const long* dilation = windows.dilation;
-    for (long i = 0; i < output[0]; ++i)
+    for (long i = 0; i < (by_rows ? 1 : output[0]); ++i)
       for (long j = 0; j < output[1]; ++j) pixels.push_back((i * stride[0] * padded[1] + j * stride[1]) * channels);
     for (size_t p = 0; p < pixels.size(); ++p) output_pixels.push_back(p * outputs);
     for (long i = 0; i < windows.size[0]; ++i)
@@ -149,8 +153,10 @@ struct Convolution {
   }
 
   bool is_padded = false;
+  bool by_rows = false;  // whether a thread takes rows of an image, not images
   long padded[2];  // the size of the images that the filter runs over
-  // Where things begin in such an image: what the filter's first element meets for each output; where its other elements are,
+  // Where things begin in such an image: what the filter's first element meets for each output (with `by_rows`, of the first
+  // row); where its other elements are,
   // and their channels. Where the outputs begin, and the rows of the filter.
   std::vector<long> pixels, taps, filter_rows, output_pixels, output_rows;
 
@@ -232,8 +238,9 @@ ffi::Error fused_convolution(ffi::AnyBuffer x, ffi::AnyBuffer w, ffi::RemainingA
                              Numbers pool_size, Numbers pool_strides, Numbers pool_pads) {
   return guarded("fused_convolution", [&] {
     auto filter = w.dimensions();
+    const bool large = pool_size.size() == 0 && output[0] * output[1] > kManyPixels;
     const Convolution convolution(x, filter, {output[0], output[1]},
-                                  describe(filter[0], filter[1], strides, dilations, pads));
+                                  describe(filter[0], filter[1], strides, dilations, pads), large);
     const float* bias = rest.size() > 0 ? floats(rest.get<ffi::AnyBuffer>(0).value()) : nullptr;
     ffi::AnyBuffer y = *results.get<ffi::AnyBuffer>(0).value();
     const bool pooled = pool_size.size() > 0;
@@ -250,6 +257,20 @@ ffi::Error fused_convolution(ffi::AnyBuffer x, ffi::AnyBuffer w, ffi::RemainingA
     size_t for_results = pooled ? aligned(group * convolution.output_image() * sizeof(float)) : 0;
     Turn turn(convolution.work());
     char* working = working_memory((for_images + for_results) * team_size() + 1);
+    if (convolution.by_rows) {
+      const long rows = convolution.output[0], line = strides[0] * convolution.input[1] * convolution.channels;
+      parallel_chunks(convolution.batch * rows, kBand, [&](long first, long last) {
+        for (long row = first; row < last; ++row) {
+          const float* from = floats(x) + row / rows * convolution.image() + row % rows * line;
+          for (const Part& part : parts)
+            multiply({from + part.in, convolution.pixels.data(), pixels, part.terms},
+                     {floats(w) + part.k * outputs, outputs / kLanes, outputs, kLanes},
+                     {floats(y) + row * pixels * outputs, convolution.output_pixels.data(), part.k > 0, bias,
+                      relu && &part == &parts.back()});
+        }
+      });
+      return;
+    }
     parallel_chunks(convolution.batch, group, [&](long first, long last) {
       char* own = working + (for_images + for_results) * thread_number();
       for (long image = first, count; image < last; image += count) {

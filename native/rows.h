@@ -33,19 +33,21 @@ void for_rows(long rows, long columns, const Body& body) {
   parallel_for(rows, std::max(1L, (1L << 14) / columns), body);
 }
 
-// Sums over rows, of which each thread has its own until all are done, in cache lines of its own.
+// Sums over rows, of which each thread, or each part of the rows, has its own until all are done, in cache lines of its own.
 class ColumnSums {
  public:
-  explicit ColumnSums(long columns)
-      : columns_(columns), lines_((columns + kLanes - 1) / kLanes), threads_(team_size()), sums_(threads_ * lines_) {}
+  explicit ColumnSums(long columns, long parts = team_size())
+      : columns_(columns), lines_((columns + kLanes - 1) / kLanes), parts_(parts), sums_(parts * lines_) {}
 
   // The calling thread's.
   float* mine() { return of(thread_number()); }
 
+  float* of(long part) { return reinterpret_cast<float*>(sums_.data() + part * lines_); }
+
   void write(float* out) {
     std::copy_n(of(0), columns_, out);
-    for (long t = 1; t < threads_; ++t)
-      for (long c = 0; c < columns_; ++c) out[c] += of(t)[c];
+    for (long part = 1; part < parts_; ++part)
+      for (long c = 0; c < columns_; ++c) out[c] += of(part)[c];
   }
 
  private:
@@ -53,9 +55,7 @@ class ColumnSums {
     float values[kLanes];
   };
 
-  float* of(long thread) { return reinterpret_cast<float*>(sums_.data() + thread * lines_); }
-
-  long columns_, lines_, threads_;
+  long columns_, lines_, parts_;
   std::vector<Line> sums_;
 };
 

@@ -11,6 +11,8 @@ namespace {
 constexpr long kTogether = 4;       // rows, for each time that a sum is read and written
 constexpr long kAhead = 512;        // numbers, from what is read to what is fetched meanwhile
 constexpr long kNumbers = 1 << 18;  // of the matrix, that are worth a thread
+// Of a large one, threads take parts of the rows one after the other, as the second thread takes a while to come.
+constexpr long kPart = 1 << 20, kParts = 8;
 
 // y += x of the rows, times the rows of w. The rows that are read together are far from each other: memory delivers
 // several streams faster than one.
@@ -56,16 +58,20 @@ ffi::Error vector_product(ffi::AnyBuffer matrix, ffi::AnyBuffer vector, ffi::Rem
                 *x = static_cast<const float*>(vector.untyped_data());
     float* to = static_cast<float*>(y->untyped_data());
     Turn turn;
-    long grain = std::max(kTogether, kNumbers / columns);
     if (from_right) {
-      parallel_for(rows, grain, [&](long first, long last) {
+      parallel_for(rows, std::max(kTogether, kNumbers / columns), [&](long first, long last) {
         dot_rows(w + first * columns, x, to + first, last - first, columns);
       });
       return finish(to, rows, bias, relu);
     }
-    ColumnSums sums(columns);
-    parallel_for(rows, grain, [&](long first, long last) {
-      add_weighted(w + first * columns, x + first, sums.mine(), last - first, columns);
+    const long numbers = rows * columns, most = std::max<long>(team_size(), std::min(kParts, numbers / kPart));
+    const long parts = numbers < kNumbers ? 1 : std::min(rows, most);
+    ColumnSums sums(columns, parts);
+    parallel_chunks(parts, 1, [&](long first_part, long last_part) {
+      for (long part = first_part; part < last_part; ++part) {
+        long first = rows * part / parts, last = rows * (part + 1) / parts;
+        add_weighted(w + first * columns, x + first, sums.of(part), last - first, columns);
+      }
     });
     sums.write(to);
     finish(to, columns, bias, relu);

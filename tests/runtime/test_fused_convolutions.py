@@ -144,3 +144,34 @@ def test_the_pool_of_large_images_comes_with_the_convolution(relu, size, padding
     with mock.patch.object(native, "takes", lambda *_, **__: False):
         theirs = tf.function(predict.python_function, jit_compile=True)(*arrays)
     np.testing.assert_allclose(predict(*arrays), theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "size, strides, padding",
+    [((70, 75), 1, "VALID"), ((139, 150), 2, "VALID"), ((66, 68), 1, "SAME"), ((131, 131), (1, 2), "SAME")],
+)
+def test_rows_of_large_images_go_to_threads(size, strides, padding):
+    @tf.function(jit_compile=True)
+    def predict(x, w, bias):
+        return tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, w, strides, padding), bias))
+
+    arrays = random_array(2, *size, 3), random_array(2, 3, 3, 48, seed=1), random_array(48, seed=2)
+    with mock.patch.object(native, "call", wraps=native.call) as call:
+        ours = predict(*arrays)
+    assert (call.call_args.args[0] == "fused_convolution") == (padding == "VALID")
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        theirs = tf.function(predict.python_function, jit_compile=True)(*arrays)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_a_large_image_with_zeros_after_it():
+    @tf.function(jit_compile=True)
+    def predict(x, w, bias):
+        return tf.nn.bias_add(tf.nn.conv2d(x, w, 1, "SAME"), bias)
+
+    arrays = random_array(1, 65, 66, 1), random_array(2, 2, 1, 16, seed=1), random_array(16, seed=2)
+    program = predict.experimental_get_compiler_ir(*arrays)("hlo")
+    assert "penstock.fused_convolution" in program
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        theirs = tf.function(predict.python_function, jit_compile=True)(*arrays)
+    np.testing.assert_allclose(predict(*arrays), theirs, rtol=1e-4, atol=1e-4)

@@ -18,6 +18,8 @@ from penstock.ops.windows import Layout, Windows
 _MOST = (
     1 << 17
 )  # numbers of an image and its results, or of a filter: half a megabyte, a part of a core's cache
+_MOST_TERMS = 64  # of an output
+_MOST_RESULTS = 1 << 20  # more go past the caches, which oneDNN does in less time
 _LANES = 16  # outputs are computed so many at a time
 _NOWHERE = 255  # the kernels' sign for a maximum that passes no gradient
 
@@ -36,6 +38,18 @@ def _is_small(
     if image > _MOST or math.prod(w_shape) > _MOST or math.prod(w_shape[:2]) < 2 or min(output) <= 0:
         return False
     return pool is None or _is_of_space(pool, [x.shape[0], *output, made])
+
+
+def _is_thin(x: Any, w_shape: Sequence[int], form: Layout, window: Windows) -> bool:
+    """Whether it is one of a large image or two, with so few channels that the filter stays in cache, as a network's first."""
+    sizes = form.take_spatial(x.shape)
+    output = window.output_sizes(sizes)
+    if form.data_format != "NHWC" or not native.takes(x, bfloat16=False) or not native.has_wide_vectors():
+        return False
+    if x.shape[-1] != w_shape[2] or 0 in w_shape or w_shape[-1] % _LANES or any(map(any, window.pads(sizes))):
+        return False
+    results = x.shape[0] * math.prod(output) * w_shape[-1]
+    return math.prod(w_shape[:3]) <= _MOST_TERMS and min(output) > 0 and results <= _MOST_RESULTS
 
 
 def _is_of_space(pool: Windows, shape: Sequence[int]) -> bool:
@@ -83,7 +97,10 @@ def convolution(
       The result; with a pool, also the places of the maxima, which `gradients` takes.
     """
     given = [w] if bias is None else [w, bias]
-    if not _is_small(x, w.shape, form, window, pool, to_image) or not native.takes(*given, bfloat16=False):
+    small = _is_small(x, w.shape, form, window, pool, to_image)
+    if not (small or pool is None and _is_thin(x, w.shape, form, window)):
+        return None
+    if not native.takes(*given, bfloat16=False):
         return None
     made = w.shape[-1]
     shape = [x.shape[0], *window.output_sizes(form.take_spatial(x.shape)), made]
