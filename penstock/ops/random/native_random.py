@@ -106,7 +106,7 @@ def _is_exact(array: Any) -> bool:
     return np.dtype(array.dtype).itemsize <= 2 or array.dtype == np.float32
 
 
-def _state(stream: Philox) -> tuple[int, int, int]:
+def _state(stream: Any) -> tuple[int, int, int]:
     return int(stream.low), int(stream.high), int(stream.key)
 
 
