@@ -10,7 +10,7 @@ from typing import Any
 from penstock.data.dataset import INFINITE, UNKNOWN, Dataset, count_of
 from penstock.data.iteration import Iteration
 from penstock.data.options import Options
-from penstock.data.sources import Tensors
+from penstock.data.sources import Range, Tensors
 from penstock.types import errors
 
 _ANY = -(2**62)  # negative counts mean: all
@@ -32,10 +32,17 @@ class Repeat(Dataset):
         if count == 0:
             return
         source = self._parents[0]
-        if isinstance(source, Tensors):  # Keras repeats its arrays as often as there are batches
-            while number < count or count < 0:
-                number += 1
-                yield source.element(at)
+        few = source.few(at) if isinstance(source, (Tensors, Range)) else None
+        if (
+            few is not None
+        ):  # reading them anew takes longer: Keras repeats its arrays as often as there are batches
+            place = at.kept.get("place", 0)
+            at.keep(lambda: {"number": number, "place": place})
+            while few and (number < count or count < 0):
+                while place < len(few):
+                    place += 1
+                    yield list(few[place - 1])
+                number, place = number + 1, 0
             return
         elements = at.input()
         while True:

@@ -24,6 +24,8 @@ from penstock.types.sparse_tensor import SparseTensor
 from penstock.types.specs import NoneTensorSpec, TensorSpec
 from penstock.types.tensors import SymbolicTensor, Tensor
 
+_FEW = 64  # elements that a source makes all at once, where it is repeated
+
 
 def _known(tensor: Any) -> Any:
     """The array of a tensor, or the tensor itself where its value is known only when the pipeline runs."""
@@ -48,11 +50,11 @@ class Tensors(Dataset):
         at.keep(lambda: {"given": given[0]})
         if not given[0]:
             given[0] = True
-            yield self.element(at)
+            yield from self.few(at)
 
-    def element(self, at: Iteration) -> list:
-        """The element."""
-        return [at.value(each) for each in self._flat]
+    def few(self, at: Iteration) -> list[list]:
+        """The elements, which are few."""
+        return [[at.value(each) for each in self._flat]]
 
     def _size(self) -> int:
         return 1
@@ -218,6 +220,11 @@ class Range(Dataset):
         rest = iter(numbers[at.kept.get("next", 0) :])
         at.keep(lambda: {"next": len(numbers) - operator.length_hint(rest)})
         return ([kind(value)] for value in rest)
+
+    def few(self, at: Iteration) -> list[list] | None:
+        """The elements, if they are few."""
+        numbers = self._range([at.value(each) for each in self._bounds])
+        return [[self._type(value)] for value in numbers] if len(numbers) <= _FEW else None
 
     def _size(self) -> int:
         if any(isinstance(each, SymbolicTensor) for each in self._bounds):

@@ -46,6 +46,7 @@ PIPELINES = {
     "shuffle": lambda: Dataset.range(30).shuffle(7, seed=5),
     "shuffle repeat": lambda: Dataset.range(10).shuffle(4, seed=5).repeat(3),
     "repeat": lambda: Dataset.range(5).repeat(3),
+    "repeat of many": lambda: Dataset.range(70).repeat(2),
     "take": lambda: Dataset.range(20).take(7),
     "skip": lambda: Dataset.range(20).skip(13),
     "shard": lambda: Dataset.range(20).shard(3, 1),
