@@ -140,7 +140,7 @@ class Reader:
         except (
             errors.UnavailableError,
             errors.DeadlineExceededError,
-        ):  # the latter: who asked knows that it is lost
+        ):  # lost, as others say before Ray knows
             self._report(view)
             return False
         ranges = self._received.setdefault(view[:2], [])

@@ -39,7 +39,7 @@ class WorkerThread(threading.Thread):
         self._actor = cluster.actor(name)
         self._told: dict[
             str, Any
-        ] = {}  # key of a function or iterator that the worker has -> what came of sending it
+        ] = {}  # key of a function or iterator -> the call that sent it to the worker
         self._sent: deque[tuple[Closure, Any]] = deque()
         stop_at_exit(self, queue.close)
 
@@ -77,9 +77,8 @@ class WorkerThread(threading.Thread):
                 self._wait_for_server(closure, outcome.message)
                 return
             if outcome.error in ("UnknownFunction", "UnknownResource"):
-                self._result(self._told.pop(outcome.message)).value(
-                    self.name
-                )  # why the worker does not have it
+                sent = self._told.pop(outcome.message)
+                self._result(sent).value(self.name)  # raises why the worker does not have it
             closure.result._set(outcome.value(self.name))
         except Exception as problem:
             if ray_session.is_lost(problem):

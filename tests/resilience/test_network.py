@@ -73,3 +73,24 @@ def test_packets_that_get_lost_come_again(network):
     while subprocess.run(network.on(0, sender), capture_output=True).returncode:
         pass  # it does not listen yet
     assert receiver.communicate(timeout=60)[0] == "1000000\n"
+
+
+def test_a_host_without_power_loses_its_processes_and_its_own_files(tmp_path):
+    try:
+        made = Network(2, own_folders=[str(tmp_path)])
+    except NotPermittedError as problem:
+        pytest.skip(str(problem))
+    with made as network:
+        waits = ["sh", "-c", f"touch {tmp_path}/file && echo there && exec sleep infinity"]
+        running = [
+            subprocess.Popen(network.on(i, waits), stdout=subprocess.PIPE, text=True) for i in range(2)
+        ]
+        assert [each.stdout.readline() for each in running] == ["there\n"] * 2
+        network.halt(0)
+        assert running[0].wait(30) == -9
+        assert running[1].poll() is None
+        found = [subprocess.check_output(network.on(i, ["ls", str(tmp_path)]), text=True) for i in range(2)]
+        assert found == ["", "file\n"]
+        network.halt(1)
+        running[1].wait(30)
+    assert not list(tmp_path.iterdir())
