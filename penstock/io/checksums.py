@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from google_crc32c import extend as extend_crc32c
 from google_crc32c import value as crc32c
 
 __all__ = ["crc32c", "extend_crc32c", "mask", "masked_crc32c"]
 
 
-def mask(crc: int) -> int:
-    """A checksum, rotated and shifted: a checksum of data that holds checksums is weak, as LevelDB found."""
+def mask(crc: Any) -> Any:
+    """A checksum, or those of a uint32 array, rotated and shifted: a checksum of data that holds checksums is weak, as
+    LevelDB found."""
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 

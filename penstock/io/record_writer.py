@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import atexit
 import functools
+import itertools
 import os
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from penstock.engine.export import export
-from penstock.io.checksums import masked_crc32c
+from penstock.io.checksums import crc32c, mask, masked_crc32c
 from penstock.io.compressed import Compressed, CompressionLevels
 from penstock.io.filesystem import files_of, os_errors
 from penstock.io.records import FOOTER, LENGTH, OVERHEAD, read_records
@@ -123,6 +126,12 @@ def _header(size: int) -> bytes:
     return length + FOOTER.pack(masked_crc32c(length))
 
 
+def _footers(records: list[bytes]) -> list[bytes]:
+    """What stands behind each record."""
+    checksums = np.fromiter(map(crc32c, records), np.uint32, len(records))
+    return mask(checksums).astype("<u4").view("V4").tolist()
+
+
 class _WholeRecords:
     """A file to which only whole records are written: a write that fails is cut off again."""
 
@@ -177,8 +186,8 @@ class TFRecordWriter:
             options = TFRecordOptions(compression_type=options)
         kind = TFRecordOptions.get_compression_type_string(options)
         self._path = os.fspath(path)
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._records: list[bytes] = []  # those that are not written yet
+        self._size = 0  # of what will be written of them
         with os_errors(self._path):
             file: Any = _WholeRecords(path)
             self._file = Compressed(file, kind, options._levels()) if kind else file
@@ -207,13 +216,15 @@ class TFRecordWriter:
             if not isinstance(record, bytearray | memoryview):
                 raise TypeError(f"TFRecordWriter.write: a record is bytes, not {type(record).__name__}")
             record = bytes(record)
-        self._pieces += (_header(len(record)), record, FOOTER.pack(masked_crc32c(record)))
+        self._records.append(record)
         self._size += len(record) + OVERHEAD
         if self._size >= _BUFFER_SIZE:
             self._drain()
 
     def _drain(self) -> None:
-        data, self._pieces, self._size = b"".join(self._pieces), [], 0
+        records, self._records, self._size = self._records, [], 0
+        headers = map(_header, map(len, records))
+        data = b"".join(itertools.chain.from_iterable(zip(headers, records, _footers(records))))
         with os_errors(self._path):
             self._file.write(data)
 
