@@ -11,8 +11,10 @@ __all__ = ["crc32c", "extend_crc32c", "mask", "masked_crc32c"]
 
 
 def mask(crc: Any) -> Any:
-    """A checksum, or those of a uint32 array, rotated and shifted: a checksum of data that holds checksums is weak, as
-    LevelDB found."""
+    """A checksum, or a uint32 array of them, rotated and shifted.
+
+    A checksum of data that holds checksums is weak, as LevelDB found.
+    """
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,23 +71,29 @@ def parse_csv(
       >>> parse_csv([b"1,a", b",b"], [CsvColumn(tf.int32, 7), CsvColumn(tf.string)])
       [array([1, 7], dtype=int32), array([b'a', b'b'], dtype=object)]
     """
-    rows = _rows(lines, form)
-    if form.selected:
-        rows = [[row[index] for index in form.selected if index < len(row)] for row in rows]
-    count = len(columns)
-    for index, row in enumerate(rows):
-        if len(row) != count:
-            raise ValueError(f"Expect {count} fields but have {len(row)} in record {index}")
-    fields = zip(*rows) if rows else [()] * count
+    count, text = len(columns), form.delimiter.join(lines)
+    plain = not ((form.quoting and b'"' in text) or b"\n" in text or b"\r" in text)
+    alike = {line.count(form.delimiter) for line in lines} == {count - 1} and all(lines)
+    if plain and alike and not form.selected:
+        all_fields = text.split(form.delimiter)
+        fields: Iterable[Sequence[bytes]] = [all_fields[place::count] for place in range(count)]
+    else:
+        fields = _fields(lines, plain, count, form)
     return [column_values(place, *each, form.missing) for place, each in enumerate(zip(fields, columns))]
 
 
-def _rows(lines: Sequence[bytes], form: CsvFormat) -> list[list[bytes]]:
-    """The fields of each line."""
-    text = lines[0] if len(lines) == 1 else b"".join(lines)
-    if (form.quoting and b'"' in text) or b"\n" in text or b"\r" in text:
-        return [_split_carefully(index, line, form) for index, line in enumerate(lines)]
-    return [line.split(form.delimiter) if line else [] for line in lines]
+def _fields(lines: Sequence[bytes], plain: bool, count: int, form: CsvFormat) -> Iterable[Sequence[bytes]]:
+    """The fields of each of `count` columns; `plain` ones have neither quotes nor ends of lines."""
+    if plain:
+        rows = [line.split(form.delimiter) if line else [] for line in lines]
+    else:
+        rows = [_split_carefully(index, line, form) for index, line in enumerate(lines)]
+    if form.selected:
+        rows = [[row[index] for index in form.selected if index < len(row)] for row in rows]
+    for index, row in enumerate(rows):
+        if len(row) != count:
+            raise ValueError(f"Expect {count} fields but have {len(row)} in record {index}")
+    return zip(*rows) if rows else [()] * count
 
 
 def _split_carefully(index: int, line: bytes, form: CsvFormat) -> list[bytes]:
@@ -172,7 +178,7 @@ def _numbers(place: int, fields: Sequence[bytes], dtype: DType, first: int) -> n
     try:
         if b"_" in b"".join(fields):  # Python's numbers may have it
             raise ValueError
-        return np.array(list(map(parse, fields)), dtype.as_numpy_dtype)
+        return np.fromiter(map(parse, fields), dtype.as_numpy_dtype, len(fields))
     except (ValueError, OverflowError):
         return np.array(
             [_number(place, record, field, dtype) for record, field in enumerate(fields, first)],
