@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "gathered.h"
@@ -15,6 +16,7 @@
 #include "packed.h"
 #include "team.h"
 #include "vectorized.h"
+#include "winograd_rows.h"
 
 namespace penstock {
 namespace {
@@ -192,6 +194,17 @@ struct Convolution {
   }
 };
 
+// Winograd's algorithm, where it takes less time.
+std::optional<WinogradRows> by_winograd(const Convolution& each) {
+  const Windows& windows = each.windows;
+  const WinogradRows::Shape shape{each.input[0],  each.input[1],   each.channels,     each.output[0],      each.output[1],
+                                  each.outputs,   windows.size[0], windows.stride[0], windows.dilation[0], windows.pad[0],
+                                  windows.pad[1]};
+  const bool fits = windows.size[1] == 3 && windows.stride[1] == 1 && windows.dilation[1] == 1;
+  if (each.by_rows || !fits || !WinogradRows::suits(shape, each.batch)) return std::nullopt;
+  return WinogradRows(shape, each.batch);
+}
+
 // A part of the terms of each output: where they are in an image, and in the filter.
 struct Part {
   long in, k;
@@ -215,6 +228,17 @@ std::vector<Part> parts_of(const Convolution& each) {
         k += count;
       }
   return parts;
+}
+
+// relu(x * w + bias) of padded images, or of a row of results, by the definition.
+void convolve(const Convolution& each, const std::vector<Part>& parts, const float* x, long count, const float* w,
+              const float* bias, bool relu, float* y) {
+  const long outputs = each.outputs, pixels = static_cast<long>(each.pixels.size());
+  for (const Part& part : parts)
+    for (long n = 0; n < count; ++n)
+      multiply({x + n * each.padded_image() + part.in, each.pixels.data(), pixels, part.terms},
+               {w + part.k * outputs, outputs / kLanes, outputs, kLanes},
+               {y + n * each.output_image(), each.output_pixels.data(), part.k > 0, bias, relu && &part == &parts.back()});
 }
 
 using Numbers = ffi::Span<const int64_t>;
@@ -250,40 +274,39 @@ ffi::Error fused_convolution(ffi::AnyBuffer x, ffi::AnyBuffer w, ffi::RemainingA
       pool = describe_pool(convolution.output, y, pool_size, pool_strides, pool_pads);
       places = static_cast<unsigned char*>((*results.get<ffi::AnyBuffer>(1).value()).untyped_data());
     }
+    const std::optional<WinogradRows> winograd = by_winograd(convolution);
     const std::vector<Part> parts = parts_of(convolution);
-    const long group = convolution.group(), pixels = static_cast<long>(convolution.pixels.size());
-    const long outputs = convolution.outputs;
-    size_t for_images = convolution.is_padded ? aligned(group * convolution.padded_image() * sizeof(float)) : 0;
-    size_t for_results = pooled ? aligned(group * convolution.output_image() * sizeof(float)) : 0;
+    const long group = winograd ? winograd->group() : convolution.group();
+    const long for_padded = convolution.is_padded ? group * convolution.padded_image() : 0;
+    const size_t for_filter = winograd ? aligned(winograd->filter() * sizeof(float)) : 0;
+    const size_t for_images = aligned((winograd ? winograd->forward_memory() : for_padded) * sizeof(float));
+    const size_t for_results = pooled ? aligned(group * convolution.output_image() * sizeof(float)) : 0;
     Turn turn(convolution.work());
-    char* working = working_memory((for_images + for_results) * team_size() + 1);
+    char* working = working_memory(for_filter + (for_images + for_results) * team_size() + 1);
     if (convolution.by_rows) {
       const long rows = convolution.output[0], line = strides[0] * convolution.input[1] * convolution.channels;
+      const long of_row = convolution.output[1] * convolution.outputs;
       parallel_chunks(convolution.batch * rows, kBand, [&](long first, long last) {
-        for (long row = first; row < last; ++row) {
-          const float* from = floats(x) + row / rows * convolution.image() + row % rows * line;
-          for (const Part& part : parts)
-            multiply({from + part.in, convolution.pixels.data(), pixels, part.terms},
-                     {floats(w) + part.k * outputs, outputs / kLanes, outputs, kLanes},
-                     {floats(y) + row * pixels * outputs, convolution.output_pixels.data(), part.k > 0, bias,
-                      relu && &part == &parts.back()});
-        }
+        for (long row = first; row < last; ++row)
+          convolve(convolution, parts, floats(x) + row / rows * convolution.image() + row % rows * line, 1, floats(w), bias,
+                   relu, floats(y) + row * of_row);
       });
       return;
     }
+    float* spread = reinterpret_cast<float*>(working);
+    if (winograd) winograd->spread_filter(floats(w), spread);
     parallel_chunks(convolution.batch, group, [&](long first, long last) {
-      char* own = working + (for_images + for_results) * thread_number();
+      char* own = working + for_filter + (for_images + for_results) * thread_number();
       for (long image = first, count; image < last; image += count) {
         count = std::min(group, last - image);
-        const float* from =
-            convolution.pad(floats(x) + image * convolution.image(), count, reinterpret_cast<float*>(own));
+        const float* from = floats(x) + image * convolution.image();
         float* to = pooled ? reinterpret_cast<float*>(own + for_images) : floats(y) + image * convolution.output_image();
-        for (const Part& part : parts)
-          for (long n = 0; n < count; ++n)
-            multiply({from + n * convolution.padded_image() + part.in, convolution.pixels.data(), pixels, part.terms},
-                     {floats(w) + part.k * outputs, outputs / kLanes, outputs, kLanes},
-                     {to + n * convolution.output_image(), convolution.output_pixels.data(), part.k > 0, bias,
-                      relu && &part == &parts.back()});
+        if (winograd) {
+          winograd->forward(from, count, spread, bias, relu, reinterpret_cast<float*>(own), to);
+        } else {
+          from = convolution.pad(from, count, reinterpret_cast<float*>(own));
+          convolve(convolution, parts, from, count, floats(w), bias, relu, to);
+        }
         for (long n = 0; pooled && n < count; ++n)
           take_maxima(pool, to + n * pool.inputs(), relu, floats(y) + (image + n) * pool.outputs(),
                       places + (image + n) * pool.outputs());
@@ -292,46 +315,81 @@ ffi::Error fused_convolution(ffi::AnyBuffer x, ffi::AnyBuffer w, ffi::RemainingA
   });
 }
 
+// What the gradient of images is multiplied with: each element of the filter, or of the transformed one, with channels and
+// outputs exchanged.
+std::vector<Packed> transposed_filter(const Convolution& each, const std::optional<WinogradRows>& winograd, const float* w) {
+  if (winograd) {
+    std::vector<float> spread(winograd->filter());
+    winograd->spread_filter(w, spread.data());
+    return winograd->transposed(spread.data());
+  }
+  std::vector<Packed> elements;
+  for (size_t tap = 0; tap < each.taps.size(); ++tap)
+    elements.emplace_back(w + tap * each.channels * each.outputs, each.outputs, each.channels, 1, each.outputs);
+  return elements;
+}
+
 // The gradients of one part of the batch.
 struct Gradients {
   const Convolution& convolution;
   const Pool* pool;             // null where there is none
   const std::vector<Packed>& transposed;  // the filter's elements, where the gradient of images is wanted
   bool relu;
+  const WinogradRows* winograd;  // null where the definition is used; otherwise the filter's gradient is the transformed one
+
+  // Numbers of the filter's gradient.
+  long filter() const { return winograd == nullptr ? convolution.filter() : winograd->filter(); }
 
   // Parts of the working memory of a thread, in bytes.
-  size_t images() const { return is_padded() ? aligned(floats_of(convolution.padded_image())) : 0; }
+  size_t images() const {
+    if (winograd != nullptr) return aligned(winograd->gradient_memory() * sizeof(float));
+    return is_padded() ? aligned(floats_of(convolution.padded_image())) : 0;
+  }
   size_t results() const { return pool == nullptr ? 0 : aligned(floats_of(convolution.output_image())); }
   size_t image_gradient() const {
-    return is_padded() && !transposed.empty() ? aligned(convolution.padded_image() * sizeof(float)) : 0;
+    const bool wanted = winograd == nullptr && is_padded() && !transposed.empty();
+    return wanted ? aligned(convolution.padded_image() * sizeof(float)) : 0;
   }
   size_t working_size() const { return images() + results() + image_gradient(); }
 
   // Sums up dw and db [outputs] of images [first, last), and writes dx where it is wanted.
   void run(const float* x, const float* dy, const unsigned char* places, long first, long last, char* own, float* dw,
            float* db, float* dx) const {
-    const Windows& windows = convolution.windows;
-    const long outputs = convolution.outputs, group = convolution.group(), line = convolution.padded[1] * convolution.channels;
-    const long rows = static_cast<long>(convolution.filter_rows.size());
-    std::fill_n(db, outputs, 0.0f);
-    if (first >= last) std::fill_n(dw, convolution.filter(), 0.0f);
+    std::fill_n(db, convolution.outputs, 0.0f);
+    if (first >= last) std::fill_n(dw, filter(), 0.0f);
     for (long image = first, count; image < last; image += count) {
-      count = std::min(group, last - image);
-      const float* from = convolution.pad(x + image * convolution.image(), count, reinterpret_cast<float*>(own));
+      count = std::min(group(), last - image);
       const float* sent = before_pool(dy, places, image, count, reinterpret_cast<float*>(own + images()), db);
-      Terms terms{count,           convolution.padded_image(),           convolution.output[0], windows.stride[0] * line,
-                  convolution.output[1], windows.stride[1] * convolution.channels};
-      multiply({from, convolution.filter_rows.data(), rows, terms}, {sent, outputs / kLanes, outputs, kLanes},
-               {dw, convolution.output_rows.data(), image > first, nullptr});
-      for (long n = 0; dx != nullptr && n < count; ++n)
-        send_back(x + (image + n) * convolution.image(), sent + n * convolution.output_image(),
-                  reinterpret_cast<float*>(own + images() + results()), dx + (image + n) * convolution.image());
+      const float* from = x + image * convolution.image();
+      float* to = dx == nullptr ? dx : dx + image * convolution.image();
+      if (winograd == nullptr) {
+        by_definition(from, sent, count, image > first, own, dw, to);
+      } else {
+        winograd->gradients(from, sent, count, transposed, image > first, reinterpret_cast<float*>(own), dw, to);
+      }
+      if (relu && dx != nullptr) keep_where_positive(from, to, to, count * convolution.image());
     }
   }
 
  private:
   bool is_padded() const { return convolution.is_padded; }
-  size_t floats_of(long image) const { return convolution.group() * image * sizeof(float); }
+  long group() const { return winograd == nullptr ? convolution.group() : winograd->group(); }
+  size_t floats_of(long image) const { return group() * image * sizeof(float); }
+
+  // Of some images: the gradient of the filter, added to what is there with `add`, and theirs, unless dx is null.
+  void by_definition(const float* x, const float* sent, long count, bool add, char* own, float* dw, float* dx) const {
+    const Windows& windows = convolution.windows;
+    const long outputs = convolution.outputs, line = convolution.padded[1] * convolution.channels;
+    const long rows = static_cast<long>(convolution.filter_rows.size());
+    const float* from = convolution.pad(x, count, reinterpret_cast<float*>(own));
+    const Terms terms{count, convolution.padded_image(), convolution.output[0], windows.stride[0] * line,
+                      convolution.output[1], windows.stride[1] * convolution.channels};
+    multiply({from, convolution.filter_rows.data(), rows, terms}, {sent, outputs / kLanes, outputs, kLanes},
+             {dw, convolution.output_rows.data(), add, nullptr});
+    for (long n = 0; dx != nullptr && n < count; ++n)
+      send_back(sent + n * convolution.output_image(), reinterpret_cast<float*>(own + images() + results()),
+                dx + n * convolution.image());
+  }
 
   // The gradient of the convolution's results for some images, from that of what the pool gave.
   const float* before_pool(const float* dy, const unsigned char* places, long image, long count, float* to,
@@ -349,7 +407,7 @@ struct Gradients {
   }
 
   // dx of one image: each element of the filter sends the gradients of all outputs to what it met.
-  void send_back(const float* x, const float* dy, float* padded, float* dx) const {
+  void send_back(const float* dy, float* padded, float* dx) const {
     float* to = is_padded() ? padded : dx;
     const long pixels = static_cast<long>(convolution.pixels.size()), outputs = convolution.outputs;
     std::memset(to, 0, convolution.padded_image() * sizeof(float));
@@ -364,7 +422,6 @@ struct Gradients {
         std::memcpy(dx + inside, padded + outside, width * sizeof(float));
       });
     }
-    if (relu) keep_where_positive(x, dx, dx, convolution.image());
   }
 };
 
@@ -388,28 +445,27 @@ ffi::Error fused_convolution_gradient(ffi::AnyBuffer x, ffi::AnyBuffer dy, ffi::
     }
     const long outputs = convolution.outputs;
     Turn turn((wants_dx ? 2 : 1) * convolution.work());
+    const std::optional<WinogradRows> winograd = by_winograd(convolution);
     std::vector<Packed> transposed;
-    if (wants_dx) {
-      const float* w = floats(rest.get<ffi::AnyBuffer>(pooled).value());
-      for (size_t tap = 0; tap < convolution.taps.size(); ++tap)
-        transposed.emplace_back(w + tap * convolution.channels * outputs, outputs, convolution.channels, 1, outputs);
-    }
+    if (wants_dx) transposed = transposed_filter(convolution, winograd, floats(rest.get<ffi::AnyBuffer>(pooled).value()));
     float* dx = wants_dx ? floats(*results.get<ffi::AnyBuffer>(2).value()) : nullptr;
-    Gradients gradients{convolution, pooled ? &pool : nullptr, transposed, relu};
+    const Gradients gradients{convolution, pooled ? &pool : nullptr, transposed, relu, winograd ? &*winograd : nullptr};
     const long threads = std::min<long>(team_size(), convolution.batch);
-    const size_t sums = aligned((convolution.filter() + outputs) * sizeof(float)), each = sums + gradients.working_size();
+    const size_t sums = aligned((gradients.filter() + outputs) * sizeof(float)), each = sums + gradients.working_size();
     char* working = working_memory(each * threads);
-    auto own_dw = [&](long part) { return reinterpret_cast<float*>(working + each * part); };
+    auto own_sums = [&](long part) { return reinterpret_cast<float*>(working + each * part); };
+    float* dw_sums = winograd ? own_sums(0) : floats(dw);
     parallel_for(threads, 1, [&](long part, long) {
-      float* to = part == 0 ? floats(dw) : own_dw(part);
+      float* to = part == 0 ? dw_sums : own_sums(part);
       gradients.run(floats(x), floats(dy), places, convolution.batch * part / threads,
                     convolution.batch * (part + 1) / threads, working + each * part + sums, to,
-                    part == 0 ? floats(db) : to + convolution.filter(), dx);
+                    part == 0 ? floats(db) : to + gradients.filter(), dx);
     });
     for (long part = 1; part < threads; ++part) {
-      add_rows(own_dw(part), 1, convolution.filter(), floats(dw));
-      add_rows(own_dw(part) + convolution.filter(), 1, outputs, floats(db));
+      add_rows(own_sums(part), 1, gradients.filter(), dw_sums);
+      add_rows(own_sums(part) + gradients.filter(), 1, outputs, floats(db));
     }
+    if (winograd) winograd->gather_filter(dw_sums, floats(dw));
   });
 }
 

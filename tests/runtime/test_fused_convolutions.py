@@ -90,6 +90,35 @@ def test_layer(case):
     check(*case)
 
 
+@st.composite
+def layers_for_winograd(draw):
+    """The same with filters that are 3 wide, and with many channels: Winograd's algorithm along the rows."""
+    rows, spread = draw(st.integers(1, 3)), draw(st.sampled_from(["strides", "dilations"]))
+    by = [draw(st.integers(1, 2)), 1]
+    height = draw(st.integers((rows - 1) * by[0] + 1, 7))
+    width = draw(st.sampled_from([6, 9, 10, 13, 22]))
+    window = draw(st.sampled_from([None, (1, 2), (2, 2), (2, 3)]))
+    given = {
+        "convolution": {"strides": 1, spread: by, "padding": draw(st.sampled_from(["SAME", "VALID"]))},
+        "relu": draw(st.booleans()),
+        "pool": window and {"ksize": window, "strides": window, "padding": "SAME"},
+        "to_image": draw(st.booleans()),
+    }
+    channels, outputs = draw(st.sampled_from([32, 48, 112])), draw(st.sampled_from([32, 80]))
+    arrays = (
+        random_array(draw(st.sampled_from([1, 16, 33])), height, width, channels),
+        random_array(rows, 3, channels, outputs, seed=1) / 16,
+        random_array(outputs, seed=2),
+    )
+    return *arrays, given
+
+
+@settings(max_examples=10, deadline=None)
+@given(layers_for_winograd())
+def test_layer_by_winograd(case):
+    check(*case)
+
+
 def sequences(x, w, bias):
     """As Keras has a layer for sequences: everything between is reshaped."""
     with tf.GradientTape() as tape:
