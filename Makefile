@@ -97,7 +97,7 @@ bench: $(READY) $(ORACLE_READY) $(TORCH_READY)  ## Penstock beside its peers, in
 # Every test of a native kernel, each file in a process of its own: 20 minutes where others use both cores, and no file more
 # than 15. Python and JAX leak at exit by design, so leaks are not looked for.
 ASAN_TESTS := $(shell find tests -name "test_native*.py") $(wildcard tests/runtime/test_fus*.py) tests/ops/image/test_resize_native.py \
-    tests/autodiff/test_recurrent_cells.py tests/distribute/test_device_meetings.py
+    tests/data/test_late_images.py tests/autodiff/test_recurrent_cells.py tests/distribute/test_device_meetings.py
 
 asan: $(READY)  ## the tests of native kernels, under AddressSanitizer
 	CXXFLAGS="-fsanitize=address -g -O1 -fno-omit-frame-pointer" $(BIN)/python native/build.py $(CURDIR)/.cache/asan/libpenstock.so
