@@ -38,7 +38,7 @@ def moments(mean: Any, uses: Uses) -> Compute | None:
     squares = None if variance is None else _only_mean(variance.outputs[0], uses)
     if squares is None:
         return None
-    return _pair(mean, squares, uses, lambda values: native_channels.moments(values[id(_narrow(x))]))
+    return _pair(mean, squares, uses, lambda values: native_channels.moments(_narrowest(x, values)))
 
 
 def sums(total: Any, uses: Uses) -> Compute | None:
@@ -56,13 +56,14 @@ def sums(total: Any, uses: Uses) -> Compute | None:
         if other is None or x.shape.rank != dy.shape.rank:
             continue
         gradient, features, limit = _before_activation(_narrow(dy), uses)
-        needed = [_narrow(x), gradient] + ([] if features is None else [features])
+        needed = [x, gradient] + ([] if features is None else [features])
 
         def compute(values: dict[int, Any], needed: Sequence[Any] = needed) -> Sequence[Any] | None:
             if not all(id(each) in values for each in needed):
                 return None
-            x, dy, *features = (values[id(each)] for each in needed)
-            return native_channels.sums(x, dy, None, *features, limit=limit)
+            x, *others = needed
+            dy, *features = (values[id(each)] for each in others)
+            return native_channels.sums(_narrowest(x, values), dy, None, *features, limit=limit)
 
         return _pair(total, other, uses, compute)
     return None
@@ -119,6 +120,12 @@ def _narrow(tensor: Any) -> Any:
     """What a tensor is in bfloat16, where it is cast from that: half as much to read."""
     is_cast = tensor.op.type == "Cast" and tensor.op.inputs[0].dtype is dtypes.bfloat16
     return tensor.op.inputs[0] if is_cast else tensor
+
+
+def _narrowest(tensor: Any, values: dict[int, Any]) -> Any:
+    """The value of a tensor, in bfloat16 where the piece has it so."""
+    narrow = _narrow(tensor)
+    return values[id(narrow if id(narrow) in values else tensor)]
 
 
 def _before_activation(dy: Any, uses: Uses) -> tuple[Any, Any, float]:

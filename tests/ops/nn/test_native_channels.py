@@ -160,6 +160,17 @@ def test_half_precision_is_read_as_it_is():
     assert [str(each.dtype) for each in of_sums] == ["bfloat16", "bfloat16", "float32", "bfloat16"]
 
 
+def test_what_was_cast_on_the_host_is_read_as_it_comes():
+    def function(x):
+        text = tf.strings.as_string(tf.cast(tf.reduce_sum(x), tf.int32))  # the rest is another piece
+        wide = tf.cast(tf.cast(x, tf.bfloat16), tf.float32)
+        shift = tf.strings.to_number(tf.strings.join([text, "0"])) * 0.0
+        return [*tf.nn.moments(wide + shift, [0]), *tf.nn.moments(wide, [0])]
+
+    (x,) = (tf.constant(each) for each in arrays((9, 16)))
+    assert_close(tf.function(function)(x), function(x))
+
+
 def test_moments_of_other_dimensions_are_not_taken():
     def of_rows(x):
         mean, variance = tf.nn.moments(x, axes=[1], keepdims=True)
