@@ -59,7 +59,17 @@ def _kept(state: State) -> Any:
 class _Binding:
     """A compiled piece together with the states it currently works on."""
 
-    __slots__ = ("objects", "written", "read", "shareable", "program", "repetition", "places", "pace")
+    __slots__ = (
+        "objects",
+        "written",
+        "read",
+        "copies",
+        "shareable",
+        "program",
+        "repetition",
+        "places",
+        "pace",
+    )
 
     def __init__(
         self,
@@ -73,6 +83,8 @@ class _Binding:
         options: dict[str, Any] | None,
     ):
         self.objects, self.written, self.read, self.program = objects, written, read, program
+        # Of each state that is only read: its value at the last call, where that is NumPy's, and XLA's copy of it.
+        self.copies: list[tuple[Any, Any]] = [(None, None)] * len(read)
         self.places = places  # of the states, where the program is one over several devices
         self.shareable = shareable  # ids of written states that may lie in memory shared by processes
         self.repetition = Repetition(step, self.run, (*written, *read), options) if written else None
@@ -89,6 +101,8 @@ class _Binding:
             if self.places is not None:
                 written = placed(written, self.places[: len(written)])
                 read = placed(read, self.places[len(written) :])
+            elif not process.accelerator:
+                read = list(map(self._copy, range(len(read)), read))
             if written:
                 compile = getattr(program, "compile", None)
                 self.pace.before_call(
@@ -100,6 +114,20 @@ class _Binding:
                 if value is not state:
                     state.value = value
         return results
+
+    def _copy(self, number: int, value: Any) -> Any:
+        """What a program gets of a state that it only reads: a small value that stays is converted once, not at each call."""
+        if type(value) is not np.ndarray or type(self.read[number]) is not State:
+            return value
+        before, copy = self.copies[number]
+        if value is not before:
+            self.copies[number] = value, None
+            return value
+        if copy is None:
+            with wide_types():
+                copy = jnp.array(value, copy=True)
+            self.copies[number] = value, copy
+        return copy
 
 
 class CompiledPiece:

@@ -480,3 +480,12 @@ def test_a_signature_has_all_required_parameters():
         tf.function(lambda x, *, y: x, input_signature=[tf.TensorSpec([])])
     assert tf.function(lambda *x: x[1], input_signature=[tf.TensorSpec([])] * 2)(2.0, 3.0).numpy() == 3.0
     assert tf.function(lambda x, y=3.0: x * y, input_signature=[tf.TensorSpec([])])(2.0).numpy() == 6.0
+
+
+def test_programs_see_what_small_variables_are_assigned():
+    v = tf.Variable([1.0, 2.0])
+    multiply = tf.function(lambda x: x * v, jit_compile=True)
+    for factor in (1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 1.0):
+        v.assign([factor, 2 * factor])
+        for _ in range(3):
+            assert multiply(tf.constant([2.0, 3.0])).numpy().tolist() == [2 * factor, 6 * factor]
