@@ -53,16 +53,6 @@ Packed joined_rows(const Sizes& sizes, const std::vector<Arrays>& all, size_t wh
   return Packed(rows.data(), sizes.whole_batch(), sizes.columns, sizes.columns, 1);
 }
 
-std::unique_ptr<Plan> plan_of_product(long m, long n, long k) {
-  auto matrix = [](long rows, long columns) { return strided({rows, columns}, {columns, 1}, memory::data_type::f32); };
-  memory::desc a = matrix(m, k), b = matrix(k, n), y = matrix(m, n);
-  dnnl::matmul::primitive_desc found(engine(), a, b, y, own_scratchpad());
-  return std::make_unique<Plan>(dnnl::matmul(found), found.scratchpad_desc(),
-                                std::vector<Plan::Operand>{{DNNL_ARG_SRC, a, found.src_desc()},
-                                                           {DNNL_ARG_WEIGHTS, b, found.weights_desc()},
-                                                           {DNNL_ARG_DST, y, found.dst_desc(), true}});
-}
-
 // inputs [batch, rows], own rows of the matrix -> [batch, columns]
 ffi::Future product(Run run, ffi::AnyBuffer inputs, ffi::AnyBuffer matrix, ffi::AnyBuffer number,
                     ffi::Result<ffi::AnyBuffer> y, int64_t place, int64_t devices) {

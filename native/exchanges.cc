@@ -139,8 +139,102 @@ ffi::Future adam_in_place(ffi::AnyBuffer addresses, ffi::AnyBuffer inputs, ffi::
   });
 }
 
+// Which rows of a matrix that lies in shared memory belong to a process.
+struct Part {
+  long first, end;
+
+  Part(long rows, int process, int count) : first(rows * process / count), end(rows * (process + 1) / count) {}
+  long size() const { return end - first; }
+};
+
+const float* at(const int64_t address) { return reinterpret_cast<const float*>(address); }
+
+// inputs [batch, rows], a matrix [rows, columns] in shared memory -> [batch, columns]. Each process reads its rows of the
+// matrix, for the batches of all.
+ffi::Future product(ffi::AnyBuffer address, ffi::AnyBuffer inputs, ffi::Result<ffi::AnyBuffer> y, int64_t place,
+                    int64_t offset) {
+  const long batch = inputs.dimensions()[0], rows = inputs.dimensions()[1], columns = y->dimensions()[1];
+  const float *x = floats(inputs), *matrix = at(*static_cast<const int64_t*>(address.untyped_data()));
+  float* to = floats(*y);
+  const int64_t of_inputs = inputs.size_bytes(), of_sums = y->size_bytes();
+  return exchange({place, offset, of_inputs + process_count() * of_sums}, [=](Exchange& here) {
+    copy(x, of_inputs, here.own());
+    here.meet();
+    const Part own(rows, here.number(), here.count());
+    const long in_all = here.count() * batch;
+    {
+      Turn turn;
+      Key key("exchange_product");
+      key.add(in_all).add(columns).add(own.size());
+      const Plan& plan = plan_for(key, [&] { return plan_of_product(in_all, columns, own.size()); });
+      const size_t room = aligned(in_all * own.size() * sizeof(float));
+      char* working = working_memory(room + plan.working_size());
+      float* joined = reinterpret_cast<float*>(working);
+      parallel_for(in_all, 1, [&](long first, long last) {
+        for (long r = first; r < last; ++r)
+          std::copy_n(reinterpret_cast<const float*>(here.part(r / batch)) + r % batch * rows + own.first, own.size(),
+                      joined + r * own.size());
+      });
+      plan.run({joined, const_cast<float*>(matrix) + own.first * columns, here.own() + of_inputs}, working + room);
+    }
+    here.meet();
+    std::fill_n(to, batch * columns, 0.0f);
+    for (int p = 0; p < here.count(); ++p)
+      add(reinterpret_cast<const float*>(here.part(p) + of_inputs) + here.number() * batch * columns, batch * columns, to);
+    here.meet();
+  });
+}
+
+// gradients [batch, columns], a matrix [rows, columns] in shared memory -> [batch, rows], the product with the transposed matrix.
+ffi::Future transposed_product(ffi::AnyBuffer address, ffi::AnyBuffer gradients, ffi::Result<ffi::AnyBuffer> y, int64_t place,
+                               int64_t offset) {
+  constexpr long kBlock = 64, kChunk = 1 << 16;  // rows that stay in the first caches, numbers that a thread takes at a time
+  const long batch = gradients.dimensions()[0], columns = gradients.dimensions()[1], rows = y->dimensions()[1];
+  const float *dy = floats(gradients), *matrix = at(*static_cast<const int64_t*>(address.untyped_data()));
+  float* to = floats(*y);
+  const int64_t of_gradients = gradients.size_bytes();
+  const int64_t of_parts = process_count() * batch * (rows / process_count() + 1) * sizeof(float);
+  return exchange({place, offset, of_gradients + of_parts}, [=](Exchange& here) {
+    copy(dy, of_gradients, here.own());
+    here.meet();
+    const Part own(rows, here.number(), here.count());
+    {
+      Turn turn;
+      float* results = reinterpret_cast<float*>(here.own() + of_gradients);
+      auto some = [&](long first_block, long last_block) {
+        for (long row = first_block * kBlock, end = std::min(own.size(), last_block * kBlock); row < end; row += kBlock) {
+          const long count = std::min(kBlock, end - row);
+          Packed block(matrix + (own.first + row) * columns, columns, count, 1, columns);
+          for (int p = 0; p < here.count(); ++p)
+            multiply({reinterpret_cast<const float*>(here.part(p)), batch, columns}, block,
+                     results + p * batch * own.size() + row, own.size(), {false});
+        }
+      };
+      parallel_chunks((own.size() + kBlock - 1) / kBlock, std::max(1L, kChunk / kBlock / columns), some);
+    }
+    here.meet();
+    for (int p = 0; p < here.count(); ++p) {
+      const Part part(rows, p, here.count());
+      const float* from =
+          reinterpret_cast<const float*>(here.part(p) + of_gradients) + here.number() * batch * part.size();
+      for (long r = 0; r < batch; ++r) std::copy_n(from + r * part.size(), part.size(), to + r * rows + part.first);
+    }
+    here.meet();
+  });
+}
+
 }  // namespace
 
+#define PENSTOCK_EXCHANGE_PRODUCT(name, function)                \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_##name, function,       \
+                                ffi::Ffi::Bind()                 \
+                                    .Arg<ffi::AnyBuffer>()       \
+                                    .Arg<ffi::AnyBuffer>()       \
+                                    .Ret<ffi::AnyBuffer>()       \
+                                    .Attr<int64_t>("place")      \
+                                    .Attr<int64_t>("offset"))
+PENSTOCK_EXCHANGE_PRODUCT(exchange_product, product);
+PENSTOCK_EXCHANGE_PRODUCT(exchange_transposed_product, transposed_product);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_exchange_gather, gather,
                               ffi::Ffi::Bind()
                                   .Arg<ffi::AnyBuffer>()

@@ -50,6 +50,8 @@ Exchange::Exchange(const Place& place) : place_(place) {
   *reinterpret_cast<int64_t*>(own() - kLine) = place.bytes;
 }
 
+int process_count() { return memory.count; }
+
 int Exchange::count() const { return memory.count; }
 int Exchange::number() const { return memory.number; }
 

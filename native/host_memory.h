@@ -13,6 +13,8 @@ struct Place {
   int64_t number, offset, bytes;
 };
 
+int process_count();  // of those that share the memory
+
 // One execution of a place. All processes come to the same places in the same order.
 class Exchange {
  public:

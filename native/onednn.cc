@@ -139,6 +139,16 @@ ffi::Error guarded(const char* kernel, const std::function<void()>& body) {
   }
 }
 
+std::unique_ptr<Plan> plan_of_product(long m, long n, long k) {
+  auto matrix = [](long rows, long columns) { return strided({rows, columns}, {columns, 1}, memory::data_type::f32); };
+  memory::desc a = matrix(m, k), b = matrix(k, n), y = matrix(m, n);
+  dnnl::matmul::primitive_desc found(engine(), a, b, y, own_scratchpad());
+  return std::make_unique<Plan>(dnnl::matmul(found), found.scratchpad_desc(),
+                                std::vector<Plan::Operand>{{DNNL_ARG_SRC, a, found.src_desc()},
+                                                           {DNNL_ARG_WEIGHTS, b, found.weights_desc()},
+                                                           {DNNL_ARG_DST, y, found.dst_desc(), true}});
+}
+
 }  // namespace penstock
 
 // Whether this machine has the instructions that oneDNN's bfloat16 kernels need.

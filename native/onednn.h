@@ -95,6 +95,9 @@ class Key {
   std::string text_;
 };
 
+// The product of row-major float32 matrices [m, k] and [k, n].
+std::unique_ptr<Plan> plan_of_product(long m, long n, long k);
+
 // The plan for a key, made at most once. The caller holds a `Turn`, and may use the plan as long as it does.
 const Plan& plan_for(const Key& key, const std::function<std::unique_ptr<Plan>()>& make);
 

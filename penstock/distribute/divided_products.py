@@ -72,6 +72,9 @@ class DividedLowering:
         if kind in ELEMENTWISE and operation.outputs[0] in rows:
             whole = [each for each in operation.inputs if rows.is_whole(each)]
             return self._with(whole, self._own_rows, operation) if whole else None
+        if kind == "MatMul" and not operation.attrs["transpose_a"] and id(operation) not in self._fused:
+            if operation.inputs[1] not in rows:
+                return lambda values: self._product_in_shared_memory(operation, values)
         divided = [each for each in operation.inputs if each in rows]
         if not divided:
             return None
@@ -118,6 +121,14 @@ class DividedLowering:
         return self._once("columns", tensor, lambda: lax.all_to_all(value, AXIS, 1, 0, tiled=True))
 
     # Products.
+
+    def _product_in_shared_memory(self, operation: Any, values: dict[int, Any]) -> Sequence[Any] | None:
+        """The product with a matrix that processes share; None where they do not."""
+        if mapped_axes() != (WORKER,):
+            return None
+        batch, matrix = (values[id(each)] for each in operation.inputs)
+        found = native_exchanges.product(as_array(batch), matrix, operation.attrs["transpose_b"])
+        return None if found is None else (found,)
 
     def _product(self, operation: Any, values: dict[int, Any]) -> Sequence[Any]:
         """The product of this replica's batch and a divided matrix, or its transpose."""

@@ -37,6 +37,8 @@ KERNELS = (
     "divided_adam",
     "exchange_gather",
     "exchange_sum",
+    "exchange_product",
+    "exchange_transposed_product",
     "exchange_adam",
     "exchange_adam_in_place",
     "attention",

@@ -42,6 +42,27 @@ def total(value: Any) -> Any | None:
     return native.call("exchange_sum", [value.shape], value, place=place.number, offset=place.offset)[0]
 
 
+def product(batch: Any, matrix: Any, transposed: bool) -> Any | None:
+    """The product of a process's batch and a matrix in shared memory, or its transpose: each process reads its rows for all."""
+    workers = process.workers
+    address = None if workers is None or workers.memory is None else workers.memory.address_of(matrix)
+    if address is None or batch.ndim != 2 or not native.takes(batch, matrix, bfloat16=False):
+        return None
+    rows, columns = matrix.shape
+    if len(batch) * workers.count > _MOST_SUMMED:
+        return None
+    width = rows if transposed else columns
+    results = workers.count * len(batch) * (rows // workers.count + 1 if transposed else columns)
+    place = workers.memory.place(4 * (batch.size + results))
+    if place is None:
+        return None
+    kernel = "exchange_transposed_product" if transposed else "exchange_product"
+    given = [address[None], batch]
+    return native.call(
+        kernel, [(len(batch), width)], *given, dtype=np.float32, place=place.number, offset=place.offset
+    )[0]
+
+
 def adam(
     p: Any, m: Any, v: Any, rates: Sequence[Any], inputs: Any, gradients: Any, after: Sequence[Any] = ()
 ) -> Sequence[Any] | None:

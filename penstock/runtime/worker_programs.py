@@ -5,8 +5,8 @@ outside of replicas is each worker's own, and ops in which workers meet reduce o
 shards of global arrays without being copied, and the results are its shards again, so everything else in a process
 sees local arrays only.
 
-Where the workers share memory, matrices that a program only multiplies with and updates by Adam lie there: the program reads
-them, each worker writes its rows of them in place, and nothing of that is an argument or a result of XLA's.
+Where the workers share memory, matrices that a program only multiplies with and updates by Adam lie there: kernels read and
+write each worker's rows of them in place (`ops/native_exchanges.py`), and no new value is a result of XLA's.
 """
 
 from __future__ import annotations
