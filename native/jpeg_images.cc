@@ -135,8 +135,8 @@ class Decoder final : public RowReader {
   static constexpr long kCacheLine = 64;
   // libjpeg-turbo writes rows that are aligned past the caches, from which they are read at once here.
   static constexpr long kUnaligned = 8;
-  // Near the end of the data, 512 bytes for each of up to 10 blocks that belong together, libjpeg-turbo looks for the end
-  // before every bit. These JPEGs have a marker there, which nothing behind it is read after.
+  // In the last 512 bytes for each of up to 10 blocks that belong together, libjpeg-turbo looks for the end of the data all
+  // the time. With so many bytes behind it, it does not; it stops at the marker that a whole JPEG ends with.
   static constexpr long kBehind = 10 * 512;
 
   jpeg_decompress_struct handle_{};

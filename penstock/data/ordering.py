@@ -33,9 +33,8 @@ class Repeat(Dataset):
             return
         source = self._parents[0]
         few = source.few(at) if isinstance(source, (Tensors, Range)) else None
-        if (
-            few is not None
-        ):  # reading them anew takes longer: Keras repeats its arrays as often as there are batches
+        if few is not None:
+            # To read them anew would take longer than they do: Keras repeats its arrays as often as there are batches.
             place = at.kept.get("place", 0)
             at.keep(lambda: {"number": number, "place": place})
             while few and (number < count or count < 0):
