@@ -36,10 +36,12 @@ class _Scaled:
     """convolution (+ bias) * scale + shift.
 
     Attributes:
+      convolved: what is scaled: the result of the convolution and bias, perhaps in another shape.
       convolution: the operation. bias: the tensor that is added before, or None.
       factors: from the values so far, scale and shift.
     """
 
+    convolved: Any
     convolution: Any
     bias: Any | None
     factors: Callable[[dict[int, Any]], tuple[Any, Any]]
@@ -83,7 +85,7 @@ def _find(operation: Any, uses: Uses, convolutions: Convolutions) -> _Scaled | N
         for convolved, scale in () if product is None else _both_orders(product):
             found = _convolution(convolved, uses, convolutions)
             if found is not None:
-                return _Scaled(*found, lambda values: (values[id(scale)], values[id(shift)]))
+                return _Scaled(convolved, *found, lambda values: (values[id(scale)], values[id(shift)]))
     return None
 
 
@@ -99,7 +101,7 @@ def _of_fused_op(operation: Any, uses: Uses, convolutions: Convolutions) -> _Sca
         scale = scale / jnp.sqrt(variance + np.float32(operation.attrs["epsilon"]))
         return scale, offset - mean * scale
 
-    return _Scaled(*found, factors)
+    return _Scaled(operation.inputs[0], *found, factors)
 
 
 def _both_orders(operation: Any) -> Sequence[tuple[Any, Any]]:
@@ -121,15 +123,26 @@ def _compute(
     found: _Scaled, values: dict[int, Any], convolutions: Convolutions, relu: bool, limit: float = 0.0
 ) -> Any | None:
     x, w = (values[id(each)] for each in found.convolution.inputs)
-    y = values[id(found.convolution.outputs[0])]
+    shape = values[id(found.convolved)].shape
     scale, shift = (jnp.asarray(each) for each in found.factors(values))
-    channels = y.shape[-1]
-    if any(each.dtype != np.float32 or each.shape[-1:] != (channels,) for each in (scale, shift)):
+    if not all(_is_of_channels(each, shape) for each in (scale, shift)):
         return None
-    if scale.size != channels or shift.size != channels or math.prod(y.shape) < _LEAST * math.prod(w.shape):
+    if math.prod(shape) < _LEAST * math.prod(w.shape):
         return None
     scale, shift = scale.reshape(-1), shift.reshape(-1)
     if found.bias is not None:
         shift = shift + values[id(found.bias)] * scale
     attrs = found.convolution.definition.attrs_for_kernel(found.convolution.attrs)
-    return convolutions[found.convolution.type](x, w, shift, relu, scale=scale, limit=limit, **attrs)
+    y = convolutions[found.convolution.type](x, w, shift, relu, scale=scale, limit=limit, **attrs)
+    return None if y is None else y.reshape(shape)
+
+
+def _is_of_channels(factor: Any, shape: Sequence[int]) -> bool:
+    """Whether there is one float32 for each channel, which stands for it wherever it is broadcast."""
+    channels = tuple(shape[-1:])
+    return (
+        factor.dtype == np.float32
+        and factor.ndim <= len(shape)
+        and factor.shape[-1:] == channels
+        and factor.size == channels[0]
+    )

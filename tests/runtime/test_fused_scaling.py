@@ -73,6 +73,26 @@ def test_one_kernel_computes_all(convolved, normalize, activation):
     np.testing.assert_allclose(computed, expected, rtol=1e-4, atol=1e-4 * float(tf.reduce_max(expected)))
 
 
+def test_convolutions_of_one_dimension():
+    def function(x):
+        y = tf.nn.conv1d(x, tensor(3, 4, 5, seed=7), 1, "SAME")
+        return tf.nn.relu(normalized(tf.nn.bias_add(y, tensor(5, seed=8))))
+
+    x = tensor(2, 60, 4)
+    computed, calls = kernels_of(function, x)
+    assert calls[-1].kwargs["relu"]
+    np.testing.assert_allclose(computed, function(x), rtol=1e-4, atol=1e-4)
+
+
+def test_scales_of_a_higher_rank_are_not_taken():
+    def function(x):
+        return conv(x) * tensor(1, 1, 1, 1, 5) + 1.0
+
+    computed, calls = kernels_of(function, tensor(1, 16, 16, 3))
+    assert all(len(each.args[2:]) == 2 for each in calls)
+    np.testing.assert_allclose(computed, function(tensor(1, 16, 16, 3)), rtol=1e-4, atol=1e-4)
+
+
 def test_the_limit_is_the_kernels():
     _, calls = kernels_of(lambda x: tf.nn.relu6(normalized(conv(x))), tensor(2, 9, 7, 3))
     assert [each.kwargs["limit"] for each in calls if each.args[0] == "convolution"][-1] == 6.0
