@@ -131,6 +131,7 @@ char* working_memory(size_t size) {
 }
 
 ffi::Error guarded(const char* kernel, const std::function<void()>& body) {
+  const WithoutDenormals flush;
   try {
     body();
     return ffi::Error::Success();

@@ -95,6 +95,7 @@ thread_local int current_number = 0;
 thread_local int current_count = 1;
 
 void Team::work(int number) {
+  const WithoutDenormals flush;
   uint32_t seen = 0;
   current_number = number;
   while (true) {
@@ -141,6 +142,16 @@ Team& team() {
 thread_local uint32_t finished_before = 0;
 
 }  // namespace
+
+#if defined(__x86_64__)
+WithoutDenormals::WithoutDenormals() : before_(_mm_getcsr()) {
+  _mm_setcsr(before_ | _MM_FLUSH_ZERO_ON | _MM_DENORMALS_ZERO_ON);
+}
+WithoutDenormals::~WithoutDenormals() { _mm_setcsr(before_); }
+#else
+WithoutDenormals::WithoutDenormals() = default;
+WithoutDenormals::~WithoutDenormals() = default;
+#endif
 
 Turn::Turn(double work) : lock_(turns) { alone = work < kLeastWork; }
 Turn::~Turn() { alone = false; }

@@ -107,6 +107,20 @@ def test_adam_of_a_product(batch, monkeypatch):
     assert check_step(step, inputs, gradients) == {"adam_product" if batch <= 64 else "adam"}
 
 
+def test_moments_of_weights_that_no_longer_change_become_zero():
+    """Numbers below the smallest normal one would take a hundred times as long."""
+    tf.random.uniform([100_000])  # may start the threads, from one that keeps such numbers
+    shape = (2000, 1000)  # more than one thread's share
+    p, m, v = (tf.Variable(tf.fill(shape, value)) for value in (1.0, 1.2e-38, 1.0))
+
+    @tf.function
+    def step(gradient):
+        adam_step(p, m, v, gradient, tf.square(gradient))
+
+    step(tf.zeros(shape))
+    assert not m.numpy().any()
+
+
 def test_a_variable_that_is_assigned_twice_is_left_alone():
     own = variables((64, 65))
 
