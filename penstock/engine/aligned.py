@@ -19,6 +19,9 @@ from penstock.engine.xla import jax, jit, jnp, wide_types
 
 ALIGNMENT = 64
 
+# Bytes. What is not aligned is copied at each call: a small array at once, a larger one by a thread, on which another one then
+# waits to run the program.
+_WORTH_ALIGNING = 1 << 16
 _WORTH_COMPILING = 1 << 24  # bytes; a program that copies arrays of one shape takes 10 ms to compile
 
 
@@ -47,6 +50,19 @@ def address_of(array: np.ndarray) -> int:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
     except (TypeError, ValueError, BufferError):  # it is read-only or empty, or its dtype is none of NumPy's
         return array.ctypes.data
+
+
+def copied(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """A copy of an array, aligned where that saves the programs that take it some time.
+
+    Args:
+      array: an array. dtype: that of the copy.
+    """
+    if array.nbytes < _WORTH_ALIGNING:
+        return array.astype(dtype)
+    copy = empty(array.shape, dtype)
+    np.copyto(copy, array, casting="unsafe")
+    return copy
 
 
 def in_own_memory(array: np.ndarray) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine.aligned import copied
 from penstock.engine.context import process, thread
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
@@ -244,10 +245,10 @@ def array_of(value: Any, dtype: DType | None = None, hint: DType | None = None) 
         if dtype is None and hint is not None and source.dtype == hint.as_numpy_dtype:
             dtype = hint
         if dtype is None:
-            return np.array(source), dtypes.dtype_of_array(source)
+            return copied(source, source.dtype), dtypes.dtype_of_array(source)
         if dtype is dtypes.string:
             raise TypeError(f"Cannot convert an array of {source.dtype} to a tensor of dtype string")
-        return source.astype(dtype.as_numpy_dtype), dtype
+        return copied(source, dtype.as_numpy_dtype), dtype
     return _array_of_python(value, dtype, hint)
 
 

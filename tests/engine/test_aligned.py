@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import penstock as tf
 from penstock.engine import aligned
 from penstock.engine.xla import jit
 
@@ -22,3 +23,18 @@ def test_arrays_in_own_memory_may_be_written(monkeypatch, dtype, large, offset):
     again = aligned.in_own_memory(array)
     assert np.asarray(jit(lambda x: x + 1, donate_argnums=0)(again))[1] == 2
     np.testing.assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize("offset", [0, 16])
+@pytest.mark.parametrize(
+    ("dtype", "result"), [(np.float32, np.float32), (np.float64, np.float32), (np.int32, np.bool_)]
+)
+def test_large_constants_are_aligned_copies(dtype, result, offset):
+    buffer = aligned.empty((1 << 18,), np.uint8)
+    array = buffer[offset : offset + (1 << 17)].view(dtype).reshape(4, -1).T
+    array[:] = np.arange(array.size).reshape(array.shape) % 251
+    value = tf.constant(array, tf.as_dtype(result)).host()
+    np.testing.assert_array_equal(value, array.astype(result))
+    assert value.dtype == result
+    assert value.ctypes.data % aligned.ALIGNMENT == 0
+    assert not np.shares_memory(value, array)
