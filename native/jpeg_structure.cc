@@ -18,13 +18,16 @@ constexpr int kTables = 4, kMostComponents = 3;
 constexpr long kLargestSide = 65500;      // libjpeg's
 constexpr long kMostPixels = 1L << 26;  // a larger image may be more than there is memory for
 
-// Whether one of the bytes begins a marker that is neither a restart nor a byte of coefficients. The byte behind the last
-// one is looked at too.
+// Whether two bytes are a marker that is neither a restart nor a byte of coefficients.
+PENSTOCK_INLINE inline bool is_marker(uint8_t first, uint8_t second) {
+  return (first == 0xFF) & (second != 0) & (second != 0xFF) & ((second & 0xF8) != kFirstRestart);
+}
+
+// Whether one of the bytes begins such a marker. The byte behind the last one is looked at too.
 PENSTOCK_VECTORIZED
 bool has_marker(const uint8_t* data, long size) {
   uint8_t found = 0;
-  for (long i = 0; i < size; ++i)
-    found |= (data[i] == 0xFF) & (data[i + 1] != 0) & (data[i + 1] != 0xFF) & ((data[i + 1] & 0xF8) != kFirstRestart);
+  for (long i = 0; i < size; ++i) found |= is_marker(data[i], data[i + 1]);
   return found;
 }
 
@@ -145,7 +148,7 @@ class Structure {
       const long end = std::min(block + kBlock, size_ - 1);
       if (!has_marker(data_ + block, end - block)) continue;
       for (long i = block; i < end; ++i)
-        if (has_marker(data_ + i, 1)) return data_[i + 1] == kEnd;
+        if (is_marker(data_[i], data_[i + 1])) return data_[i + 1] == kEnd;
     }
     return false;
   }

@@ -82,10 +82,10 @@ class MapToJpegs(Map):
 
     def _completion(self) -> Callable[[list[list]], list[list]]:
         """Makes the images of elements that might fail."""
-        made = [(each, each.chain.body(), _one_by_one(each.chain)) for each in self._images]
+        made = [(each, each.chain.body()) for each in self._images]
 
         def complete(elements: list[list]) -> list[list]:
-            for image, body, one_by_one in made:
+            for image, body in made:
                 component = image.component
                 jpegs = [as_bytes(each[component]) for each in elements]
                 for element, jpeg, whole in zip(elements, jpegs, are_whole(jpegs)):
@@ -95,7 +95,7 @@ class MapToJpegs(Map):
                     try:
                         element[component] = body(*_inputs(element, image))
                     except Exception:  # which operation it was, and what it says, shows now
-                        element[component] = one_by_one(_inputs(element, image))
+                        element[component] = _one_by_one(image.chain, _inputs(element, image))
             return elements
 
         return complete
@@ -104,8 +104,8 @@ class MapToJpegs(Map):
         return f"{self._whole_name} up to its images"
 
 
-def _one_by_one(chain: ImageChain) -> Callable[[list], Any]:
-    """The operations of a chain, each called by itself, with their own errors."""
+def _one_by_one(chain: ImageChain, values: list) -> Any:
+    """The result of a chain whose operations are each called by itself, with their own errors."""
     given, last = chain.inputs(), chain.operations[-1].outputs[0]
     waiting, found = [last.op], {}
     while waiting:
@@ -115,16 +115,12 @@ def _one_by_one(chain: ImageChain) -> Callable[[list], Any]:
             waiting += [each.op for each in operation.inputs if not any(each is other for other in given)]
     operations = [each for each in last.graph.get_operations() if id(each) in found]
     run = Executor(operations, given, [last], prefer_host=True).run
-
-    def call(values: list) -> Any:
-        outer = context.thread.graph, context.thread.tapes
-        context.thread.graph, context.thread.tapes = None, ()
-        try:
-            return run([as_array(each) for each in values])[0]
-        finally:
-            context.thread.graph, context.thread.tapes = outer
-
-    return call
+    outer = context.thread.graph, context.thread.tapes
+    context.thread.graph, context.thread.tapes = None, ()
+    try:
+        return run([as_array(each) for each in values])[0]
+    finally:
+        context.thread.graph, context.thread.tapes = outer
 
 
 class BatchOfImages(Batch):

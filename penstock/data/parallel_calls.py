@@ -7,7 +7,7 @@ import itertools
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -129,26 +129,43 @@ class Calls:
 
     def results(self, elements: Iterator[list]) -> Iterator[list]:
         """The results."""
-        call, prepare = self._call, self._prepare
         while self._done:
             yield self._take()
         if self._parallelism.calls is None:
-            for _ in range(_TUNING_CALLS):
-                element = next(elements, None)
-                if element is None:
-                    return
-                (prepared,) = prepare([element])
-                yield self._timed(call, prepared)
+            more = yield from self._first(elements)
+            if not more:
+                return
             if self._seconds() < _WORTH_A_THREAD:
                 yield from self._here(elements)
                 return
         yield from self._on_threads(elements)
 
-    def _timed(self, call: Callable, given: Any) -> Any:
+    def _first(self, elements: Iterator[list]) -> Generator[list, None, bool]:
+        """The first results, which show how long a call takes; then whether there are more elements.
+
+        Of quick calls several are made at once, as they are from then on.
+        """
+        taken, together, now = _Taken(elements), 1, time.perf_counter
+        while taken.more and len(self._times) < _TUNING_CALLS:
+            started = now()
+            few = taken.next(together)
+            self._done.extend(self._outcomes(self._prepare(few)) if few else ())
+            if self._several is not None and now() - started < _UNNOTICED:
+                together = min(2 * together, max(_TUNING_CALLS - len(self._times), 1))
+            while self._done:
+                yield self._take()
+        if not taken.more:
+            taken.end()
+        return taken.more
+
+    def _timed(self, call: Callable, given: Any, count: int = 1) -> Any:
+        """What a call for some elements gives. It is noted how long the first ones take for each element."""
+        if len(self._times) >= _TUNING_CALLS:
+            return call(given)
         started = time.perf_counter()
-        result = call(given)
-        self._times.append(time.perf_counter() - started)
-        return result
+        results = call(given)
+        self._times += [(time.perf_counter() - started) / count] * count
+        return results
 
     def _seconds(self) -> float:
         """How long a call takes: the first one pays for what is made once, and others for what else the machine does."""
@@ -208,12 +225,10 @@ class Calls:
     def _outcomes(self, prepared: list) -> list[_Outcome]:
         if self._several is not None and len(prepared) > 1:
             try:
-                return [_Outcome(None, each) for each in self._several(prepared)]
+                return [_Outcome(None, each) for each in self._timed(self._several, prepared, len(prepared))]
             except Exception:  # one of them: which, and what it says, shows below
                 pass
-        if len(self._times) < _TUNING_CALLS:
-            return [self._timed(self._outcome, each) for each in prepared]
-        return [self._outcome(each) for each in prepared]
+        return [self._timed(self._outcome, each) for each in prepared]
 
     def _outcome(self, prepared: Any) -> _Outcome:
         try:
