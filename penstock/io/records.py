@@ -95,11 +95,11 @@ class RecordReader:
         """
         buffer, wanted = b"", HEADER.size
         while True:
-            with os_errors(self.path):
-                chunk = self._file.read(self._next_read(wanted, len(buffer)))
-            if not chunk:
+            got = len(buffer)
+            with os_errors(self.path):  # what is read has no name, so that the next piece gets its memory
+                buffer += self._file.read(self._next_read(wanted, got))
+            if len(buffer) == got:
                 break
-            buffer += chunk
             records, consumed, wanted, damage = _split(buffer)
             self.position += consumed
             buffer = buffer[consumed:]
