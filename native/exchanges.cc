@@ -33,6 +33,16 @@ PENSTOCK_VECTORIZED void add(const float* other, long count, float* sum) {
   for (long i = 0; i < count; ++i) sum[i] += other[i];
 }
 
+// Which of `count` rows or numbers belong to a process.
+struct Part {
+  long first, end;
+
+  Part(long count, const Exchange& here, int process)
+      : first(count * process / here.count()), end(count * (process + 1) / here.count()) {}
+  Part(long count, const Exchange& here) : Part(count, here, here.number()) {}
+  long size() const { return end - first; }
+};
+
 // value [rows, ...] -> the values of all processes [processes * rows, ...], in their order
 ffi::Future gather(ffi::AnyBuffer value, ffi::Result<ffi::AnyBuffer> all, int64_t place, int64_t offset) {
   const int64_t bytes = value.size_bytes();
@@ -56,12 +66,12 @@ ffi::Future sum(ffi::AnyBuffer value, ffi::Result<ffi::AnyBuffer> total, int64_t
     copy(from, bytes, here.own());
     here.meet();
     {
-      const long begin = numbers * here.number() / here.count(), end = numbers * (here.number() + 1) / here.count();
+      const Part mine(numbers, here);
       Turn turn;
-      parallel_for(end - begin, kGrain, [&](long first, long last) {
-        float* sums = reinterpret_cast<float*>(here.part(0)) + begin + first;
+      parallel_for(mine.size(), kGrain, [&](long first, long last) {
+        float* sums = reinterpret_cast<float*>(here.part(0)) + mine.first + first;
         for (int p = 1; p < here.count(); ++p)
-          add(reinterpret_cast<const float*>(here.part(p)) + begin + first, last - first, sums);
+          add(reinterpret_cast<const float*>(here.part(p)) + mine.first + first, last - first, sums);
       });
     }
     here.meet();
@@ -129,23 +139,15 @@ ffi::Future adam_in_place(ffi::AnyBuffer addresses, ffi::AnyBuffer inputs, ffi::
   const int64_t* at = static_cast<const int64_t*>(addresses.untyped_data());
   *floats(*done) = 1;
   return exchange({place, offset, f.of_inputs() + f.of_gradients()}, [=](Exchange& here) {
-    const long first = f.rows * here.number() / here.count(), end = f.rows * (here.number() + 1) / here.count();
+    const Part mine(f.rows, here);
     float* own[3];
-    for (int i = 0; i < 3; ++i) own[i] = reinterpret_cast<float*>(at[i]) + first * f.columns;
+    for (int i = 0; i < 3; ++i) own[i] = reinterpret_cast<float*>(at[i]) + mine.first * f.columns;
     bring(f, here);
     here.meet();
-    update({own[0], own[1], own[2], own[0], own[1], own[2], end - first, f.columns}, first, given, f, here);
+    update({own[0], own[1], own[2], own[0], own[1], own[2], mine.size(), f.columns}, mine.first, given, f, here);
     here.meet();
   });
 }
-
-// Which rows of a matrix that lies in shared memory belong to a process.
-struct Part {
-  long first, end;
-
-  Part(long rows, int process, int count) : first(rows * process / count), end(rows * (process + 1) / count) {}
-  long size() const { return end - first; }
-};
 
 const float* at(const int64_t address) { return reinterpret_cast<const float*>(address); }
 
@@ -160,7 +162,7 @@ ffi::Future product(ffi::AnyBuffer address, ffi::AnyBuffer inputs, ffi::Result<f
   return exchange({place, offset, of_inputs + process_count() * of_sums}, [=](Exchange& here) {
     copy(x, of_inputs, here.own());
     here.meet();
-    const Part own(rows, here.number(), here.count());
+    const Part own(rows, here);
     const long in_all = here.count() * batch;
     {
       Turn turn;
@@ -197,7 +199,7 @@ ffi::Future transposed_product(ffi::AnyBuffer address, ffi::AnyBuffer gradients,
   return exchange({place, offset, of_gradients + of_parts}, [=](Exchange& here) {
     copy(dy, of_gradients, here.own());
     here.meet();
-    const Part own(rows, here.number(), here.count());
+    const Part own(rows, here);
     {
       Turn turn;
       float* results = reinterpret_cast<float*>(here.own() + of_gradients);
@@ -214,7 +216,7 @@ ffi::Future transposed_product(ffi::AnyBuffer address, ffi::AnyBuffer gradients,
     }
     here.meet();
     for (int p = 0; p < here.count(); ++p) {
-      const Part part(rows, p, here.count());
+      const Part part(rows, here, p);
       const float* from =
           reinterpret_cast<const float*>(here.part(p) + of_gradients) + here.number() * batch * part.size();
       for (long r = 0; r < batch; ++r) std::copy_n(from + r * part.size(), part.size(), to + r * rows + part.first);
@@ -225,6 +227,13 @@ ffi::Future transposed_product(ffi::AnyBuffer address, ffi::AnyBuffer gradients,
 
 }  // namespace
 
+#define PENSTOCK_EXCHANGE_ARRAY(name, function)                  \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_##name, function,       \
+                                ffi::Ffi::Bind()                 \
+                                    .Arg<ffi::AnyBuffer>()       \
+                                    .Ret<ffi::AnyBuffer>()       \
+                                    .Attr<int64_t>("place")      \
+                                    .Attr<int64_t>("offset"))
 #define PENSTOCK_EXCHANGE_PRODUCT(name, function)                \
   XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_##name, function,       \
                                 ffi::Ffi::Bind()                 \
@@ -235,18 +244,8 @@ ffi::Future transposed_product(ffi::AnyBuffer address, ffi::AnyBuffer gradients,
                                     .Attr<int64_t>("offset"))
 PENSTOCK_EXCHANGE_PRODUCT(exchange_product, product);
 PENSTOCK_EXCHANGE_PRODUCT(exchange_transposed_product, transposed_product);
-XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_exchange_gather, gather,
-                              ffi::Ffi::Bind()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Ret<ffi::AnyBuffer>()
-                                  .Attr<int64_t>("place")
-                                  .Attr<int64_t>("offset"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_exchange_sum, sum,
-                              ffi::Ffi::Bind()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Ret<ffi::AnyBuffer>()
-                                  .Attr<int64_t>("place")
-                                  .Attr<int64_t>("offset"));
+PENSTOCK_EXCHANGE_ARRAY(exchange_gather, gather);
+PENSTOCK_EXCHANGE_ARRAY(exchange_sum, sum);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_exchange_adam, adam,
                               ffi::Ffi::Bind()
                                   .Arg<ffi::AnyBuffer>()

@@ -49,7 +49,7 @@ class _Threads:
 
 @functools.cache
 def _libraries(with_scipy: bool) -> Sequence[Any]:
-    """The BLAS libraries that are loaded; SciPy brings one of its own."""
+    """The BLAS libraries that are loaded: looked for once without SciPy, which brings one of its own, and once with it."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas").lib_controllers

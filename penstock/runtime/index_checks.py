@@ -61,9 +61,8 @@ class IndexCheck:
         tensor = source(self._tensor, REARRANGING) if len(self._sizes) == 1 else self._tensor
         if id(tensor) in self._given:
             return id(self._given[id(tensor)]), *self._sizes
-        call = (
-            id(self._given) if self._given else 0
-        )  # in a graph that is called it has another value in each call
+        # In a graph that is called, a tensor has another value in each call.
+        call = id(self._given) if self._given else 0
         return id(tensor), call, *self._sizes
 
     def includes(self, other: IndexCheck) -> bool:

@@ -225,46 +225,11 @@ def preempted(warned):
     return [begun, [handler.total_run_calls, float(total.numpy())]]
 
 
-def large_update():
-    """Losses of three steps of Adam with a matrix whose gradient is larger than its factors, and the kernels for it."""
+def _dense_layer(rows):
+    """A matrix with 512 columns and its moments, a data set, and a step of Adam on a batch of it that gives the loss."""
     rng = np.random.default_rng(0)
-    x, y = (rng.normal(size=(8, width)).astype(np.float32) for width in (2048, 512))
-    with strategy.scope():
-        w = tf.Variable(rng.normal(size=(2048, 512)).astype(np.float32) / 32)
-        m, v = tf.Variable(tf.zeros([2048, 512])), tf.Variable(tf.zeros([2048, 512]))
-    data = strategy.experimental_distribute_dataset(
-        tf.data.Dataset.from_tensors((x, y)).unbatch().batch(8).repeat()
-    )
-
-    def adam(strategy, g):
-        m.assign_add((g - m) * 0.1)
-        v.assign_add((tf.square(g) - v) * 0.001)
-        w.assign_sub(m * 0.01 / (tf.sqrt(v) + 1e-3))
-
-    def step(x, y):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum((x @ w - y) ** 2) / 8
-        context = tf.distribute.get_replica_context()
-        context.merge_call(adam, args=(context.all_reduce("SUM", tape.gradient(loss, w)),))
-        return loss
-
-    @tf.function
-    def train_step(*batch):
-        return strategy.reduce("SUM", strategy.run(step, args=batch), axis=None)
-
-    with mock.patch.object(native, "call", wraps=native.call) as call:
-        losses = [float(train_step(*batch)) for _, batch in zip(range(3), data)]
-    kernels = {each.args[0] for each in call.call_args_list}
-    return [losses, bool(kernels & {"adam_product", "exchange_adam", "exchange_adam_in_place"})]
-
-
-def shared_matrix():
-    """Of steps of Adam with a matrix that is read and assigned in between: losses, its norms, the sum of a moment, whether
-    what was read stays as it was, and the kind of state.
-    """
-    rng = np.random.default_rng(0)
-    x, y = (rng.normal(size=(8, width)).astype(np.float32) for width in (2049, 512))
-    first = rng.normal(size=(2049, 512)).astype(np.float32) / 32
+    x, y = (rng.normal(size=(8, width)).astype(np.float32) for width in (rows, 512))
+    first = rng.normal(size=(rows, 512)).astype(np.float32) / 32
     with strategy.scope():
         w, m, v = (tf.Variable(each) for each in (first, np.zeros_like(first), np.zeros_like(first)))
     data = strategy.experimental_distribute_dataset(
@@ -286,6 +251,24 @@ def shared_matrix():
     @tf.function
     def train_step(*batch):
         return strategy.reduce("SUM", strategy.run(step, args=batch), axis=None)
+
+    return (w, m, v), data, train_step
+
+
+def large_update():
+    """Losses of three steps of Adam with a matrix whose gradient is larger than its factors, and the kernels for it."""
+    _, data, train_step = _dense_layer(2048)
+    with mock.patch.object(native, "call", wraps=native.call) as call:
+        losses = [float(train_step(*batch)) for _, batch in zip(range(3), data)]
+    kernels = {each.args[0] for each in call.call_args_list}
+    return [losses, bool(kernels & {"adam_product", "exchange_adam", "exchange_adam_in_place"})]
+
+
+def shared_matrix():
+    """Of steps of Adam with a matrix that is read and assigned in between: losses, its norms, the sum of a moment, whether
+    what was read stays as it was, and the kind of state.
+    """
+    (w, m, v), data, train_step = _dense_layer(2049)
 
     @tf.function
     def norm():
