@@ -111,7 +111,7 @@ def test_moments_of_weights_that_no_longer_change_become_zero():
     """Numbers below the smallest normal one would take a hundred times as long."""
     tf.random.uniform([100_000])  # may start the threads, from one that keeps such numbers
     shape = (2000, 1000)  # more than one thread's share
-    p, m, v = (tf.Variable(tf.fill(shape, value)) for value in (1.0, 1.2e-38, 1.0))
+    p, m, v = (tf.Variable(tf.fill(shape, value)) for value in (1.0, 1e-39, 1.0))
 
     @tf.function
     def step(gradient):
