@@ -148,10 +148,9 @@ ffi::Error convolution(ffi::AnyBuffer x, ffi::AnyBuffer w, ffi::RemainingArgs re
     const float* added = has_bias ? static_cast<float*>(arrays[3]) : nullptr;
     Winograd shape = as_winograd(x, w, *y, geometry);
     if (pool) shape.out_height = output_size(geometry, x, 0), shape.out_width = output_size(geometry, x, 1);
-    if (limit == 0 && shape.suits_large_tiles())
-      return winograd_with_large_tiles(shape, floats(x), floats(w), added, relu, pool, floats(*y));
-    if (pool) throw std::invalid_argument("no kernel pools the result of this convolution");
-    if (limit == 0 && shape.suits()) return winograd_forward(shape, floats(x), floats(w), added, relu, floats(*y));
+    if (pool && !shape.suits_large_tiles()) throw std::invalid_argument("no kernel pools the result of this convolution");
+    if (limit == 0 && shape.suits())
+      return winograd_forward(shape, floats(x), floats(w), {added, relu, nullptr, pool}, floats(*y));
     Key key("convolution");
     geometry.add_to(key.add(x).add(w)).add(has_bias).add(relu).add(__builtin_bit_cast(int64_t, limit));
     plan_for(key, [&] {
@@ -215,25 +214,31 @@ ffi::Error convolution_input_gradient(ffi::AnyBuffer w, ffi::AnyBuffer dy, ffi::
   });
 }
 
+PENSTOCK_VECTORIZED void add(const float* numbers, long count, float* to) {
+#pragma GCC ivdep
+  for (long i = 0; i < count; ++i) to[i] += numbers[i];
+}
+
 memory::desc part_of(const memory::desc& images, int64_t parts) {
   Sizes sizes = images.get_dims();
   sizes[0] /= parts;
   return strided(sizes, images.get_strides(), images.get_data_type());
 }
 
+// `bias` describes the sums of y's numbers for each output, unless it is zero.
 std::unique_ptr<Plan> plan_filter_gradient(const memory::desc& x, const memory::desc& y, const memory::desc& w,
-                                           const Geometry& geometry) {
+                                           const memory::desc& bias, const Geometry& geometry) {
   auto found = choose(geometry, [&](auto order) {
     auto forward = forward_desc(order(x), {w.get_dims(), x.get_data_type(), kAny}, {}, order(y), geometry, {});
     return dnnl::convolution_backward_weights::primitive_desc(
-        engine(), dnnl::algorithm::convolution_direct, order(x), any_order(w), order(y), geometry.steps(),
+        engine(), dnnl::algorithm::convolution_direct, order(x), any_order(w), bias, order(y), geometry.steps(),
         geometry.skips(), geometry.before(), geometry.after(), forward, own_scratchpad());
   });
-  return std::make_unique<Plan>(
-      dnnl::convolution_backward_weights(found), found.scratchpad_desc(),
-      std::vector<Plan::Operand>{{DNNL_ARG_SRC, x, found.src_desc()},
-                                 {DNNL_ARG_DIFF_DST, y, found.diff_dst_desc()},
-                                 {DNNL_ARG_DIFF_WEIGHTS, w, found.diff_weights_desc(), true}});
+  std::vector<Plan::Operand> operands = {{DNNL_ARG_SRC, x, found.src_desc()},
+                                         {DNNL_ARG_DIFF_DST, y, found.diff_dst_desc()},
+                                         {DNNL_ARG_DIFF_WEIGHTS, w, found.diff_weights_desc(), true}};
+  if (!bias.is_zero()) operands.push_back({DNNL_ARG_DIFF_BIAS, bias, bias, true});
+  return std::make_unique<Plan>(dnnl::convolution_backward_weights(found), found.scratchpad_desc(), operands);
 }
 
 // Into how many parts of the batch the gradient of a filter is divided, one for each thread.
@@ -249,44 +254,54 @@ int64_t batch_parts(int64_t batch) {
   return parts;
 }
 
+// With a second result, float32 like the others: the sums of dy for each output.
 ffi::Error convolution_filter_gradient(ffi::AnyBuffer x, ffi::AnyBuffer dy, ffi::Result<ffi::AnyBuffer> dw,
-                                       Numbers strides, Numbers dilations, Numbers pads_before,
-                                       Numbers pads_after, int64_t groups, bool channels_last) {
+                                       ffi::RemainingRets rest, Numbers strides, Numbers dilations,
+                                       Numbers pads_before, Numbers pads_after, int64_t groups, bool channels_last) {
   return guarded("convolution_filter_gradient", [&] {
     Geometry geometry{strides, dilations, pads_before, pads_after, groups, channels_last};
     Turn turn(work(*dw, dy));
+    float* db = rest.size() > 0 ? floats(*rest.get<ffi::AnyBuffer>(0).value()) : nullptr;
     if (Winograd shape = as_winograd(x, *dw, dy, geometry); shape.suits())
-      return winograd_filter_gradient(shape, floats(x), floats(dy), floats(*dw));
-    int64_t parts = batch_parts(x.dimensions().front());
+      return winograd_filter_gradient(shape, floats(x), floats(dy), floats(*dw), db);
+    int64_t parts = batch_parts(x.dimensions().front()), outputs = dw->dimensions().back();
     bool is_half = dw->element_type() == ffi::DataType::BF16;  // summed up in float32, and rounded at the end
     Key key("convolution_filter_gradient");
-    geometry.add_to(key.add(x).add(dy).add(*dw)).add(parts);
+    geometry.add_to(key.add(x).add(dy).add(*dw)).add(parts).add(db != nullptr);
     const Plan& plan = plan_for(key, [&] {
       Alone alone(parts > 1);
       return plan_filter_gradient(part_of(image(x, geometry), parts), part_of(image(dy, geometry), parts),
-                                  filter(*dw, geometry, memory::data_type::f32), geometry);
+                                  filter(*dw, geometry, memory::data_type::f32),
+                                  db == nullptr ? memory::desc() : strided({outputs}, {1}, memory::data_type::f32), geometry);
     });
-    if (parts == 1 && !is_half) return plan.run({x.untyped_data(), dy.untyped_data(), dw->untyped_data()});
-    size_t sum_size = aligned(dw->element_count() * sizeof(float)), working_size = plan.working_size();
-    char* working = working_memory((sum_size + working_size) * parts);
-    parallel_for(parts, 1, [&](long part, long) {
-      char* own = working + (sum_size + working_size) * part;
-      plan.run({static_cast<char*>(x.untyped_data()) + x.size_bytes() / parts * part,
-                static_cast<char*>(dy.untyped_data()) + dy.size_bytes() / parts * part,
-                part == 0 && !is_half ? static_cast<char*>(dw->untyped_data()) : own + working_size},
-               own);
-    });
-    auto sum_of = [&](int64_t part) {
-      return reinterpret_cast<float*>(working + (sum_size + working_size) * part + working_size);
-    };
-    float* total = is_half ? sum_of(0) : floats(*dw);
-    for (int64_t part = 1; part < parts; ++part) {
-      float* other = sum_of(part);
-      parallel_for(dw->element_count(), 1 << 16, [&](long first, long last) {
-        for (long i = first; i < last; ++i) total[i] += other[i];
-      });
+    if (parts == 1 && !is_half) {
+      std::vector<void*> arrays = {x.untyped_data(), dy.untyped_data(), dw->untyped_data()};
+      if (db != nullptr) arrays.push_back(db);
+      return plan.run(arrays);
     }
-    if (is_half) narrow(total, static_cast<Half*>(dw->untyped_data()), dw->element_count());
+    // Each part has its own sums, but those that are the results.
+    long size = dw->element_count();
+    size_t dw_size = aligned(size * sizeof(float)), db_size = aligned(outputs * sizeof(float));
+    size_t each = plan.working_size() + dw_size + db_size;
+    char* working = working_memory(each * parts);
+    auto own = [&](int64_t part) { return working + each * part; };
+    auto dw_of = [&](int64_t part) {
+      return part == 0 && !is_half ? floats(*dw) : reinterpret_cast<float*>(own(part) + plan.working_size());
+    };
+    auto db_of = [&](int64_t part) {
+      return part == 0 && db != nullptr ? db : reinterpret_cast<float*>(own(part) + plan.working_size() + dw_size);
+    };
+    parallel_for(parts, 1, [&](long part, long) {
+      std::vector<void*> arrays = {static_cast<char*>(x.untyped_data()) + x.size_bytes() / parts * part,
+                                   static_cast<char*>(dy.untyped_data()) + dy.size_bytes() / parts * part, dw_of(part)};
+      if (db != nullptr) arrays.push_back(db_of(part));
+      plan.run(arrays, own(part));
+    });
+    for (int64_t part = 1; part < parts; ++part) {
+      parallel_for(size, 1 << 16, [&](long first, long last) { add(dw_of(part) + first, last - first, dw_of(0) + first); });
+      if (db != nullptr) add(db_of(part), outputs, db);
+    }
+    if (is_half) narrow(dw_of(0), static_cast<Half*>(dw->untyped_data()), size);
   });
 }
 
@@ -309,8 +324,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution, convolution,
                                   .Attr<bool>("pool"));
 
 #define PENSTOCK_GRADIENT_ATTRIBUTES    \
-  Ret<ffi::AnyBuffer>()                 \
-      .Attr<Numbers>("strides")         \
+  Attr<Numbers>("strides")              \
       .Attr<Numbers>("dilations")       \
       .Attr<Numbers>("pads_before")     \
       .Attr<Numbers>("pads_after")      \
@@ -322,11 +336,14 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution_input_gradient, convolution_i
                                   .Arg<ffi::AnyBuffer>()
                                   .Arg<ffi::AnyBuffer>()
                                   .RemainingArgs()
+                                  .Ret<ffi::AnyBuffer>()
                                   .PENSTOCK_GRADIENT_ATTRIBUTES);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution_filter_gradient, convolution_filter_gradient,
                               ffi::Ffi::Bind()
                                   .Arg<ffi::AnyBuffer>()
                                   .Arg<ffi::AnyBuffer>()
+                                  .Ret<ffi::AnyBuffer>()
+                                  .RemainingRets()
                                   .PENSTOCK_GRADIENT_ATTRIBUTES);
 
 }  // namespace penstock

@@ -334,7 +334,7 @@ struct Gradients {
   const Convolution& convolution;
   const Pool* pool;             // null where there is none
   const std::vector<Packed>& transposed;  // the filter's elements, where the gradient of images is wanted
-  bool relu;
+  bool relu, by_rows;  // `by_rows`: of a large image, whose gradient is taken row by row
   const WinogradRows* winograd;  // null where the definition is used; otherwise the filter's gradient is the transformed one
 
   // Numbers of the filter's gradient.
@@ -359,6 +359,10 @@ struct Gradients {
     if (first >= last) std::fill_n(dw, filter(), 0.0f);
     for (long image = first, count; image < last; image += count) {
       count = std::min(group(), last - image);
+      if (by_rows) {
+        add_image(x + image * convolution.image(), dy + image * convolution.output_image(), image > first, own, dw, db);
+        continue;
+      }
       const float* sent = before_pool(dy, places, image, count, reinterpret_cast<float*>(own + images()), db);
       const float* from = x + image * convolution.image();
       float* to = dx == nullptr ? dx : dx + image * convolution.image();
@@ -373,6 +377,22 @@ struct Gradients {
 
  private:
   bool is_padded() const { return convolution.is_padded; }
+
+  // The gradients of filter and bias from one image, a row of its results after the other, each while it is in cache.
+  void add_image(const float* x, const float* dy, bool add, char* own, float* dw, float* db) const {
+    const Windows& windows = convolution.windows;
+    const long outputs = convolution.outputs, columns = convolution.output[1];
+    const long line = windows.stride[0] * convolution.padded[1] * convolution.channels;
+    const long rows = static_cast<long>(convolution.filter_rows.size());
+    const float* from = convolution.pad(x, 1, reinterpret_cast<float*>(own));
+    const Terms terms{1, 0, 1, 0, columns, windows.stride[1] * convolution.channels};
+    for (long row = 0; row < convolution.output[0]; ++row, dy += columns * outputs, from += line) {
+      add_rows(dy, columns, outputs, db);
+      multiply({from, convolution.filter_rows.data(), rows, terms}, {dy, outputs / kLanes, outputs, kLanes},
+               {dw, convolution.output_rows.data(), add || row > 0, nullptr});
+    }
+  }
+
   long group() const { return winograd == nullptr ? convolution.group() : winograd->group(); }
   size_t floats_of(long image) const { return group() * image * sizeof(float); }
 
@@ -449,7 +469,9 @@ ffi::Error fused_convolution_gradient(ffi::AnyBuffer x, ffi::AnyBuffer dy, ffi::
     std::vector<Packed> transposed;
     if (wants_dx) transposed = transposed_filter(convolution, winograd, floats(rest.get<ffi::AnyBuffer>(pooled).value()));
     float* dx = wants_dx ? floats(*results.get<ffi::AnyBuffer>(2).value()) : nullptr;
-    const Gradients gradients{convolution, pooled ? &pool : nullptr, transposed, relu, winograd ? &*winograd : nullptr};
+    const bool by_rows = !pooled && !wants_dx && !winograd && output[0] * output[1] > kManyPixels;
+    const Gradients gradients{convolution, pooled ? &pool : nullptr, transposed, relu, by_rows,
+                              winograd ? &*winograd : nullptr};
     const long threads = std::min<long>(team_size(), convolution.batch);
     const size_t sums = aligned((gradients.filter() + outputs) * sizeof(float)), each = sums + gradients.working_size();
     char* working = working_memory(each * threads);

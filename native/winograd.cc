@@ -20,8 +20,10 @@ namespace {
 
 constexpr int64_t kLanes = 16;      // numbers in a vector register
 constexpr int64_t kPositions = 16;  // in a transformed tile
+constexpr int64_t kSumPosition = 5;
 constexpr int64_t kRows = 6;        // of a product whose sums are in registers at a time, with 4 vectors each
 constexpr int64_t kBlockBytes = 768 << 10;
+constexpr int64_t kChunk = 4;  // blocks that a thread takes at a time
 
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 
@@ -167,15 +169,16 @@ PENSTOCK_VECTORIZED void transform_output_gradients(const Tiles& tiles, const fl
   });
 }
 
-// What happens to an output before it is written.
-struct Ending {
-  const float* bias;      // added to it, unless null
-  bool relu;
-  const float* features;  // like y: where they are not positive, the output is 0; or null
-};
+PENSTOCK_VECTORIZED void add_rows(const float* rows, int64_t count, int64_t width, float* sums) {
+  for (int64_t c = 0; c < width; c += kLanes) {
+    Lanes sum = load(sums + c);
+    for (int64_t i = 0; i < count; ++i) sum += load(rows + i * width + c);
+    store(sums + c, sum);
+  }
+}
 
 // A^T m A for tiles of 2 by 2 of y.
-PENSTOCK_VECTORIZED void transform_outputs(const Tiles& tiles, const float* from, const Ending& ending, int64_t first,
+PENSTOCK_VECTORIZED void transform_outputs(const Tiles& tiles, const float* from, const WinogradEnding& ending, int64_t first,
                                            int64_t count, float* y) {
   int64_t channels = tiles.channels, stride = count * channels;
   tiles.each(first, count, [&](int64_t t, int64_t image, int64_t row, int64_t column) PENSTOCK_INLINE {
@@ -309,12 +312,12 @@ float* take(char*& memory, size_t size) {
 
 // The forward algorithm from inputs to outputs, for transformed filters.
 void convolve(const Tiles& inputs, const Tiles& outputs, const float* x, const float* filter,
-              const Ending& ending, float* y, char* memory) {
+              const WinogradEnding& ending, float* y, char* memory) {
   int64_t block = block_tiles(inputs.channels, outputs.channels);
   int64_t blocks = (inputs.count() + block - 1) / block;
   size_t in_size = floats_size(kPositions * block * inputs.channels);
   size_t out_size = floats_size(kPositions * block * outputs.channels);
-  parallel_for(blocks, 1, [&](int64_t first, int64_t last) {
+  parallel_chunks(blocks, kChunk, [&](int64_t first, int64_t last) {
     char* own = memory + (in_size + out_size) * thread_number();
     float* v = take(own, in_size);
     float* m = take(own, out_size);
@@ -335,7 +338,8 @@ size_t convolve_memory(int64_t channels, int64_t outputs) {
   return floats_size(kPositions * block * channels) + floats_size(kPositions * block * outputs);
 }
 
-void run(const Winograd& shape, const float* x, const float* w, bool turned, const Ending& ending, float* y) {
+void run(const Winograd& shape, const float* x, const float* w, bool turned, const WinogradEnding& ending, float* y) {
+  if (shape.suits_large_tiles()) return winograd_with_large_tiles(shape, x, w, turned, ending, y);
   int64_t down = (shape.out_height + 1) / 2, across = (shape.out_width + 1) / 2;
   Tiles inputs{shape.batch, shape.height, shape.width, shape.channels, shape.pad_top, shape.pad_left, down, across};
   Tiles outputs{shape.batch, shape.out_height, shape.out_width, shape.outputs, 0, 0, down, across};
@@ -359,8 +363,8 @@ bool Winograd::suits() const {
          pad_top <= 2 && pad_left <= 2;
 }
 
-void winograd_forward(const Winograd& shape, const float* x, const float* w, const float* bias, bool relu, float* y) {
-  run(shape, x, w, false, {bias, relu, nullptr}, y);
+void winograd_forward(const Winograd& shape, const float* x, const float* w, const WinogradEnding& ending, float* y) {
+  run(shape, x, w, false, ending, y);
 }
 
 void winograd_input_gradient(const Winograd& shape, const float* w, const float* dy, const float* features, float* dx) {
@@ -369,13 +373,13 @@ void winograd_input_gradient(const Winograd& shape, const float* w, const float*
   run(transposed, dy, w, true, {nullptr, false, features}, dx);
 }
 
-void winograd_filter_gradient(const Winograd& shape, const float* x, const float* dy, float* dw) {
+void winograd_filter_gradient(const Winograd& shape, const float* x, const float* dy, float* dw, float* db) {
   int64_t down = (shape.out_height + 1) / 2, across = (shape.out_width + 1) / 2;
   Tiles inputs{shape.batch, shape.height, shape.width, shape.channels, shape.pad_top, shape.pad_left, down, across};
   Tiles outputs{shape.batch, shape.out_height, shape.out_width, shape.outputs, 0, 0, down, across};
   int64_t block = block_tiles(shape.channels, shape.outputs), count = inputs.count();
   int64_t size = shape.channels * shape.outputs, parts = std::min<int64_t>(team_size(), (count + block - 1) / block);
-  size_t sum_size = floats_size(kPositions * size);
+  size_t sum_size = floats_size(kPositions * size) + floats_size(shape.outputs);  // and of db
   size_t in_size = floats_size(kPositions * block * shape.channels);
   size_t out_size = floats_size(kPositions * block * shape.outputs);
   char* memory = working_memory((sum_size + in_size + out_size) * parts);
@@ -383,6 +387,8 @@ void winograd_filter_gradient(const Winograd& shape, const float* x, const float
   parallel_for(parts, 1, [&](int64_t first_part, int64_t last_part) {
     for (int64_t part = first_part; part < last_part; ++part) {
       float* sums = reinterpret_cast<float*>(memory + sum_size * part);
+      float* db_sums = sums + floats_size(kPositions * size) / sizeof(float);
+      std::fill_n(db_sums, shape.outputs, 0.0f);
       char* own = blocks + (in_size + out_size) * part;
       float* v = take(own, in_size);
       float* m = take(own, out_size);
@@ -391,6 +397,8 @@ void winograd_filter_gradient(const Winograd& shape, const float* x, const float
         int64_t here = std::min(block, end - at);
         transform_inputs(inputs, x, at, here, v);
         transform_output_gradients(outputs, dy, at, here, m);
+        // This position of a transformed tile is the sum of its numbers.
+        if (db != nullptr) add_rows(m + kSumPosition * here * shape.outputs, here, shape.outputs, db_sums);
         for (int64_t position = 0; position < kPositions; ++position)
           multiply_matrices(v + position * here * shape.channels, 1, shape.channels,
                             m + position * here * shape.outputs, shape.channels, here, shape.outputs,
@@ -399,6 +407,10 @@ void winograd_filter_gradient(const Winograd& shape, const float* x, const float
     }
   });
   transform_filter_gradient(reinterpret_cast<float*>(memory), parts, sum_size / sizeof(float), size, dw);
+  if (db == nullptr) return;
+  std::fill_n(db, shape.outputs, 0.0f);
+  for (int64_t part = 0; part < parts; ++part)
+    add_rows(reinterpret_cast<float*>(memory + sum_size * part + floats_size(kPositions * size)), 1, shape.outputs, db);
 }
 
 }  // namespace penstock

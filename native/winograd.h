@@ -17,14 +17,23 @@ struct Winograd {
   bool suits_large_tiles() const;
 };
 
-// The functions below run on the team; the caller holds a `Turn`. `bias` may be
-// null, and `features` too: the gradient is 0 where these are not positive.
-void winograd_forward(const Winograd& shape, const float* x, const float* w, const float* bias, bool relu, float* y);
-void winograd_input_gradient(const Winograd& shape, const float* w, const float* dy, const float* features, float* dx);
-void winograd_filter_gradient(const Winograd& shape, const float* x, const float* dy, float* dw);
+// What happens to a result before it is written.
+struct WinogradEnding {
+  const float* bias = nullptr;  // added to it, unless null
+  bool relu = false;
+  const float* features = nullptr;  // like the result: where they are not positive, it is 0; unless null
+  bool pool = false;  // the largest of 2 by 2 is written; for what `suits_large_tiles`, and without features
+};
 
-// For what `suits_large_tiles`. With `pool`, y is the max pool over windows of 2 by 2.
-void winograd_with_large_tiles(const Winograd& shape, const float* x, const float* w, const float* bias, bool relu,
-                               bool pool, float* y);
+// The functions below run on the team; the caller holds a `Turn`. The result may be in tiles of either size.
+void winograd_forward(const Winograd& shape, const float* x, const float* w, const WinogradEnding& ending, float* y);
+void winograd_input_gradient(const Winograd& shape, const float* w, const float* dy, const float* features, float* dx);
+// `db`: the sums of dy, unless null.
+void winograd_filter_gradient(const Winograd& shape, const float* x, const float* dy, float* dw, float* db);
+
+// For what `suits_large_tiles`: the same as `winograd_forward`; with `turned`, w is [3, 3, outputs, channels], and turned by half
+// a turn, as gradients of inputs take it.
+void winograd_with_large_tiles(const Winograd& shape, const float* x, const float* w, bool turned,
+                               const WinogradEnding& ending, float* y);
 
 }  // namespace penstock

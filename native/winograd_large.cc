@@ -1,5 +1,5 @@
 // Winograd's algorithm F(4x4, 3x3): tiles of 4 by 4 outputs, each from the 6 by 6 inputs under it, with a quarter of the
-// multiplications that the definition has. For the convolution itself, not for its gradients.
+// multiplications that the definition has. For the convolution itself, and the gradient of its input, which is one too.
 //
 // What multiplies a tile's numbers are powers of the points 0, a, -a, b, -b; a = 3/4 and b = 3/2 are exact in binary, and
 // as the numbers stay close to 1, rounding errors stay close to those of the sum that defines a convolution: twice as
@@ -21,6 +21,7 @@ constexpr long kOutputs = 4;  // of a tile in each dimension
 constexpr long kInputs = 6;
 constexpr long kPositions = kInputs * kInputs;
 constexpr long kBlockBytes = 768 << 10;       // of transformed tiles, which stay in the second-level cache
+constexpr long kChunk = 4;                    // blocks that a thread takes at a time
 constexpr long kMostFilterNumbers = 1 << 13;  // so does the transformed filter
 
 constexpr float kA = 0.75f, kB = 1.5f, kA2 = kA * kA, kB2 = kB * kB, kA3 = kA * kA2, kB3 = kB * kB2;
@@ -73,6 +74,16 @@ PENSTOCK_WIDE void transform_filter(const float* w, long size, long first, long 
   }
 }
 
+// A filter [3, 3, channels, outputs] turned by half a turn, with channels and outputs exchanged.
+std::vector<float> turn(const float* w, long channels, long outputs) {
+  std::vector<float> turned(9 * channels * outputs);
+  for (long tap = 0; tap < 9; ++tap)
+    for (long c = 0; c < channels; ++c)
+      for (long o = 0; o < outputs; ++o)
+        turned[((8 - tap) * outputs + o) * channels + c] = w[(tap * channels + c) * outputs + o];
+  return turned;
+}
+
 // How tiles lie in the images: down and across, image after image.
 struct Grid {
   const Winograd& shape;
@@ -117,23 +128,19 @@ PENSTOCK_WIDE void transform_inputs(const Grid& grid, const float* x, long first
   }
 }
 
-// What happens to outputs before they are written.
-struct Ending {
-  const float* bias;  // added, unless null
-  bool relu, pool;    // the largest of 2 by 2 is written, where there are 2 by 2
-};
-
 PENSTOCK_WIDE inline Lanes larger(Lanes a, Lanes b) { return (a > b) | (a != a) ? a : b; }  // or NaN
 
 // A^T m A, and the ending.
-PENSTOCK_WIDE void transform_outputs(const Grid& grid, const float* from, const Ending& ending, long first, long count,
+PENSTOCK_WIDE void transform_outputs(const Grid& grid, const float* from, const WinogradEnding& ending, long first, long count,
                                      float* y) {
   const Winograd& shape = grid.shape;
   const long channels = shape.outputs, stride = position_stride(count, channels), size = ending.pool ? 2 : 1;
   const long height = shape.out_height / size, width = shape.out_width / size, written = kOutputs / size;
   for (long t = 0; t < count; ++t) {
     const long row = grid.row(first + t) * written, column = grid.column(first + t) * written;
-    float* corner = y + ((grid.image(first + t) * height + row) * width + column) * channels;
+    const long begin = ((grid.image(first + t) * height + row) * width + column) * channels;
+    float* corner = y + begin;
+    const float* features = ending.features == nullptr ? nullptr : ending.features + begin;
     for (long c = 0; c < channels; c += kLanes) {
       const float* at = from + t * channels + c;
       Lanes half[kInputs][kOutputs], tile[kOutputs][kOutputs];
@@ -159,7 +166,9 @@ PENSTOCK_WIDE void transform_outputs(const Grid& grid, const float* from, const 
                                 larger(tile[2 * a + 1][2 * b], tile[2 * a + 1][2 * b + 1]));
       for (long a = 0; a < std::min(written, height - row); ++a)
         for (long b = 0; b < std::min(written, width - column); ++b) {
-          store(corner + (a * width + b) * channels + c, tile[a][b]);
+          const long place = (a * width + b) * channels + c;
+          if (features != nullptr) tile[a][b] = load(features + place) > 0.0f ? tile[a][b] : Lanes{};
+          store(corner + place, tile[a][b]);
         }
     }
   }
@@ -173,8 +182,8 @@ bool Winograd::suits_large_tiles() const {
   return kPositions * tiles(kOutputs) < 12 * tiles(2);  // small tiles have 16 products, and simpler transforms
 }
 
-void winograd_with_large_tiles(const Winograd& shape, const float* x, const float* w, const float* bias, bool relu,
-                               bool pool, float* y) {
+void winograd_with_large_tiles(const Winograd& shape, const float* x, const float* w, bool turned,
+                               const WinogradEnding& ending, float* y) {
   const Grid grid{shape};
   const long size = shape.channels * shape.outputs;
   const long block = std::max(6L, kBlockBytes / static_cast<long>((shape.channels + shape.outputs) * kPositions * sizeof(float)) / 6 * 6);
@@ -183,13 +192,18 @@ void winograd_with_large_tiles(const Winograd& shape, const float* x, const floa
   const size_t out_size = aligned(kPositions * position_stride(block, shape.outputs) * sizeof(float));
   char* memory = working_memory(filter_size + (in_size + out_size) * team_size());
   float* filter = reinterpret_cast<float*>(memory);
+  std::vector<float> turned_filter;
+  if (turned) {
+    turned_filter = turn(w, shape.outputs, shape.channels);
+    w = turned_filter.data();
+  }
   parallel_for(size / kLanes, 1 << 7, [&](long first, long last) {
     transform_filter(w, size, first * kLanes, last * kLanes, filter);
   });
   std::vector<long> in_rows, out_rows;
   for (long t = 0; t < block; ++t) in_rows.push_back(t * shape.channels), out_rows.push_back(t * shape.outputs);
   const long blocks = (grid.count() + block - 1) / block;
-  parallel_for(blocks, 1, [&](long first_block, long last_block) {
+  parallel_chunks(blocks, kChunk, [&](long first_block, long last_block) {
     char* own = memory + filter_size + (in_size + out_size) * thread_number();
     float *v = reinterpret_cast<float*>(own), *m = reinterpret_cast<float*>(own + in_size);
     for (long at = first_block * block; at < std::min(grid.count(), last_block * block); at += block) {
@@ -200,7 +214,7 @@ void winograd_with_large_tiles(const Winograd& shape, const float* x, const floa
                   {1, 0, 1, 0, static_cast<long>(shape.channels), 1}},
                  {filter + position * size, static_cast<long>(shape.outputs) / kLanes, static_cast<long>(shape.outputs), kLanes},
                  {m + position * position_stride(count, shape.outputs), out_rows.data(), false, nullptr});
-      transform_outputs(grid, m, {bias, relu, pool}, at, count, y);
+      transform_outputs(grid, m, ending, at, count, y);
     }
   });
 }

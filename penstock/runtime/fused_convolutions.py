@@ -176,32 +176,47 @@ def _plan(
         return values.get(id(key))
 
     def compute_all(x: Any, dy: Any, w: Any = None, *, values: dict[int, Any]) -> Sequence[Any] | None:
-        pool = None
-        if pool_gradient is not None:
-            if id(places) not in values:
-                return None
+        sizes, attrs = to_filter.outputs[0].shape.as_list(), _attributes(to_filter)
+        pool, found = None, None
+        if pool_gradient is not None and id(places) in values:
             reduced = values[id(pool_gradient.inputs[0])]
             pool = pool_ops.pool_windows(reduced.ndim, _attributes(pool_gradient)), values[id(places)]
-        sizes = to_filter.outputs[0].shape.as_list()
-        return conv_ops.all_gradients_of(x, sizes, dy, w, relu is not None, pool, **_attributes(to_filter))
+        if pool_gradient is None or pool is not None:
+            found = conv_ops.all_gradients_of(x, sizes, dy, w, relu is not None, pool, **attrs)
+        sent = values.get(id(to_filter.inputs[2]))
+        if found is None and backward.to_bias and sent is not None:
+            found = conv_ops.filter_and_bias_gradients_of(x, sizes, sent, **attrs)
+        return found
 
-    def result(index: int, like: Any = None) -> Compute:
+    def result(index: int) -> Compute:
         def compute(values: dict[int, Any]) -> Sequence[Any] | None:
             found = computed(values)
-            if found is None:
-                return None
-            return [found[index] if like is None else found[index].reshape(values[id(like)].shape)]
+            return None if found is None or index >= len(found) else [found[index]]
 
         return compute
+
+    def before_relu(values: dict[int, Any]) -> Sequence[Any] | None:
+        found = result(2)(values)
+        if found is None:
+            return relu_and_input_gradient(relu, to_images, values)
+        return [found[0].reshape(values[id(relu.inputs[0])].shape)]
 
     uses.planned[id(to_filter)] = result(0)
     for each in backward.to_bias:
         uses.planned[id(each)] = result(1)
     if relu is not None:
-        uses.planned[id(relu)] = result(2, relu.inputs[0])
+        uses.planned[id(relu)] = before_relu
         uses.computed_in[id(to_images.outputs[0])] = relu.outputs[0]
     elif to_images is not None:
         uses.planned[id(to_images)] = result(2)
+
+
+def relu_and_input_gradient(relu: Any, convolution: Any, values: dict[int, Any]) -> Sequence[Any] | None:
+    """ReluGrad(Conv2DBackpropInput, features) by the kernel of that convolution; None where there is none."""
+    sizes, w, dy = (values[id(each)] for each in convolution.inputs)
+    gradient, features = (values[id(each)] for each in relu.inputs)
+    found = conv_ops.relu_and_input_gradient_of(sizes, w, dy, features, **_attributes(convolution))
+    return None if found is None else [found.reshape(gradient.shape)]
 
 
 def _relu_after(to_images: Any, x: Any, uses: Uses) -> Any | None:

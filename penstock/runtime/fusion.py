@@ -7,6 +7,7 @@ operation, and XLA drops what then has no use. A pattern's inner values have no 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -195,25 +196,17 @@ def _relu_gradient(operation: Any, uses: Uses) -> Compute | None:
     while (reshape := uses.sole_producer(gradient, RESHAPES)) is not None:
         gradient = reshape.inputs[0]
     return _after_max_pool(operation, uses, gradient, features) or _after_convolution(
-        operation, uses, gradient, features
+        operation, uses, gradient
     )
 
 
-def _after_convolution(operation: Any, uses: Uses, gradient: Any, features: Any) -> Compute | None:
+def _after_convolution(operation: Any, uses: Uses, gradient: Any) -> Compute | None:
     """The gradient of a convolution's input is 0 where Relu before it gave 0."""
     convolution = uses.sole_producer(gradient, ("Conv2DBackpropInput", "Conv3DBackpropInputV2"))
     if convolution is None:
         return None
     uses.computed_in[id(convolution.outputs[0])] = operation.outputs[0]
-
-    def compute(values: dict[int, Any]) -> Any:
-        sizes, w, dy = (values[id(each)] for each in convolution.inputs)
-        found = nn_conv_ops.relu_and_input_gradient_of(
-            sizes, w, dy, values[id(features)], **convolution.definition.attrs_for_kernel(convolution.attrs)
-        )
-        return None if found is None else [found.reshape(values[id(operation.inputs[0])].shape)]
-
-    return compute
+    return functools.partial(fused_convolutions.relu_and_input_gradient, operation, convolution)
 
 
 def _after_max_pool(operation: Any, uses: Uses, gradient: Any, features: Any) -> Compute | None:

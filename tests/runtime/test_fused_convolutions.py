@@ -204,3 +204,37 @@ def test_a_large_image_with_zeros_after_it():
     with mock.patch.object(native, "takes", lambda *_, **__: False):
         theirs = tf.function(predict.python_function, jit_compile=True)(*arrays)
     np.testing.assert_allclose(predict(*arrays), theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "channels, outputs, pool, to_image, strides, padding",
+    [
+        (3, 64, None, False, 1, "VALID"),  # few channels: row by row
+        (2, 16, None, False, 2, "SAME"),
+        (32, 64, "VALID", True, 1, "VALID"),  # Winograd's algorithm, in large tiles and small ones
+        (64, 160, None, True, 1, "SAME"),
+        (16, 24, "VALID", True, 2, "SAME"),  # oneDNN's kernels
+    ],
+)
+def test_gradients_of_large_images(channels, outputs, pool, to_image, strides, padding):
+    """The bias gets its gradient together with the filter, and Relu before it is part of the gradient of images."""
+    given = {
+        "convolution": {"strides": strides, "padding": padding},
+        "relu": True,
+        "pool": pool and {"ksize": 2, "strides": 2, "padding": pool},
+        "to_image": to_image,
+    }
+    arrays = [random_array(3, 70, 67, channels), random_array(3, 3, channels, outputs, seed=1) / 8]
+    arrays.append(random_array(outputs, seed=2))
+    with mock.patch.object(native, "call", wraps=native.call) as called:
+        ours = step(given)(*arrays)
+    shapes = {each.args[0]: each.args[1] for each in called.call_args_list}
+    gradient = "fused_convolution_gradient" if channels < 16 else "convolution_filter_gradient"
+    assert len(shapes[gradient]) == 2
+    if to_image:
+        inputs = [each.args for each in called.call_args_list if each.args[0] == "convolution_input_gradient"]
+        assert any(len(each) == 5 for each in inputs)  # with the features
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        theirs = step(given)(*arrays)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4 * (1 + np.abs(other).max()))

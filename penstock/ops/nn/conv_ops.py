@@ -123,6 +123,12 @@ def all_gradients_of(
     return native_small_images.gradients(x, sizes, dy, form, window, w, relu, pool)
 
 
+def filter_and_bias_gradients_of(x: Any, sizes: list[int], dy: Any, **attrs: Any) -> Sequence[Any] | None:
+    """The first two of these, for images of any size."""
+    form, window = _geometry(x.shape, sizes, attrs)
+    return native_windows.filter_gradient(x, sizes, dy, form, window, bias=True)
+
+
 def transposed(function: Callable, shape: Sequence[int], dy: Any, what: str) -> Any:
     """The linear transpose of `function`, whose argument has a known shape, at the cotangent `dy`."""
     argument = jax.ShapeDtypeStruct(tuple(int(each) for each in shape), dy.dtype)
@@ -163,7 +169,7 @@ def filter_gradient_of(x: Any, sizes: Any, dy: Any, **attrs: Any) -> Any:
     form, window = _geometry(x.shape, sizes, attrs)
     found = native_windows.filter_gradient(x, sizes, dy, form, window)
     if found is not None:
-        return found
+        return found[0]
     return transposed(lambda w: convolve(x, w, form, window), sizes, dy, "a filter of")
 
 

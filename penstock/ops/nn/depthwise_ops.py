@@ -145,7 +145,7 @@ def _filter_gradient(x: Any, sizes: Any, dy: Any, **attrs: Any) -> Any:
     form, window = _geometry(x.shape, sizes, attrs)
     found = native_windows.filter_gradient(x, _grouped(sizes), dy, form, window)
     if found is not None:
-        return found.reshape(sizes)
+        return found[0].reshape(sizes)
     rows, columns, channels, multiplier = sizes
     if rows * columns > _MOST_TAPS or 0 in x.shape:
         return transposed(lambda w: _convolve(x, w, form, window), sizes, dy, "a filter of")

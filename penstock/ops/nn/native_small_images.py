@@ -41,15 +41,19 @@ def _is_small(
 
 
 def _is_thin(x: Any, w_shape: Sequence[int], form: Layout, window: Windows) -> bool:
-    """Whether it is one of a large image or two, with so few channels that the filter stays in cache, as a network's first."""
-    sizes = form.take_spatial(x.shape)
-    output = window.output_sizes(sizes)
+    """Whether it has so few channels that the filter stays in cache, as a network's first."""
     if form.data_format != "NHWC" or not native.takes(x, bfloat16=False) or not native.has_wide_vectors():
         return False
-    if x.shape[-1] != w_shape[2] or 0 in w_shape or w_shape[-1] % _LANES or any(map(any, window.pads(sizes))):
+    if x.shape[-1] != w_shape[2] or 0 in x.shape or 0 in w_shape or w_shape[-1] % _LANES:
         return False
-    results = x.shape[0] * math.prod(output) * w_shape[-1]
-    return math.prod(w_shape[:3]) <= _MOST_TERMS and min(output) > 0 and results <= _MOST_RESULTS
+    return math.prod(w_shape[:3]) <= _MOST_TERMS and min(window.output_sizes(form.take_spatial(x.shape))) > 0
+
+
+def _is_of_few_images(x: Any, made: int, form: Layout, window: Windows) -> bool:
+    """Whether it is one of a large image or two, with nothing around them."""
+    sizes = form.take_spatial(x.shape)
+    results = x.shape[0] * math.prod(window.output_sizes(sizes)) * made
+    return results <= _MOST_RESULTS and not any(map(any, window.pads(sizes)))
 
 
 def _is_of_space(pool: Windows, shape: Sequence[int]) -> bool:
@@ -97,12 +101,12 @@ def convolution(
       The result; with a pool, also the places of the maxima, which `gradients` takes.
     """
     given = [w] if bias is None else [w, bias]
-    small = _is_small(x, w.shape, form, window, pool, to_image)
-    if not (small or pool is None and _is_thin(x, w.shape, form, window)):
+    made = w.shape[-1]
+    thin = pool is None and _is_thin(x, w.shape, form, window) and _is_of_few_images(x, made, form, window)
+    if not (thin or _is_small(x, w.shape, form, window, pool, to_image)):
         return None
     if not native.takes(*given, bfloat16=False):
         return None
-    made = w.shape[-1]
     shape = [x.shape[0], *window.output_sizes(form.take_spatial(x.shape)), made]
     shapes: list[Any] = [shape]
     dtypes: list[Any] = [np.float32]
@@ -132,7 +136,8 @@ def gradients(
     """
     windows, places = (None, None) if pool is None else pool
     given = [dy] if w is None else [dy, w]
-    if not _is_small(x, w_shape, form, window, windows, w is not None):
+    thin = w is None and pool is None and _is_thin(x, w_shape, form, window)
+    if not (thin or _is_small(x, w_shape, form, window, windows, w is not None)):
         return None
     attributes = _attributes(form, window, x.shape, w_shape[-1], windows)
     expected = [x.shape[0], *attributes["output"], w_shape[-1]]

@@ -109,15 +109,20 @@ def input_gradient(
     return native.call("convolution_input_gradient", [shape], *arrays, **attributes)[0]
 
 
-def filter_gradient(x: Any, shape: Sequence[int], dy: Any, form: Layout, window: Windows) -> Any | None:
-    """The gradient of `convolution` with respect to a filter of a known shape."""
+def filter_gradient(
+    x: Any, shape: Sequence[int], dy: Any, form: Layout, window: Windows, bias: bool = False
+) -> list[Any] | None:
+    """The gradient of `convolution` with respect to a filter of a known shape, and with `bias` to that."""
+    if bias and (form.channel != form.rank - 1 or not native.takes(x, dy, bfloat16=False)):
+        return None
     sizes = form.take_spatial(x.shape)
     if not _suits(form, window, x.shape, x, dy) or form.take_spatial(dy.shape) != window.output_sizes(sizes):
         return None
     if dy.shape[0] != x.shape[0] or dy.shape[form.channel] != shape[-1] or 0 in shape:
         return None
     attributes = _convolution_attributes(form, window, sizes, x.shape[form.channel], shape[-2])
-    return native.call("convolution_filter_gradient", [shape], x, dy, **attributes)[0]
+    shapes = [shape, shape[-1:]] if bias else [shape]
+    return native.call("convolution_filter_gradient", shapes, x, dy, **attributes)
 
 
 def _pool_attributes(windows: Windows, shape: Sequence[int], *arrays: Any) -> dict[str, Any] | None:

@@ -222,6 +222,25 @@ def pools(draw):
     }
 
 
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("channels", [16, 48, 5])
+@pytest.mark.parametrize("size", [[2, 2], [1, 3], [2, 3, 1]])
+def test_gradient_of_a_max_pool_that_divides_images(size, channels, relu):
+    form = layout(FORMATS[len(size)][0])
+    x = np.random.default_rng(0).integers(-2, 3, form.arrange(3, [6] * len(size), channels)).astype("f")
+    x[0, 0, 0] = np.nan
+    windows = form.arrange(1, size, 1)
+    attrs = {"ksize": windows, "strides": windows, "padding": "VALID", "data_format": form.data_format}
+    x = np.maximum(x, 0) if relu else x
+    y = compiled(nn_pool_ops._max_pool, x, **attrs)
+    dy = random_array(y.shape)
+    body = nn_pool_ops.max_pool_and_relu_gradient_of if relu else nn_pool_ops._max_pool_gradient
+    ours = compiled(body, x, y, dy, **attrs)
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        theirs = compiled(nn_pool_ops._max_pool_gradient, x, y, dy, **attrs)
+    np.testing.assert_array_equal(ours, np.where(x > 0, theirs, 0) if relu else theirs)
+
+
 @settings(max_examples=10, deadline=None)
 @given(pools(), st.lists(st.integers(0, 1), min_size=4, max_size=4))
 def test_max_pool_with_explicit_padding(case, pads):
