@@ -131,13 +131,16 @@ char* working_memory(size_t size) {
 }
 
 ffi::Error guarded(const char* kernel, const std::function<void()>& body) {
-  const WithoutDenormals flush;
-  try {
-    body();
-    return ffi::Error::Success();
-  } catch (const std::exception& error) {
-    return ffi::Error::Internal(std::string(kernel) + ": " + error.what());
-  }
+  std::string problem;
+  in_turn([&] {
+    const WithoutDenormals flush;
+    try {
+      body();
+    } catch (const std::exception& error) {
+      problem = std::string(kernel) + ": " + error.what();
+    }
+  });
+  return problem.empty() ? ffi::Error::Success() : ffi::Error::Internal(problem);
 }
 
 std::unique_ptr<Plan> plan_of_product(long m, long n, long k) {

@@ -104,7 +104,7 @@ const Plan& plan_for(const Key& key, const std::function<std::unique_ptr<Plan>()
 // What a primitive needs to use memory of ours.
 dnnl::primitive_attr own_scratchpad();
 
-// Runs a kernel's body; what it throws becomes the error of the XLA call.
+// Runs a kernel's body in a turn; what it throws becomes the error of the XLA call.
 ffi::Error guarded(const char* kernel, const std::function<void()>& body);
 
 }  // namespace penstock

@@ -9,9 +9,12 @@
 #include <algorithm>
 #include <atomic>
 #include <climits>
+#include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
+#include <deque>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -119,7 +122,55 @@ int cores() {
   return count;
 }
 
-std::mutex turns;
+// A thread that waits for its turn.
+struct Waiter {
+  const std::function<void()>* work;  // that whoever has the turn may do for it, or null
+  std::condition_variable changed{};
+  bool has_turn = false, is_done = false;
+};
+
+// Who has a turn, and who waits for one.
+class Turns {
+ public:
+  // Returns whether the caller has the turn; otherwise its work is done.
+  bool take(const std::function<void()>* work) {
+    std::unique_lock lock(mutex_);
+    if (!taken_) return taken_ = true;
+    Waiter own{work};
+    waiters_.push_back(&own);
+    own.changed.wait(lock, [&] { return own.has_turn || own.is_done; });
+    return own.has_turn;
+  }
+
+  // Does what others wait for, and gives the turn to the first whose work cannot be done here.
+  void give() {
+    std::unique_lock lock(mutex_);
+    for (int done = 0; !waiters_.empty(); ++done) {
+      Waiter& next = *waiters_.front();
+      waiters_.pop_front();
+      if (next.work == nullptr || done == kMost) {
+        next.has_turn = true;
+        return next.changed.notify_one();
+      }
+      lock.unlock();
+      (*next.work)();
+      lock.lock();
+      next.is_done = true;
+      next.changed.notify_one();  // under the lock: once it sees that, the waiter is gone
+    }
+    taken_ = false;
+  }
+
+ private:
+  static constexpr int kMost = 16;  // that one does for others before it goes on with its own
+
+  std::mutex mutex_;
+  std::deque<Waiter*> waiters_;
+  bool taken_ = false;
+};
+
+Turns* turns = new Turns;  // never deleted, like the team
+thread_local bool has_turn = false;
 bool alone = false;  // what the holder of the turn may use
 Team* the_team = nullptr;
 
@@ -127,7 +178,8 @@ Team* the_team = nullptr;
 void forget_team() {
   the_team = nullptr;
   alone = false;
-  new (&turns) std::mutex();
+  turns = new Turns;
+  has_turn = false;
 }
 
 Team& team() {
@@ -153,8 +205,26 @@ WithoutDenormals::WithoutDenormals() = default;
 WithoutDenormals::~WithoutDenormals() = default;
 #endif
 
-Turn::Turn(double work) : lock_(turns) { alone = work < kLeastWork; }
-Turn::~Turn() { alone = false; }
+Turn::Turn(double work) : took_(!has_turn && turns->take(nullptr)) {
+  has_turn = true;
+  alone = work < kLeastWork;
+}
+
+Turn::~Turn() {
+  alone = false;
+  if (!took_) return;
+  turns->give();
+  has_turn = false;
+}
+
+void in_turn(const std::function<void()>& work) {
+  if (has_turn) return work();
+  if (!turns->take(&work)) return;
+  has_turn = true;
+  work();
+  turns->give();
+  has_turn = false;
+}
 
 Alone::Alone(bool wanted) : before_(alone) { alone = alone || wanted; }
 Alone::~Alone() { alone = before_; }

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <functional>
-#include <mutex>
 
 namespace penstock {
 
@@ -48,17 +47,23 @@ class WithoutDenormals {
 // Held by a kernel while it uses the team, or the memory that kernels share.
 //
 // Waking and gathering threads takes some microseconds, and much longer where other processes use the cores. A kernel
-// that says that it does less than `kLeastWork` arithmetic gets one thread.
+// that says that it does less than `kLeastWork` arithmetic gets one thread. In `in_turn` it only says that.
 class Turn {
  public:
   static constexpr double kLeastWork = 2e7;
 
   explicit Turn(double work = kLeastWork);
   ~Turn();
+  Turn(const Turn&) = delete;
 
  private:
-  std::lock_guard<std::mutex> lock_;
+  bool took_ = false;
 };
+
+// Calls `work`, which must not throw, in a turn. Where others have theirs, it is called on the thread that has it now: this one
+// and the team's others are on cores already, while the calling thread would first have to get onto one, which takes about a
+// millisecond where each device of a program comes from a thread of its own.
+void in_turn(const std::function<void()>& work);
 
 // While one of these lives, the holder of the `Turn` gets one thread.
 class Alone {

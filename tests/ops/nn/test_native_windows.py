@@ -1,5 +1,6 @@
 """Native convolutions and pools give what XLA's own kernels give, on shapes of every kind."""
 
+from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 import hypothesis.strategies as st
@@ -301,3 +302,19 @@ def test_max_pool_keeps_nan(dtype):
     attrs = {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": "VALID", "data_format": "NHWC"}
     check("pool", nn_pool_ops._max_pool, x, **attrs)
     assert np.isnan(compiled(nn_pool_ops._max_pool, x, **attrs)).all()
+
+
+def test_kernels_of_several_threads():
+    """A thread may do what others wait for; each gets its own results, and as often as it asks."""
+    attrs = {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC"}
+    w = random_array((3, 3, 32, 32))
+    convolve = jit(lambda x, w: nn_conv_ops.convolution_of(x, w, **attrs))
+    images = [random_array((size, 12, 12, 32), seed=size) for size in range(1, 7)]
+    alone = [np.asarray(convolve(x, w)) for x in images]
+
+    def repeat(number):
+        return [np.asarray(convolve(images[number], w)) for _ in range(50)]
+
+    with ThreadPoolExecutor(len(images)) as threads:
+        for expected, found in zip(alone, threads.map(repeat, range(len(images)))):
+            assert all(np.array_equal(each, expected) for each in found)
