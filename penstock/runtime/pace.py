@@ -26,21 +26,21 @@ class Pace:
         "_in_use",
         "_place",
         "_calls",
-        "_last_move",
+        "_next_look",
     )
 
     _MEASURED = 3  # calls
     _LONG = 0.01  # seconds
     _MUCH = 1 << 25  # bytes of temporary memory that are worth a look
     _LONGEST = 0.2  # seconds, of waiting for memory
-    _SELDOM = 10  # calls, from one release of free memory to the next
+    _FIRST = 10  # calls, in which memory finds its place
 
     def __init__(self) -> None:
         self._measured, self._shortest, self._started = 0, float("inf"), 0.0
         self._temporary: int | None = None  # bytes, once the program is compiled
         self._in_use = 0  # bytes, before the last call
         self._place = 0  # of the temporary memory
-        self._calls, self._last_move = 0, 0
+        self._calls, self._next_look = 0, 0
 
     def before_call(self, last: Any, compile: Callable[[], int] | None) -> None:
         """Waits until the last call is done, unless calls are short, and sees that the next one finds its memory.
@@ -77,8 +77,12 @@ class Pace:
     def _find_memory(self) -> None:
         self._in_use = bytes_in_use()
         self._calls += 1
-        # Giving memory back and getting it again takes time, so that what moves at each call has it twice.
-        if self._calls <= self._SELDOM or self._calls - self._last_move >= self._SELDOM:
-            place = place_of_next(self._temporary, self._place)
-            if place != self._place:
-                self._place, self._last_move = place, self._calls
+        if self._calls < self._next_look:
+            return
+        place = place_of_next(self._temporary, self._place)
+        if place != self._place:
+            self._place = place
+            # Giving memory back and getting it again takes time: what moves at each call, as that of several devices does, is
+            # let go more and more seldom.
+            if self._calls >= self._FIRST:
+                self._next_look = 2 * self._calls

@@ -96,10 +96,10 @@ def test_a_program_whose_memory_moves_at_each_call_gives_the_old_one_back_seldom
     looks = []
     monkeypatch.setattr(module, "place_of_next", lambda size, place: looks.append(size) or len(looks))
     pace = Pace()
-    for _ in range(5 * Pace._SELDOM):
+    for _ in range(5 * Pace._FIRST):
         pace.before_call(Result(clock, 0.5), lambda: Pace._MUCH)
         pace.note_start()
-    assert len(looks) == Pace._SELDOM + 4
+    assert len(looks) == Pace._FIRST + 2
 
 
 def test_memory_in_use_grows_with_what_is_allocated():
