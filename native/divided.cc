@@ -59,7 +59,6 @@ ffi::Future product(Run run, ffi::AnyBuffer inputs, ffi::AnyBuffer matrix, ffi::
   Sizes sizes{devices, inputs.dimensions()[0], inputs.dimensions()[1], matrix.dimensions()[1]};
   Meeting meeting{run.id, place, devices, *static_cast<const int32_t*>(number.untyped_data())};
   return meet(meeting, {floats(inputs), floats(matrix), floats(*y)}, [sizes](const std::vector<Arrays>& all) {
-    Turn turn;
     const long width = sizes.whole_batch(), part = sizes.part(), results = width * sizes.columns;
     Key key("divided_product");
     key.add(width).add(sizes.columns).add(part);
@@ -87,7 +86,6 @@ ffi::Future transposed_product(Run run, ffi::AnyBuffer gradients, ffi::AnyBuffer
   Sizes sizes{devices, gradients.dimensions()[0], matrix.dimensions()[0] * devices, matrix.dimensions()[1]};
   Meeting meeting{run.id, place, devices, *static_cast<const int32_t*>(number.untyped_data())};
   return meet(meeting, {floats(gradients), floats(matrix), floats(*y)}, [sizes](const std::vector<Arrays>& all) {
-    Turn turn;
     for_blocks(sizes, [&](long d, long first, long rows) {
       Packed block(all[d][1] + first * sizes.columns, sizes.columns, rows, 1, sizes.columns);
       for (const Arrays& each : all)
@@ -102,7 +100,6 @@ ffi::Future gradient(Run run, ffi::AnyBuffer inputs, ffi::AnyBuffer gradients, f
   Sizes sizes{devices, inputs.dimensions()[0], inputs.dimensions()[1], gradients.dimensions()[1]};
   Meeting meeting{run.id, place, devices, *static_cast<const int32_t*>(number.untyped_data())};
   return meet(meeting, {floats(inputs), floats(gradients), floats(*sums)}, [sizes](const std::vector<Arrays>& all) {
-    Turn turn;
     Packed packed = joined_rows(sizes, all, 1);
     for_blocks(sizes, [&](long d, long first, long rows) {
       std::vector<float> batch(sizes.whole_batch() * rows);
@@ -121,7 +118,6 @@ ffi::Future adam(Run run, ffi::AnyBuffer p, ffi::AnyBuffer m, ffi::AnyBuffer v, 
   Arrays own{floats(inputs), floats(gradients), floats(p), floats(m), floats(v), floats(*new_p), floats(*new_m), floats(*new_v),
              floats(rates)};
   return meet(meeting, own, [sizes](const std::vector<Arrays>& all) {
-    Turn turn;
     Packed packed = joined_rows(sizes, all, 1);
     for (long d = 0; d < sizes.devices; ++d) {
       const Arrays& of = all[d];

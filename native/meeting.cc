@@ -11,6 +11,8 @@
 #include <thread>
 #include <utility>
 
+#include "team.h"
+
 namespace penstock {
 namespace {
 
@@ -114,11 +116,14 @@ ffi::Future meet(const Meeting& meeting, Arrays own, const std::function<void(co
   lock.unlock();
 
   std::string problem;
-  try {
-    work(all.arrays);
-  } catch (const std::exception& error) {
-    problem = error.what();
-  }
+  in_turn([&] {
+    const WithoutDenormals flush;
+    try {
+      work(all.arrays);
+    } catch (const std::exception& error) {
+      problem = error.what();
+    }
+  });
   auto complete = [problem](ffi::Promise promise) {
     problem.empty() ? promise.SetAvailable() : promise.SetError(ffi::Error::Internal(problem));
   };

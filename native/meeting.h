@@ -23,8 +23,8 @@ struct Meeting {
 
 using Arrays = std::vector<float*>;  // of one device
 
-// Calls `work` with the arrays of all devices, by their numbers, when the last one is here. What is returned is done when the
-// work is: no thread of XLA's waits here, so that it can be in several meetings and collectives at once. Where a device does
+// Calls `work` with the arrays of all devices, by their numbers, in a turn, when the last one is here. What is returned is done when
+// the work is: no thread of XLA's waits here, so that it can be in several meetings and collectives at once. Where a device does
 // not come within PENSTOCK_MEETING_TIMEOUT seconds (60), the others end with an error, and so do all meetings of that run.
 xla::ffi::Future meet(const Meeting& meeting, Arrays own, const std::function<void(const std::vector<Arrays>&)>& work);
 
