@@ -57,7 +57,7 @@ def main() -> None:
     )
     parser.add_argument("model", nargs="?", default="cnn100")
     parser.add_argument("--devices", type=int, nargs="+", default=[1, 2, 4], help="0: without a strategy")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--record", action="store_true", help="write docs/scaling.md")
     parser.add_argument("--here", action="store_true", help="measure in this process and print JSON")
     options = parser.parse_args()
