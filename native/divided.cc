@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "adam.h"
+#include "gathered.h"
 #include "meeting.h"
 #include "onednn.h"
 #include "packed.h"
@@ -53,30 +54,64 @@ Packed joined_rows(const Sizes& sizes, const std::vector<Arrays>& all, size_t wh
   return Packed(rows.data(), sizes.whole_batch(), sizes.columns, sizes.columns, 1);
 }
 
+// The product of the whole batch with the matrix, from where both lie: a thread takes a part of the terms of all results. For
+// AVX-512, and a multiple of 16 columns.
+void multiply_in_place(const Sizes& sizes, const std::vector<Arrays>& all, float* results) {
+  constexpr long kTerms = 128;  // of each result, whose rows of the matrix stay in the first cache with what they meet
+  const long width = sizes.whole_batch(), columns = sizes.columns, threads = team_size();
+  const float* base = all[0][0];
+  std::vector<long> rows, places;
+  for (long r = 0; r < width; ++r) {
+    rows.push_back(all[r / sizes.batch][0] - base + r % sizes.batch * sizes.rows);
+    places.push_back(r * columns);
+  }
+  std::vector<float> sums(threads * width * columns);
+  parallel_for(threads, 1, [&](long thread, long) {
+    float* own = sums.data() + thread * width * columns;
+    for (long k = sizes.rows * thread / threads, end = sizes.rows * (thread + 1) / threads; k < end;) {
+      const long device = k / sizes.part(), row = k % sizes.part();
+      const long count = std::min({kTerms, end - k, sizes.part() - row});
+      multiply({base + k, rows.data(), width, {1, 0, 1, 0, count, 1}},
+               {all[device][1] + row * columns, columns / kLanes, columns, kLanes}, {own, places.data(), true, nullptr});
+      k += count;
+    }
+  });
+  std::fill_n(results, width * columns, 0.0f);
+  for (long i = 0; i < static_cast<long>(sums.size()); ++i) results[i % (width * columns)] += sums[i];
+}
+
+// The same by oneDNN's product, for each part of the matrix.
+void multiply_parts(const Sizes& sizes, const std::vector<Arrays>& all, float* results) {
+  const long width = sizes.whole_batch(), part = sizes.part();
+  Key key("divided_product");
+  key.add(width).add(sizes.columns).add(part);
+  const Plan& plan = plan_for(key, [&] { return plan_of_product(width, sizes.columns, part); });
+  size_t room = aligned(width * part * sizeof(float));
+  char* working = working_memory(room + plan.working_size());
+  float* joined = reinterpret_cast<float*>(working);
+  std::vector<float> of_part(width * sizes.columns);
+  std::fill_n(results, of_part.size(), 0.0f);
+  for (long d = 0; d < sizes.devices; ++d) {
+    parallel_for(width, 1, [&](long first, long last) {
+      for (long r = first; r < last; ++r)
+        std::copy_n(all[r / sizes.batch][0] + r % sizes.batch * sizes.rows + d * part, part, joined + r * part);
+    });
+    plan.run({joined, all[d][1], of_part.data()}, working + room);
+    for (size_t i = 0; i < of_part.size(); ++i) results[i] += of_part[i];
+  }
+}
+
 // inputs [batch, rows], own rows of the matrix -> [batch, columns]
 ffi::Future product(Run run, ffi::AnyBuffer inputs, ffi::AnyBuffer matrix, ffi::AnyBuffer number,
                     ffi::Result<ffi::AnyBuffer> y, int64_t place, int64_t devices) {
   Sizes sizes{devices, inputs.dimensions()[0], inputs.dimensions()[1], matrix.dimensions()[1]};
   Meeting meeting{run.id, place, devices, *static_cast<const int32_t*>(number.untyped_data())};
   return meet(meeting, {floats(inputs), floats(matrix), floats(*y)}, [sizes](const std::vector<Arrays>& all) {
-    const long width = sizes.whole_batch(), part = sizes.part(), results = width * sizes.columns;
-    Key key("divided_product");
-    key.add(width).add(sizes.columns).add(part);
-    const Plan& plan = plan_for(key, [&] { return plan_of_product(width, sizes.columns, part); });
-    size_t room = aligned(width * part * sizeof(float));
-    char* working = working_memory(room + plan.working_size());
-    float* joined = reinterpret_cast<float*>(working);
-    std::vector<float> sums(results), of_part(results);
-    for (long d = 0; d < sizes.devices; ++d) {
-      parallel_for(width, 1, [&](long first, long last) {
-        for (long r = first; r < last; ++r)
-          std::copy_n(all[r / sizes.batch][0] + r % sizes.batch * sizes.rows + d * part, part, joined + r * part);
-      });
-      plan.run({joined, all[d][1], of_part.data()}, working + room);
-      for (long i = 0; i < results; ++i) sums[i] += of_part[i];
-    }
-    for (long d = 0; d < sizes.devices; ++d)
-      std::copy_n(sums.data() + d * sizes.batch * sizes.columns, sizes.batch * sizes.columns, all[d][2]);
+    static const bool wide = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
+    const long own = sizes.batch * sizes.columns;
+    std::vector<float> results(sizes.devices * own);
+    (wide && sizes.columns % kLanes == 0 ? multiply_in_place : multiply_parts)(sizes, all, results.data());
+    for (long d = 0; d < sizes.devices; ++d) std::copy_n(results.data() + d * own, own, all[d][2]);
   });
 }
 
