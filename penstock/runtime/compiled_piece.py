@@ -88,7 +88,7 @@ class _Binding:
         self.places = places  # of the states, where the program is one over several devices
         self.shareable = shareable  # ids of written states that may lie in memory shared by processes
         self.repetition = Repetition(step, self.run, (*written, *read), options) if written else None
-        self.pace = Pace()
+        self.pace = Pace(one_block=places is None)
 
     def run(self, arguments: list, program: Callable | None = None) -> list:
         """The results of the piece's program, or of another one that works on the same states."""

@@ -16,7 +16,11 @@ from penstock.engine.memory import bytes_in_use, place_of_next
 
 
 class Pace:
-    """Of one program: how long its calls take, when the last one began, and what memory they take."""
+    """Of one program: how long its calls take, when the last one began, and what memory they take.
+
+    Args:
+      one_block: whether its temporary memory is one block. That of several devices is one for each, in any order.
+    """
 
     __slots__ = (
         "_measured",
@@ -27,6 +31,7 @@ class Pace:
         "_place",
         "_calls",
         "_next_look",
+        "_one_block",
     )
 
     _MEASURED = 3  # calls
@@ -35,7 +40,8 @@ class Pace:
     _LONGEST = 0.2  # seconds, of waiting for memory
     _FIRST = 10  # calls, in which memory finds its place
 
-    def __init__(self) -> None:
+    def __init__(self, one_block: bool = True) -> None:
+        self._one_block = one_block
         self._measured, self._shortest, self._started = 0, float("inf"), 0.0
         self._temporary: int | None = None  # bytes, once the program is compiled
         self._in_use = 0  # bytes, before the last call
@@ -77,12 +83,11 @@ class Pace:
     def _find_memory(self) -> None:
         self._in_use = bytes_in_use()
         self._calls += 1
-        if self._calls < self._next_look:
+        if not self._one_block or self._calls < self._next_look:
             return
         place = place_of_next(self._temporary, self._place)
         if place != self._place:
             self._place = place
-            # Giving memory back and getting it again takes time: what moves at each call, as that of several devices does, is
-            # let go more and more seldom.
+            # Giving memory back and getting it again takes time: what moves at each call is let go more and more seldom.
             if self._calls >= self._FIRST:
                 self._next_look = 2 * self._calls

@@ -102,6 +102,15 @@ def test_a_program_whose_memory_moves_at_each_call_gives_the_old_one_back_seldom
     assert len(looks) == Pace._FIRST + 2
 
 
+def test_several_blocks_are_left_where_they_are(monkeypatch, clock):
+    monkeypatch.setattr(module, "bytes_in_use", lambda: 0)
+    monkeypatch.setattr(module, "place_of_next", lambda size, place: pytest.fail("looked for a place"))
+    pace = Pace(one_block=False)
+    for _ in range(3):
+        pace.before_call(Result(clock, 0.5), lambda: Pace._MUCH)
+        pace.note_start()
+
+
 def test_memory_in_use_grows_with_what_is_allocated():
     from penstock.engine.memory import bytes_in_use
 
