@@ -12,7 +12,7 @@ constexpr long kTogether = 4;       // rows, for each time that a sum is read an
 constexpr long kAhead = 512;        // numbers, from what is read to what is fetched meanwhile
 constexpr long kNumbers = 1 << 18;  // of the matrix, that are worth a thread
 // Of a large one, threads take parts of the rows one after the other, as the second thread takes a while to come.
-constexpr long kPart = 1 << 20, kParts = 8;
+constexpr long kPart = 1 << 18, kParts = 32;
 
 // y += x of the rows, times the rows of w. The rows that are read together are far from each other: memory delivers
 // several streams faster than one.

@@ -23,7 +23,7 @@ constexpr int64_t kPositions = 16;  // in a transformed tile
 constexpr int64_t kSumPosition = 5;
 constexpr int64_t kRows = 6;        // of a product whose sums are in registers at a time, with 4 vectors each
 constexpr int64_t kBlockBytes = 768 << 10;
-constexpr int64_t kChunk = 4;  // blocks that a thread takes at a time
+constexpr int64_t kChunk = 4, kChunks = 32;  // blocks that a thread takes at a time, at most; of few, so that there are as many parts
 
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 
@@ -317,7 +317,7 @@ void convolve(const Tiles& inputs, const Tiles& outputs, const float* x, const f
   int64_t blocks = (inputs.count() + block - 1) / block;
   size_t in_size = floats_size(kPositions * block * inputs.channels);
   size_t out_size = floats_size(kPositions * block * outputs.channels);
-  parallel_chunks(blocks, kChunk, [&](int64_t first, int64_t last) {
+  parallel_chunks(blocks, std::clamp<int64_t>(blocks / kChunks, 1, kChunk), [&](int64_t first, int64_t last) {
     char* own = memory + (in_size + out_size) * thread_number();
     float* v = take(own, in_size);
     float* m = take(own, out_size);

@@ -21,7 +21,7 @@ constexpr long kOutputs = 4;  // of a tile in each dimension
 constexpr long kInputs = 6;
 constexpr long kPositions = kInputs * kInputs;
 constexpr long kBlockBytes = 768 << 10;       // of transformed tiles, which stay in the second-level cache
-constexpr long kChunk = 4;                    // blocks that a thread takes at a time
+constexpr long kChunk = 4, kChunks = 32;      // blocks that a thread takes at a time, at most; of few, so that there are as many parts
 constexpr long kMostFilterNumbers = 1 << 13;  // so does the transformed filter
 
 constexpr float kA = 0.75f, kB = 1.5f, kA2 = kA * kA, kB2 = kB * kB, kA3 = kA * kA2, kB3 = kB * kB2;
@@ -203,7 +203,7 @@ void winograd_with_large_tiles(const Winograd& shape, const float* x, const floa
   std::vector<long> in_rows, out_rows;
   for (long t = 0; t < block; ++t) in_rows.push_back(t * shape.channels), out_rows.push_back(t * shape.outputs);
   const long blocks = (grid.count() + block - 1) / block;
-  parallel_chunks(blocks, kChunk, [&](long first_block, long last_block) {
+  parallel_chunks(blocks, std::clamp<long>(blocks / kChunks, 1, kChunk), [&](long first_block, long last_block) {
     char* own = memory + filter_size + (in_size + out_size) * thread_number();
     float *v = reinterpret_cast<float*>(own), *m = reinterpret_cast<float*>(own + in_size);
     for (long at = first_block * block; at < std::min(grid.count(), last_block * block); at += block) {
