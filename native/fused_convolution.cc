@@ -334,7 +334,7 @@ struct Gradients {
   const Convolution& convolution;
   const Pool* pool;             // null where there is none
   const std::vector<Packed>& transposed;  // the filter's elements, where the gradient of images is wanted
-  bool relu, by_rows;  // `by_rows`: of a large image, whose gradient is taken row by row
+  bool relu, by_rows;  // `by_rows`: images are large, and the gradients are taken row by row
   const WinogradRows* winograd;  // null where the definition is used; otherwise the filter's gradient is the transformed one
 
   // Numbers of the filter's gradient.
@@ -352,17 +352,17 @@ struct Gradients {
   }
   size_t working_size() const { return images() + results() + image_gradient(); }
 
-  // Sums up dw and db [outputs] of images [first, last), and writes dx where it is wanted.
+  // What threads take parts of: images, or with `by_rows` rows of their results.
+  long count() const { return convolution.batch * (by_rows ? convolution.output[0] : 1); }
+
+  // Sums up dw and db [outputs] of a part, and writes dx where it is wanted.
   void run(const float* x, const float* dy, const unsigned char* places, long first, long last, char* own, float* dw,
            float* db, float* dx) const {
     std::fill_n(db, convolution.outputs, 0.0f);
     if (first >= last) std::fill_n(dw, filter(), 0.0f);
+    if (by_rows) return add_rows_apart(x, dy, first, last, own, dw, db);
     for (long image = first, count; image < last; image += count) {
       count = std::min(group(), last - image);
-      if (by_rows) {
-        add_image(x + image * convolution.image(), dy + image * convolution.output_image(), image > first, own, dw, db);
-        continue;
-      }
       const float* sent = before_pool(dy, places, image, count, reinterpret_cast<float*>(own + images()), db);
       const float* from = x + image * convolution.image();
       float* to = dx == nullptr ? dx : dx + image * convolution.image();
@@ -378,18 +378,21 @@ struct Gradients {
  private:
   bool is_padded() const { return convolution.is_padded; }
 
-  // The gradients of filter and bias from one image, a row of its results after the other, each while it is in cache.
-  void add_image(const float* x, const float* dy, bool add, char* own, float* dw, float* db) const {
+  // The gradients of filter and bias from rows [first, last) of the results of all images, each while it is in cache.
+  void add_rows_apart(const float* x, const float* dy, long first, long last, char* own, float* dw, float* db) const {
     const Windows& windows = convolution.windows;
-    const long outputs = convolution.outputs, columns = convolution.output[1];
+    const long outputs = convolution.outputs, height = convolution.output[0], columns = convolution.output[1];
     const long line = windows.stride[0] * convolution.padded[1] * convolution.channels;
     const long rows = static_cast<long>(convolution.filter_rows.size());
-    const float* from = convolution.pad(x, 1, reinterpret_cast<float*>(own));
     const Terms terms{1, 0, 1, 0, columns, windows.stride[1] * convolution.channels};
-    for (long row = 0; row < convolution.output[0]; ++row, dy += columns * outputs, from += line) {
-      add_rows(dy, columns, outputs, db);
-      multiply({from, convolution.filter_rows.data(), rows, terms}, {dy, outputs / kLanes, outputs, kLanes},
-               {dw, convolution.output_rows.data(), add || row > 0, nullptr});
+    const float* image = nullptr;
+    for (long row = first; row < last; ++row) {
+      if (row == first || row % height == 0)
+        image = convolution.pad(x + row / height * convolution.image(), 1, reinterpret_cast<float*>(own));
+      const float* sent = dy + row * columns * outputs;
+      add_rows(sent, columns, outputs, db);
+      multiply({image + row % height * line, convolution.filter_rows.data(), rows, terms},
+               {sent, outputs / kLanes, outputs, kLanes}, {dw, convolution.output_rows.data(), row > first, nullptr});
     }
   }
 
@@ -472,15 +475,15 @@ ffi::Error fused_convolution_gradient(ffi::AnyBuffer x, ffi::AnyBuffer dy, ffi::
     const bool by_rows = !pooled && !wants_dx && !winograd && output[0] * output[1] > kManyPixels;
     const Gradients gradients{convolution, pooled ? &pool : nullptr, transposed, relu, by_rows,
                               winograd ? &*winograd : nullptr};
-    const long threads = std::min<long>(team_size(), convolution.batch);
+    const long threads = std::min<long>(team_size(), gradients.count());
     const size_t sums = aligned((gradients.filter() + outputs) * sizeof(float)), each = sums + gradients.working_size();
     char* working = working_memory(each * threads);
     auto own_sums = [&](long part) { return reinterpret_cast<float*>(working + each * part); };
     float* dw_sums = winograd ? own_sums(0) : floats(dw);
     parallel_for(threads, 1, [&](long part, long) {
       float* to = part == 0 ? dw_sums : own_sums(part);
-      gradients.run(floats(x), floats(dy), places, convolution.batch * part / threads,
-                    convolution.batch * (part + 1) / threads, working + each * part + sums, to,
+      gradients.run(floats(x), floats(dy), places, gradients.count() * part / threads,
+                    gradients.count() * (part + 1) / threads, working + each * part + sums, to,
                     part == 0 ? floats(db) : to + gradients.filter(), dx);
     });
     for (long part = 1; part < threads; ++part) {

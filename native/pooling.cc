@@ -246,6 +246,7 @@ PENSTOCK_WIDE void send_windows(const Pool& pool, const float* x, const float* y
               }
         }
       }
+  _mm_sfence();  // other threads see the numbers in order
 }
 
 bool can_send_windows(const Pool& pool, const float* to) {
