@@ -176,7 +176,6 @@ long shares_of(long rows, long columns) {
 ffi::Error channel_moments(ffi::AnyBuffer x, ffi::Result<ffi::AnyBuffer> mean, ffi::Result<ffi::AnyBuffer> variance) {
   return guarded("channel_moments", [&] {
     long rows = x.dimensions()[0], columns = x.dimensions()[1];
-    Turn turn;
     long shares = shares_of(rows, columns);
     std::vector<MomentsOfRows> own(shares, MomentsOfRows(Rows(x, columns, most_rows(columns)), columns));
     for_blocks(rows, columns, shares, [&](long share, long first, long count) { own[share].add_block(first, count); });
@@ -197,7 +196,6 @@ ffi::Error channel_sums(ffi::AnyBuffer x, ffi::AnyBuffer dy, ffi::AnyBuffer cent
     long rows = x.dimensions()[0], columns = x.dimensions()[1], most = most_rows(columns);
     bool is_masked = rest.size() > 0;
     ffi::AnyBuffer features = is_masked ? rest.get<ffi::AnyBuffer>(0).value() : dy;
-    Turn turn;
     long shares = shares_of(rows, columns);
     struct Own {
       Rows x, dy, features;

@@ -231,7 +231,6 @@ ffi::Error random_permutation(ffi::AnyBuffer state, ffi::Result<ffi::AnyBuffer> 
 // state [3] uint64, logits [batch, classes] float32 -> int32 [batch, samples]
 ffi::Error random_categories(ffi::AnyBuffer state, ffi::AnyBuffer logits, ffi::Result<ffi::AnyBuffer> drawn) {
   return guarded("random_categories", [&] {
-    Turn turn;
     categories(state_of(state), static_cast<const float*>(logits.untyped_data()), logits.dimensions()[0],
                logits.dimensions()[1], drawn->dimensions()[1], static_cast<int32_t*>(drawn->untyped_data()));
   });
@@ -240,7 +239,6 @@ ffi::Error random_categories(ffi::AnyBuffer state, ffi::AnyBuffer logits, ffi::R
 // state [3] uint64, shapes [n] float64 -> float32 [samples, n]
 ffi::Error random_gamma(ffi::AnyBuffer state, ffi::AnyBuffer alphas, ffi::Result<ffi::AnyBuffer> drawn) {
   return guarded("random_gamma", [&] {
-    Turn turn;
     gammas(state_of(state), static_cast<const double*>(alphas.untyped_data()), drawn->dimensions()[0],
            drawn->dimensions()[1], static_cast<float*>(drawn->untyped_data()));
   });

@@ -22,7 +22,6 @@ PENSTOCK_VECTORIZED void scale(const uint8_t* __restrict kept, const float* __re
 // kept: bool; x, y: float32; all of one size. y = x * factor where it is kept, and 0 elsewhere.
 ffi::Error scale_kept(ffi::AnyBuffer kept, ffi::AnyBuffer x, ffi::Result<ffi::AnyBuffer> y, double factor) {
   return guarded("scale_kept", [&] {
-    Turn turn;
     parallel_for(static_cast<long>(x.element_count()), kGrain, [&](long first, long last) {
       scale(static_cast<const uint8_t*>(kept.untyped_data()) + first, static_cast<const float*>(x.untyped_data()) + first,
             static_cast<float>(factor), static_cast<float*>(y->untyped_data()) + first, last - first);

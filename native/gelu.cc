@@ -42,7 +42,6 @@ PENSTOCK_VECTORIZED void differentiate(const float* x, const float* bias, const 
 ffi::Error gelu(ffi::AnyBuffer x, ffi::AnyBuffer bias, ffi::Result<ffi::AnyBuffer> y) {
   return guarded("gelu", [&] {
     long rows = x.dimensions()[0], columns = x.dimensions()[1];
-    Turn turn;
     for_rows(rows, columns, [&](long first, long last) {
       apply(floats(x) + first * columns, floats(bias), floats(*y) + first * columns, last - first, columns);
     });
@@ -54,7 +53,6 @@ ffi::Error gelu_gradient(ffi::AnyBuffer x, ffi::AnyBuffer bias, ffi::AnyBuffer d
                          ffi::Result<ffi::AnyBuffer> dbias) {
   return guarded("gelu_gradient", [&] {
     long rows = x.dimensions()[0], columns = x.dimensions()[1];
-    Turn turn;
     ColumnSums sums(columns);
     for_rows(rows, columns, [&](long first, long last) {
       long at = first * columns;

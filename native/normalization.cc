@@ -54,7 +54,6 @@ ffi::Error layer_normalization(ffi::AnyBuffer x, ffi::AnyBuffer gamma, ffi::AnyB
                                ffi::Result<ffi::AnyBuffer> y, double epsilon) {
   return guarded("layer_normalization", [&] {
     long rows = x.dimensions()[0], columns = x.dimensions()[1];
-    Turn turn;
     for_rows(rows, columns, [&](long first, long last) {
       normalize(floats(x) + first * columns, floats(gamma), floats(beta), floats(*y) + first * columns, last - first,
                 columns, static_cast<float>(epsilon));
@@ -68,7 +67,6 @@ ffi::Error layer_normalization_gradient(ffi::AnyBuffer x, ffi::AnyBuffer gamma, 
                                         ffi::Result<ffi::AnyBuffer> dbeta, double epsilon) {
   return guarded("layer_normalization_gradient", [&] {
     long rows = x.dimensions()[0], columns = x.dimensions()[1];
-    Turn turn;
     ColumnSums gammas(columns), betas(columns);
     for_rows(rows, columns, [&](long first, long last) {
       long at = first * columns;

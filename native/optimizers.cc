@@ -100,7 +100,6 @@ ffi::Error adam(ffi::AnyBuffer p, ffi::AnyBuffer m, ffi::AnyBuffer v, ffi::AnyBu
     const float* squares = has_squares ? floats(rest.get<ffi::AnyBuffer>(0).value()) : nullptr;
     const float* given = floats(rates);
     Rates each{given[0], given[1], given[2], given[3]};
-    Turn turn;
     parallel_chunks(static_cast<long>(p.element_count()), kGrain, [&](long first, long last) {
       long count = last - first;
       if (squares == nullptr) {
@@ -124,7 +123,6 @@ ffi::Error adam_rows(ffi::AnyBuffer p, ffi::AnyBuffer m, ffi::AnyBuffer v, ffi::
     const float* given = floats(rates);
     Rates each{given[0], given[1], given[2], given[3]};
     RowLists lists(static_cast<const int32_t*>(ids.untyped_data()), ids.element_count(), count);
-    Turn turn;
     parallel_chunks(count, std::max(1L, kChunk / width), [&](long first, long last) {
       std::vector<float> sum(width), squares(width);
       for (long row = first; row < last;) {
@@ -158,7 +156,6 @@ ffi::Error adam_product(ffi::AnyBuffer p, ffi::AnyBuffer m, ffi::AnyBuffer v, ff
     long rows = p.dimensions()[0], columns = p.dimensions()[1], batch = inputs.dimensions()[0];
     const float* given = floats(rates);
     AdamArrays arrays{floats(p), floats(m), floats(v), floats(*new_p), floats(*new_m), floats(*new_v), rows, columns};
-    Turn turn;
     auto copy = [&](long first, long count, float* to) {
       for (long k = 0; k < batch; ++k) std::copy_n(floats(inputs) + k * rows + first, count, to + k * count);
     };
@@ -172,7 +169,6 @@ ffi::Error sum_rows(ffi::AnyBuffer rows, ffi::AnyBuffer ids, ffi::Result<ffi::An
   return guarded("sum_rows", [&] {
     long count = sums->dimensions()[0], width = sums->dimensions()[1], n = ids.element_count();
     const int32_t* places = static_cast<const int32_t*>(ids.untyped_data());
-    Turn turn;
     parallel_for(count, std::max(1L, kGrain / std::max(1L, width)), [&](long first, long last) {
       float* to = floats(*sums);
       std::fill(to + first * width, to + last * width, 0.0f);

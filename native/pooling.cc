@@ -323,7 +323,6 @@ void with_type(const ffi::AnyBuffer& array, const Body& body) {
 ffi::Error max_pool(ffi::AnyBuffer x, ffi::Result<ffi::AnyBuffer> y, Numbers size, Numbers strides, Numbers pads) {
   return guarded("max_pool", [&] {
     Pool pool = describe(x, *y, size, strides, pads);
-    Turn turn;
     with_type(x, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
       max_pool_of(pool, elements<T>(x), elements<T>(*y));
@@ -335,7 +334,6 @@ ffi::Error max_pool_gradient(ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::AnyBuffer 
                              Numbers size, Numbers strides, Numbers pads, bool relu) {
   return guarded("max_pool_gradient", [&] {
     Pool pool = describe(x, y, size, strides, pads);
-    Turn turn;
     with_type(x, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
       max_pool_gradient_of(pool, elements<T>(x), elements<T>(y), elements<T>(dy), elements<T>(*dx), relu);
@@ -346,7 +344,6 @@ ffi::Error max_pool_gradient(ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::AnyBuffer 
 ffi::Error average_pool(ffi::AnyBuffer x, ffi::Result<ffi::AnyBuffer> y, Numbers size, Numbers strides, Numbers pads) {
   return guarded("average_pool", [&] {
     Pool pool = describe(x, *y, size, strides, pads);
-    Turn turn;
     with_type(x, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
       average_pool_of(pool, elements<T>(x), elements<T>(*y));
@@ -358,7 +355,6 @@ ffi::Error average_pool_gradient(ffi::AnyBuffer dy, ffi::Result<ffi::AnyBuffer> 
                                  Numbers pads) {
   return guarded("average_pool_gradient", [&] {
     Pool pool = describe(*dx, dy, size, strides, pads);
-    Turn turn;
     with_type(dy, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
       average_pool_gradient_of(pool, elements<T>(dy), elements<T>(*dx));

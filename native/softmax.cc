@@ -66,7 +66,6 @@ ffi::Error softmax(ffi::AnyBuffer x, ffi::Result<ffi::AnyBuffer> y) {
     long size = x.dimensions().back(), rows = static_cast<long>(x.element_count()) / size;
     const float* from = static_cast<const float*>(x.untyped_data());
     float* to = static_cast<float*>(y->untyped_data());
-    Turn turn;
     parallel_for(rows, std::max(1L, kGrain / size),
                  [&](long first, long last) { softmax_rows(from, to, size, first, last); });
   });
@@ -97,7 +96,6 @@ ffi::Error sparse_cross_entropy(ffi::AnyBuffer logits, ffi::AnyBuffer labels, ff
     const float* x = static_cast<const float*>(logits.untyped_data());
     const int64_t* chosen = static_cast<const int64_t*>(labels.untyped_data());
     float *to = static_cast<float*>(losses->untyped_data()), *to_gradient = static_cast<float*>(gradient->untyped_data());
-    Turn turn;
     parallel_for(logits.dimensions()[0], std::max(1L, kGrain / classes), [&](long first, long last) {
       cross_entropy_rows(x, chosen, to, to_gradient, classes, first, last);
     });

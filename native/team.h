@@ -47,7 +47,7 @@ class WithoutDenormals {
 // Held by a kernel while it uses the team, or the memory that kernels share.
 //
 // Waking and gathering threads takes some microseconds, and much longer where other processes use the cores. A kernel
-// that says that it does less than `kLeastWork` arithmetic gets one thread. In `in_turn` it only says that.
+// that says that it does less than `kLeastWork` arithmetic gets one thread. In `in_turn`, as in `guarded`, it only says that.
 class Turn {
  public:
   static constexpr double kLeastWork = 2e7;

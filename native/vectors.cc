@@ -57,7 +57,6 @@ ffi::Error vector_product(ffi::AnyBuffer matrix, ffi::AnyBuffer vector, ffi::Rem
     const float *w = static_cast<const float*>(matrix.untyped_data()),
                 *x = static_cast<const float*>(vector.untyped_data());
     float* to = static_cast<float*>(y->untyped_data());
-    Turn turn;
     if (from_right) {
       parallel_for(rows, std::max(kTogether, kNumbers / columns), [&](long first, long last) {
         dot_rows(w + first * columns, x, to + first, last - first, columns);
