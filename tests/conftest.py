@@ -1,12 +1,14 @@
 """No test sees the variables and the default graph of another: TF 1's collections would show them, in any order of tests.
 
 The examples of property tests are the same in each run, so that a change is judged by what it changes; `make fuzz` draws
-others.
+others. So are the weights of Keras's layers, whose seeds come from Python's `random`.
 """
 
 import os
+import random
 import weakref
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -15,6 +17,13 @@ from penstock.engine.context import process
 settings.register_profile("same", derandomize=True)
 settings.register_profile("fuzz", print_blob=True)
 settings.load_profile(os.environ.get("PENSTOCK_EXAMPLES", "same"))
+random.seed(0)  # layers that files make as they are read
+
+
+@pytest.fixture(autouse=True)
+def same_draws():
+    random.seed(0)
+    np.random.seed(0)
 
 
 @pytest.fixture(autouse=True)

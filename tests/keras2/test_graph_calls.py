@@ -58,7 +58,7 @@ def test_recurrent_layers_agree_with_eager_calls(layer):
     y = layer(x)
     sequences = np.linspace(0, 1, 30, dtype="float32").reshape(2, 5, 3)
     with v1.Session() as session:
-        np.testing.assert_allclose(session.run(y, {x: sequences}), layer(sequences), rtol=1e-5)
+        np.testing.assert_allclose(session.run(y, {x: sequences}), layer(sequences), rtol=1e-5, atol=1e-6)
 
 
 def test_variables_stay_eager_and_are_trained():
