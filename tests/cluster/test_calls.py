@@ -1,5 +1,6 @@
 """Calls between processes: who speaks another language, or goes away, does not disturb the others."""
 
+import contextlib
 import socket
 import struct
 
@@ -27,8 +28,9 @@ def test_a_server_answers_after_it_was_called_by_something_else(address, said):
     server.start()
     with socket.create_connection(address) as stranger:
         stranger.sendall(said)
-        stranger.shutdown(socket.SHUT_WR)
-        assert stranger.recv(1) == b""
+        with contextlib.suppress(OSError):  # the server has closed the connection already, with what was said unread
+            stranger.shutdown(socket.SHUT_WR)
+            assert stranger.recv(1) == b""
     client = CallClient(address, 10.0)
     assert client.call("twice", [np.array(21)]).result(10) == [42]
     client.close()
