@@ -349,9 +349,10 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(penstock_convolution_filter_gradient, convolution_
 }  // namespace penstock
 
 // Whether `convolution` computes the max pool of its result too, for images [batch, height, width, channels] float32, a filter
-// of 3 by 3 with stride 1, and results of that height and width before the pool.
+// of 3 by 3 with stride 1, and results of that height and width before the pool. With `columns`, whether
+// `convolution_and_layer` also computes the layer behind it, with so many outputs.
 extern "C" bool penstock_pools(int64_t batch, int64_t height, int64_t width, int64_t channels, int64_t outputs,
-                               int64_t pad_top, int64_t pad_left, int64_t out_height, int64_t out_width) {
-  return penstock::Winograd{batch, height, width, channels, outputs, pad_top, pad_left, out_height, out_width}
-      .suits_large_tiles();
+                               int64_t pad_top, int64_t pad_left, int64_t out_height, int64_t out_width, int64_t columns) {
+  const penstock::Winograd shape{batch, height, width, channels, outputs, pad_top, pad_left, out_height, out_width};
+  return columns == 0 ? shape.suits_large_tiles() : shape.suits_layer(columns);
 }

@@ -4,12 +4,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "gathered.h"
 #include "team.h"
 #include "vectorized.h"
 
 namespace penstock {
-
-constexpr long kLanes = 16;
 
 // combine(combine(start, at(0)), at(1)), ... in any order, so that it becomes vector instructions.
 template <typename At, typename Combine>

@@ -15,6 +15,8 @@ struct Winograd {
   bool suits() const;
   // Whether tiles of 4 by 4 outputs are faster for the convolution itself.
   bool suits_large_tiles() const;
+  // Whether a kernel computes the max pool over 2 by 2 and a dense layer with so many outputs too.
+  bool suits_layer(int64_t columns) const;
 };
 
 // What happens to a result before it is written.

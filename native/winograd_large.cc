@@ -5,21 +5,19 @@
 // as the numbers stay close to 1, rounding errors stay close to those of the sum that defines a convolution: twice as
 // large on average. The usual 1 and 2 make them four times as large. (Barabasz and others, "Error analysis and improving
 // the accuracy of Winograd convolution for deep neural networks", 2020.)
+#include "winograd_large.h"
+
 #include <algorithm>
 #include <vector>
 
-#include "gathered.h"
 #include "onednn.h"
 #include "team.h"
 #include "vectorized.h"
-#include "winograd.h"
 
 namespace penstock {
 namespace {
 
-constexpr long kOutputs = 4;  // of a tile in each dimension
-constexpr long kInputs = 6;
-constexpr long kPositions = kInputs * kInputs;
+constexpr long kOutputs = kTileOutputs, kInputs = kTileInputs, kPositions = kTilePositions;
 constexpr long kBlockBytes = 768 << 10;       // of transformed tiles, which stay in the second-level cache
 constexpr long kChunk = 4, kChunks = 32;      // blocks that a thread takes at a time, at most; of few, so that there are as many parts
 constexpr long kMostFilterNumbers = 1 << 13;  // so does the transformed filter
@@ -61,8 +59,21 @@ PENSTOCK_INLINE inline void spread_taps(Lanes w0, Lanes w1, Lanes w2, Lanes (&to
   to[5] = w2;
 }
 
-// Numbers [first, last) of the filter [3, 3, channels * outputs], as to[position][number].
-PENSTOCK_WIDE void transform_filter(const float* w, long size, long first, long last, float* to) {
+// A filter [3, 3, channels, outputs] turned by half a turn, with channels and outputs exchanged.
+std::vector<float> turn(const float* w, long channels, long outputs) {
+  std::vector<float> turned(9 * channels * outputs);
+  for (long tap = 0; tap < 9; ++tap)
+    for (long c = 0; c < channels; ++c)
+      for (long o = 0; o < outputs; ++o)
+        turned[((8 - tap) * outputs + o) * channels + c] = w[(tap * channels + c) * outputs + o];
+  return turned;
+}
+
+PENSTOCK_WIDE inline Lanes larger(Lanes a, Lanes b) { return (a > b) | (a != a) ? a : b; }  // or NaN
+
+}  // namespace
+
+PENSTOCK_WIDE void transform_large_filter(const float* w, long size, long first, long last, float* to) {
   for (long at = first; at < last; at += kLanes) {
     Lanes rows[3][kInputs], full[kInputs];
     for (long j = 0; j < 3; ++j)
@@ -74,33 +85,7 @@ PENSTOCK_WIDE void transform_filter(const float* w, long size, long first, long 
   }
 }
 
-// A filter [3, 3, channels, outputs] turned by half a turn, with channels and outputs exchanged.
-std::vector<float> turn(const float* w, long channels, long outputs) {
-  std::vector<float> turned(9 * channels * outputs);
-  for (long tap = 0; tap < 9; ++tap)
-    for (long c = 0; c < channels; ++c)
-      for (long o = 0; o < outputs; ++o)
-        turned[((8 - tap) * outputs + o) * channels + c] = w[(tap * channels + c) * outputs + o];
-  return turned;
-}
-
-// How tiles lie in the images: down and across, image after image.
-struct Grid {
-  const Winograd& shape;
-  long down = (shape.out_height + kOutputs - 1) / kOutputs, across = (shape.out_width + kOutputs - 1) / kOutputs;
-
-  long count() const { return shape.batch * down * across; }
-  long image(long tile) const { return tile / (down * across); }
-  long row(long tile) const { return tile / across % down; }
-  long column(long tile) const { return tile % across; }
-};
-
-// From one position of a tile to the next. One cache line more than the tiles take, or all positions of a tile might lie in
-// the same few lines of the first-level cache.
-long position_stride(long tiles, long channels) { return tiles * channels + kLanes; }
-
-// B^T d B: to[position][tile][channel].
-PENSTOCK_WIDE void transform_inputs(const Grid& grid, const float* x, long first, long count, float* to) {
+PENSTOCK_WIDE void transform_large_inputs(const TileGrid& grid, const float* x, long first, long count, float* to) {
   const Winograd& shape = grid.shape;
   const long channels = shape.channels, line = shape.width * channels, stride = position_stride(count, channels);
   for (long t = 0; t < count; ++t) {
@@ -128,11 +113,8 @@ PENSTOCK_WIDE void transform_inputs(const Grid& grid, const float* x, long first
   }
 }
 
-PENSTOCK_WIDE inline Lanes larger(Lanes a, Lanes b) { return (a > b) | (a != a) ? a : b; }  // or NaN
-
-// A^T m A, and the ending.
-PENSTOCK_WIDE void transform_outputs(const Grid& grid, const float* from, const WinogradEnding& ending, long first, long count,
-                                     float* y) {
+PENSTOCK_WIDE void transform_large_outputs(const TileGrid& grid, const float* from, const WinogradEnding& ending, long first,
+                                           long count, float* y) {
   const Winograd& shape = grid.shape;
   const long channels = shape.outputs, stride = position_stride(count, channels), size = ending.pool ? 2 : 1;
   const long height = shape.out_height / size, width = shape.out_width / size, written = kOutputs / size;
@@ -174,8 +156,6 @@ PENSTOCK_WIDE void transform_outputs(const Grid& grid, const float* from, const 
   }
 }
 
-}  // namespace
-
 bool Winograd::suits_large_tiles() const {
   if (!suits() || channels * outputs > kMostFilterNumbers) return false;
   auto tiles = [&](int64_t size) { return ((out_height + size - 1) / size) * ((out_width + size - 1) / size); };
@@ -184,7 +164,7 @@ bool Winograd::suits_large_tiles() const {
 
 void winograd_with_large_tiles(const Winograd& shape, const float* x, const float* w, bool turned,
                                const WinogradEnding& ending, float* y) {
-  const Grid grid{shape};
+  const TileGrid grid{shape};
   const long size = shape.channels * shape.outputs;
   const long block = std::max(6L, kBlockBytes / static_cast<long>((shape.channels + shape.outputs) * kPositions * sizeof(float)) / 6 * 6);
   const size_t filter_size = aligned(kPositions * size * sizeof(float));
@@ -198,7 +178,7 @@ void winograd_with_large_tiles(const Winograd& shape, const float* x, const floa
     w = turned_filter.data();
   }
   parallel_for(size / kLanes, 1 << 7, [&](long first, long last) {
-    transform_filter(w, size, first * kLanes, last * kLanes, filter);
+    transform_large_filter(w, size, first * kLanes, last * kLanes, filter);
   });
   std::vector<long> in_rows, out_rows;
   for (long t = 0; t < block; ++t) in_rows.push_back(t * shape.channels), out_rows.push_back(t * shape.outputs);
@@ -208,13 +188,13 @@ void winograd_with_large_tiles(const Winograd& shape, const float* x, const floa
     float *v = reinterpret_cast<float*>(own), *m = reinterpret_cast<float*>(own + in_size);
     for (long at = first_block * block; at < std::min(grid.count(), last_block * block); at += block) {
       const long count = std::min(block, grid.count() - at);
-      transform_inputs(grid, x, at, count, v);
+      transform_large_inputs(grid, x, at, count, v);
       for (long position = 0; position < kPositions; ++position)
         multiply({v + position * position_stride(count, shape.channels), in_rows.data(), count,
                   {1, 0, 1, 0, static_cast<long>(shape.channels), 1}},
                  {filter + position * size, static_cast<long>(shape.outputs) / kLanes, static_cast<long>(shape.outputs), kLanes},
                  {m + position * position_stride(count, shape.outputs), out_rows.data(), false, nullptr});
-      transform_outputs(grid, m, ending, at, count, y);
+      transform_large_outputs(grid, m, ending, at, count, y);
     }
   });
 }

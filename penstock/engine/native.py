@@ -27,6 +27,7 @@ KERNELS = (
     "convolution",
     "convolution_input_gradient",
     "convolution_filter_gradient",
+    "convolution_and_layer",
     "fused_convolution",
     "fused_convolution_gradient",
     "product",
@@ -138,7 +139,7 @@ def _load() -> ctypes.CDLL:
             _warned(f"{found._name} was compiled from older sources, and has no {', '.join(missing)}")
         )
     found.penstock_has_bfloat16.restype = found.penstock_has_wide_vectors.restype = ctypes.c_bool
-    found.penstock_pools.restype, found.penstock_pools.argtypes = ctypes.c_bool, [ctypes.c_int64] * 9
+    found.penstock_pools.restype, found.penstock_pools.argtypes = ctypes.c_bool, [ctypes.c_int64] * 10
     for kernel in KERNELS:
         capsule = jax.ffi.pycapsule(getattr(found, f"penstock_{kernel}"))
         jax.ffi.register_ffi_target(f"penstock.{kernel}", capsule, platform="cpu")

@@ -84,19 +84,53 @@ def _attributes(operation: Any) -> dict[str, Any]:
     return operation.definition.attrs_for_kernel(operation.attrs)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Pooled:
+    """The operations of MaxPool(Relu(BiasAdd(Conv2D))), or without Relu.
+
+    Attributes:
+      features: the tensor that the pool reduces, before any reshape.
+    """
+
+    pool: Any
+    features: Any
+    biased: Any
+    convolution: Any
+
+    @property
+    def relu(self) -> bool:
+        return self.features.op.type == "Relu"
+
+    def arguments(self, values: dict[int, Any]) -> tuple[Any, Any, Any, bool, Any] | None:
+        """Images, filter, bias, whether Relu follows, and the pool's windows; None where shapes are not as they seemed."""
+        reduced = values[id(self.pool.inputs[0])]
+        if reduced.shape != values[id(self.convolution.outputs[0])].shape:
+            return None
+        windows = pool_ops.pool_windows(reduced.ndim, _attributes(self.pool))
+        x, w = (values[id(each)] for each in self.convolution.inputs)
+        return x, w, values[id(self.biased.inputs[1])], self.relu, windows
+
+
+def _pooled_convolution(pool: Any, uses: Uses) -> _Pooled | None:
+    features = unshaped(pool.inputs[0])
+    biased = (
+        uses.sole_producer(features.op.inputs[0], ("BiasAdd",)) if features.op.type == "Relu" else features.op
+    )
+    if biased is None or biased.type != "BiasAdd":
+        return None
+    convolution = biased_convolution(biased, uses, ("Conv2D",))
+    return None if convolution is None else _Pooled(pool, features, biased, convolution)
+
+
 def pooled(pool: Any, uses: Uses) -> Compute | None:
     """MaxPool(Relu(BiasAdd(Conv2D))), or without Relu; its gradients are planned too.
 
     Where anything else uses what the pool reduces, it would be computed twice, so the pattern is not there.
     """
-    features = unshaped(pool.inputs[0])
-    relu = features.op.type == "Relu"
-    biased = uses.sole_producer(features.op.inputs[0], ("BiasAdd",)) if relu else features.op
-    if biased is None or biased.type != "BiasAdd":
+    found = _pooled_convolution(pool, uses)
+    if found is None:
         return None
-    convolution = biased_convolution(biased, uses, ("Conv2D",))
-    if convolution is None:
-        return None
+    features, convolution = found.features, found.convolution
     users = uses.of_elements(features)
     others = None if users is None else [each for each in users if each is not pool]
     if others is None or len(others) == len(users):
@@ -104,30 +138,63 @@ def pooled(pool: Any, uses: Uses) -> Compute | None:
     backward = gradient = None
     if others:
         gradient = next((each for each in others if each.type == "MaxPoolGrad"), None)
-        backward = _backward_through(gradient, features, pool, others, relu, uses)
+        backward = _backward_through(gradient, features, pool, others, found.relu, uses)
         if backward is None or unshaped(backward.to_filter.inputs[0]) is not unshaped(convolution.inputs[0]):
             return None
     places = object()  # the kernel's second result, among the values
 
     def compute(values: dict[int, Any]) -> Sequence[Any] | None:
-        x, w = (values[id(each)] for each in convolution.inputs)
-        reduced = values[id(pool.inputs[0])]
-        if reduced.shape != values[id(convolution.outputs[0])].shape:
+        arguments = found.arguments(values)
+        if arguments is None:
             return None
-        windows = pool_ops.pool_windows(reduced.ndim, _attributes(pool))
-        bias, attrs = values[id(biased.inputs[1])], _attributes(convolution)
         to_image = backward is not None and backward.to_images is not None
-        found = conv_ops.pooled_convolution_of(x, w, bias, relu, windows, to_image, **attrs)
-        if found is None and backward is None:
-            maxima = conv_ops.maxima_of_convolution_of(x, w, bias, relu, windows, **attrs)
+        attrs = _attributes(convolution)
+        made = conv_ops.pooled_convolution_of(*arguments, to_image, **attrs)
+        if made is None and backward is None:
+            maxima = conv_ops.maxima_of_convolution_of(*arguments, **attrs)
             return None if maxima is None else [maxima]
-        if found is None:
+        if made is None:
             return None
-        result, values[id(places)] = found
+        result, values[id(places)] = made
         return [result]
 
     if backward is not None:
         _plan(backward, uses, convolution.inputs[1], unshaped(gradient.inputs[2]), places, gradient)
+    return compute
+
+
+def layer_behind(product: Any, biased: Any, uses: Uses, relu: bool) -> Compute | None:
+    """BiasAdd(MatMul(flattened MaxPool(...), matrix), bias), or Relu of it, where nothing else uses what the pool gives.
+
+    The kernel is for one image.
+    """
+    pool = unshaped(product.inputs[0]).op
+    if pool.type != "MaxPool" or product.attrs["transpose_b"]:
+        return None
+    found = _pooled_convolution(pool, uses)
+    if (
+        found is None
+        or uses.of_elements(found.features) != [pool]
+        or uses.of_elements(pool.outputs[0]) != [product]
+    ):
+        return None
+
+    def compute(values: dict[int, Any]) -> Sequence[Any] | None:
+        arguments = found.arguments(values)
+        matrix, bias = values[id(product.inputs[1])], values[id(biased.inputs[1])]
+        flat = values[id(product.inputs[0])].shape
+        if (
+            arguments is None
+            or flat[0] != 1
+            or flat[1:] != matrix.shape[:1]
+            or bias.shape != matrix.shape[1:]
+        ):
+            return None
+        made = conv_ops.layer_of_convolution_of(
+            *arguments, (matrix, bias, relu), **_attributes(found.convolution)
+        )
+        return None if made is None else [made.reshape(1, -1)]
+
     return compute
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from penstock.ops.linalg import native_products
+from penstock.runtime import fused_convolutions
 
 if TYPE_CHECKING:
     from penstock.runtime.fusion import Compute, Uses
@@ -19,7 +21,11 @@ def dense(biased: Any, uses: Uses, relu: bool) -> Compute | None:
     if rows not in (1, None):
         return None
 
-    def compute(values: dict[int, Any]) -> list[Any] | None:
+    behind_pool = fused_convolutions.layer_behind(product, biased, uses, relu)
+
+    def compute(values: dict[int, Any]) -> Sequence[Any] | None:
+        if behind_pool is not None and (made := behind_pool(values)) is not None:
+            return made
         x, w, bias = (values[id(each)] for each in (*product.inputs, biased.inputs[1]))
         found = native_products.layer_of_row(x, w, bias, relu, product.attrs["transpose_b"])
         return None if found is None else [found]

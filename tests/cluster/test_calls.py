@@ -28,7 +28,9 @@ def test_a_server_answers_after_it_was_called_by_something_else(address, said):
     server.start()
     with socket.create_connection(address) as stranger:
         stranger.sendall(said)
-        with contextlib.suppress(OSError):  # the server has closed the connection already, with what was said unread
+        with contextlib.suppress(
+            OSError
+        ):  # the server has closed the connection already, with what was said unread
             stranger.shutdown(socket.SHUT_WR)
             assert stranger.recv(1) == b""
     client = CallClient(address, 10.0)

@@ -175,6 +175,51 @@ def test_the_pool_of_large_images_comes_with_the_convolution(relu, size, padding
     np.testing.assert_allclose(predict(*arrays), theirs, rtol=1e-4, atol=1e-5)
 
 
+# Of a row of tiles, blocks of 8 tiles and less; rows and columns that no pool takes; nothing before the image, and zeros.
+@pytest.mark.parametrize(
+    "size, channels, outputs, columns, padding, relu",
+    [
+        ((34, 34), 64, 64, 128, "VALID", True),
+        ((37, 41), 64, 64, 32, "SAME", False),
+        ((30, 31), 64, 128, 64, "VALID", True),
+        ((9, 80), 128, 64, 64, "SAME", True),
+        ((38, 9), 32, 64, 128, "VALID", False),
+    ],
+)
+def test_the_layer_behind_a_pool_comes_with_the_convolution(size, channels, outputs, columns, padding, relu):
+    @tf.function(jit_compile=True)
+    def predict(x, w, bias, matrix, layer_bias):
+        y = tf.nn.bias_add(tf.nn.conv2d(x, w, 1, padding), bias)
+        y = tf.nn.max_pool2d(tf.nn.relu(y) if relu else y, 2, 2, "VALID")
+        y = tf.nn.bias_add(tf.reshape(y, [1, -1]) @ matrix, layer_bias)
+        return y if relu else tf.nn.relu(y)
+
+    height, width = (each if padding == "SAME" else each - 2 for each in size)
+    flat = (height // 2) * (width // 2) * outputs
+    arrays = [random_array(1, *size, channels), random_array(3, 3, channels, outputs, seed=1) / 21]
+    arrays += [
+        random_array(outputs, seed=2),
+        random_array(flat, columns, seed=3),
+        random_array(columns, seed=4),
+    ]
+    program = predict.experimental_get_compiler_ir(*arrays)("hlo")
+    assert "penstock.convolution_and_layer" in program and "penstock.vector_product" not in program
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        theirs = tf.function(predict.python_function, jit_compile=True)(*arrays).numpy()
+    np.testing.assert_allclose(predict(*arrays), theirs, rtol=1e-4, atol=1e-6 * np.abs(theirs).max())
+
+
+def test_a_layer_behind_a_pool_that_others_use_stands_alone():
+    @tf.function(jit_compile=True)
+    def predict(x, w, bias, matrix):
+        y = tf.nn.max_pool2d(tf.nn.bias_add(tf.nn.conv2d(x, w, 1, "VALID"), bias), 2, 2, "VALID")
+        return tf.nn.bias_add(tf.reshape(y, [1, -1]) @ matrix, bias), y
+
+    arrays = [random_array(1, 34, 34, 64), random_array(3, 3, 64, 64, seed=1), random_array(64, seed=2)]
+    arrays.append(random_array(16 * 16 * 64, 64, seed=3))
+    assert "penstock.convolution_and_layer" not in predict.experimental_get_compiler_ir(*arrays)("hlo")
+
+
 @pytest.mark.parametrize(
     "size, strides, padding",
     [((70, 75), 1, "VALID"), ((139, 150), 2, "VALID"), ((66, 68), 1, "SAME"), ((131, 131), (1, 2), "SAME")],

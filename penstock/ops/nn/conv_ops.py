@@ -115,6 +115,15 @@ def maxima_of_convolution_of(
     return native_windows.convolution(x, w, *_geometry(x.shape, w.shape, attrs), bias, relu, pool=pool)
 
 
+def layer_of_convolution_of(
+    x: Any, w: Any, bias: Any, relu: bool, pool: Windows, layer: tuple[Any, Any, bool], **attrs: Any
+) -> Any | None:
+    """The same max pool of one image, flattened, in a dense layer: `layer` is (matrix, bias, whether Relu follows)."""
+    return native_windows.layer_of_convolution(
+        x, w, *_geometry(x.shape, w.shape, attrs), bias, relu, pool, layer
+    )
+
+
 def all_gradients_of(
     x: Any, sizes: list[int], dy: Any, w: Any, relu: bool, pool: tuple[Windows, Any] | None, **attrs: Any
 ) -> Sequence[Any] | None:

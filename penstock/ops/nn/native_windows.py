@@ -74,8 +74,40 @@ def convolution(
     return native.call("convolution", [shape], *arrays, **attributes)[0]
 
 
-def _takes_pool(x: Any, w: Any, form: Layout, window: Windows, pool: Windows, shape: Sequence[int]) -> bool:
-    """Whether the kernel of a convolution with such a result computes the max pool of it too."""
+def layer_of_convolution(
+    x: Any,
+    w: Any,
+    form: Layout,
+    window: Windows,
+    bias: Any,
+    relu: bool,
+    pool: Windows,
+    layer: tuple[Any, Any, bool],
+) -> Any | None:
+    """The max pool of relu(x * w + bias) for one image, flattened, in a dense layer.
+
+    `layer`: its matrix and bias, and whether Relu follows.
+    """
+    matrix, layer_bias, layer_relu = layer
+    if not _suits(form, window, x.shape, x, w, bias) or not native.takes(matrix, layer_bias, bfloat16=False):
+        return None
+    sizes = form.take_spatial(x.shape)
+    shape = form.arrange(x.shape[0], window.output_sizes(sizes), w.shape[-1])
+    if not _takes_pool(x, w, form, window, pool, shape, matrix.shape[1]):
+        return None
+    pads = [before for before, _ in window.pads(sizes)]
+    attributes: dict[str, Any] = {"pads": pads, "output": shape[1:3], "relu": relu, "layer_relu": layer_relu}
+    arrays = (x, w, bias, matrix, layer_bias)
+    return native.call("convolution_and_layer", [layer_bias.shape], *arrays, **attributes)[0]
+
+
+def _takes_pool(
+    x: Any, w: Any, form: Layout, window: Windows, pool: Windows, shape: Sequence[int], columns: int = 0
+) -> bool:
+    """Whether the kernel of a convolution with such a result computes the max pool of it too.
+
+    With `columns`, whether another one computes the dense layer behind it, which has so many outputs.
+    """
     if (
         form.data_format != "NHWC"
         or x.dtype != np.float32
@@ -88,7 +120,7 @@ def _takes_pool(x: Any, w: Any, form: Layout, window: Windows, pool: Windows, sh
     if tuple(pool.strides) != (1, 2, 2, 1) or any(map(any, pool.pads(shape))):
         return False
     before = [each for each, _ in window.pads(form.take_spatial(x.shape))]
-    return native.library().penstock_pools(*map(int, (*x.shape, w.shape[3], *before, *shape[1:3])))
+    return native.library().penstock_pools(*map(int, (*x.shape, w.shape[3], *before, *shape[1:3], columns)))
 
 
 def input_gradient(
