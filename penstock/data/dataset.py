@@ -69,7 +69,7 @@ class Dataset(SourceMethods, ElementMethods, BatchMethods, OrderMethods, Composi
         self._last_run: Any = None
 
     def __getstate__(self) -> dict:
-        return {**vars(self), "_last_run": None}  # a run belongs to its process
+        return {**vars(self), "_last_run": None, "_plan": None}  # they belong to this object and its process
 
     # What a node defines.
 

@@ -11,9 +11,8 @@ from penstock.data.planner import planned
 def explain(dataset: Any) -> str:
     """The nodes from the consumer to the sources, inputs indented; with times where the dataset was iterated."""
     run = dataset._last_run
-    node = planned(dataset) if run is None else run.node
     rows: list[tuple[str, str, str]] = []
-    _add(node, run, 0, rows)
+    _add(planned(dataset), run, 0, rows)
     width = max(len(text) for text, *_ in rows)
     lines = [f"{text:{width}}  {count:>10}  {seconds}".rstrip() for text, count, seconds in rows]
     if run is not None:

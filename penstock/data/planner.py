@@ -128,6 +128,9 @@ RULES = (
 )
 
 
+_AS_IT_IS = object()  # a plan: what refers to itself stays in memory until the garbage collector comes
+
+
 def planned(dataset: Any) -> Any:
     """A pipeline that gives the same elements; made once for each dataset.
 
@@ -146,8 +149,8 @@ def planned(dataset: Any) -> Any:
         known = _plan(dataset, rules)
         if wanted.inject_prefetch and not isinstance(known, Prefetch):
             known = Prefetch(known, AUTOTUNE)
-        dataset._plan = known
-    return known
+        dataset._plan = _AS_IT_IS if known is dataset else known
+    return dataset if known is _AS_IT_IS else known
 
 
 def _in_parallel(node: Any) -> Dataset | None:

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -196,3 +199,25 @@ def test_explain_shows_the_plan_and_then_the_times(capsys):
     after = dataset.explain()
     assert "The consumer got 4 elements and waited" in after
     assert capsys.readouterr().out == f"{before}\n{after}\n"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Dataset.from_tensors(TABLE).prefetch(1),
+        lambda: Dataset.from_tensor_slices(TABLE).shuffle(9).batch(5).repeat(2).prefetch(1),
+        lambda: Dataset.from_tensor_slices(TABLE).map(lambda x: x + 1).batch(5).prefetch(1),
+    ],
+)
+def test_a_dataset_goes_with_its_last_user(make):
+    """Not when the garbage collector comes: until then its arrays would be in memory, and those of all that followed."""
+    dataset = make()
+    assert len(list(dataset)) > 0 and "The consumer got" in dataset.explain()
+    gone = weakref.ref(dataset)
+    gc.collect()
+    gc.disable()
+    try:
+        del dataset
+        assert gone() is None
+    finally:
+        gc.enable()
