@@ -5,9 +5,11 @@ That is good for batches, and bad for what programs write: XLA must not write in
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import math
+import mmap
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +36,20 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """
     kind = np.dtype(dtype)
     return np.empty(shape, kind) if kind.hasobject else empty_at(shape, kind)[0]
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """As `numpy.zeros`; a large array takes no memory as long as nobody writes into it."""
+    kind = np.dtype(dtype)
+    size = math.prod(shape) * kind.itemsize
+    if size >= _WORTH_COMPILING and not kind.hasobject and hasattr(mmap, "MAP_ANONYMOUS"):
+        with contextlib.suppress(OSError):  # then NumPy says that there is no such memory
+            pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            if hasattr(mmap, "MADV_HUGEPAGE"):
+                with contextlib.suppress(OSError):
+                    pages.madvise(mmap.MADV_HUGEPAGE)
+            return np.ndarray(shape, kind, pages)
+    return np.zeros(shape, kind)
 
 
 def empty_at(shape: tuple[int, ...], kind: np.dtype) -> tuple[np.ndarray, int]:
@@ -69,7 +85,11 @@ def in_own_memory(array: np.ndarray) -> Any:
     """A JAX array with the same numbers in memory of XLA's, which programs may write into.
 
     The copy of a large array goes on while the caller does other things, so nobody may change `array` any more.
+    Large arrays of zeros, as optimizers begin with, are made there instead.
     """
+    if array.nbytes >= _WORTH_COMPILING and _is_zero(array):
+        with wide_types():
+            return jnp.zeros(array.shape, array.dtype)
     if array.ctypes.data % ALIGNMENT or process.accelerator:
         with wide_types():
             return jax.device_put(array)
@@ -77,6 +97,14 @@ def in_own_memory(array: np.ndarray) -> Any:
         return _copying()(array)
     with wide_types():
         return jnp.array(array, copy=True)
+
+
+def _is_zero(array: np.ndarray) -> bool:
+    """Whether all bits are 0, which those of -0.0 are not."""
+    if array.dtype.itemsize > 8 or not array.flags.c_contiguous:
+        return False
+    bits = array.reshape(-1).view(f"u{array.dtype.itemsize}")
+    return not bits[0] and not bits.any()
 
 
 @functools.cache

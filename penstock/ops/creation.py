@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.engine import aligned
 from penstock.engine.context import process, thread
 from penstock.engine.convert import constant, convert_to_tensor
 from penstock.engine.definition import op, stops
@@ -37,7 +38,7 @@ def _zeros_array(shape: Any, dtype: DType) -> np.ndarray:
     """Zeros of any dtype; the zero of strings is the empty one."""
     if dtype is dtypes.string:
         return np.full(shape, b"", object)
-    return np.zeros(shape, dtype.np_dtype)
+    return aligned.zeros(tuple(shape), dtype.np_dtype)
 
 
 def _fill_shape(call: ShapeCall) -> TensorShape:

@@ -5,6 +5,7 @@ The program is made for the states that the piece works on; other states with th
 
 from __future__ import annotations
 
+import concurrent.futures
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -42,6 +43,7 @@ from penstock.runtime.worker_programs import WorkerProgram, meeting_operations
 from penstock.types import dtypes, errors
 
 _SMALL_BYTES = 1 << 16  # what pieces on the host work on stays with NumPy
+_LARGE_BYTES = 1 << 24  # what is copied by a thread of its own
 
 
 def _kept(state: State) -> Any:
@@ -50,10 +52,15 @@ def _kept(state: State) -> Any:
     A NumPy array that a program reads would be copied at each call; one that it writes could not be donated, and its new
     value would lie in memory beyond the temporary memory, which then is not used again.
     """
+    if _is_elsewhere(state):
+        state.value = in_own_memory(state.value)
+    return state.value
+
+
+def _is_elsewhere(state: State, most: int = _SMALL_BYTES) -> bool:
+    """Whether the value is in NumPy's memory, and has more bytes than that."""
     value = state.value
-    if type(value) is np.ndarray and value.nbytes > _SMALL_BYTES and is_plain(state):
-        value = state.value = in_own_memory(value)
-    return value
+    return type(value) is np.ndarray and value.nbytes > most and is_plain(state)
 
 
 class _Binding:
@@ -69,6 +76,7 @@ class _Binding:
         "repetition",
         "places",
         "pace",
+        "is_new",
     )
 
     def __init__(
@@ -89,6 +97,7 @@ class _Binding:
         self.shareable = shareable  # ids of written states that may lie in memory shared by processes
         self.repetition = Repetition(step, self.run, (*written, *read), options) if written else None
         self.pace = Pace(one_block=places is None)
+        self.is_new = True
 
     def run(self, arguments: list, program: Callable | None = None) -> list:
         """The results of the piece's program, or of another one that works on the same states."""
@@ -96,6 +105,9 @@ class _Binding:
         if not self.read and not self.written:
             return program([], [], arguments)[0]
         with process.state_lock:
+            if self.is_new:
+                self.is_new = False
+                self._begin(program, arguments)
             written = [state if id(state) in self.shareable else _kept(state) for state in self.written]
             read = [_kept(state) for state in self.read]
             if self.places is not None:
@@ -114,6 +126,18 @@ class _Binding:
                 if value is not state:
                     state.value = value
         return results
+
+    def _begin(self, program: Callable, arguments: list) -> None:
+        """Compiles the program, while large values that it keeps are copied into XLA's memory."""
+        compile = getattr(program, "compile", None)
+        large = [state for state in (*self.written, *self.read) if _is_elsewhere(state, _LARGE_BYTES)]
+        if compile is None or not large or self.places is not None or process.accelerator or self.shareable:
+            return
+        values = [[state.value for state in states] for states in (self.written, self.read)]
+        with concurrent.futures.ThreadPoolExecutor(1) as copies:
+            copied = copies.submit(lambda: [_kept(state) for state in large])
+            self.pace.compile(lambda: compile(*values, arguments))
+            copied.result()
 
     def _copy(self, number: int, value: Any) -> Any:
         """What a program gets of a state that it only reads: a small value that stays is converted once, not at each call."""

@@ -60,9 +60,13 @@ class Pace:
         if self._started and hasattr(last, "block_until_ready"):
             self.wait(last)
         if self._temporary is None:
-            self._temporary = 0 if compile is None else compile()
-        if self._temporary >= self._MUCH:
+            self.compile(compile or (lambda: 0))
+        if (self._temporary or 0) >= self._MUCH:
             self._find_memory()
+
+    def compile(self, compile: Callable[[], int]) -> None:
+        """Compiles the program; see `before_call`."""
+        self._temporary = compile()
 
     def note_start(self) -> None:
         """Says that a call has begun."""

@@ -25,6 +25,24 @@ def test_arrays_in_own_memory_may_be_written(monkeypatch, dtype, large, offset):
     np.testing.assert_array_equal(array, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8, bool])
+@pytest.mark.parametrize("shape", [(0,), (5, 7), (1 << 13, 1 << 11)])
+def test_large_zeros_are_made_where_programs_write(dtype, shape):
+    zeros = aligned.zeros(shape, dtype)
+    assert zeros.shape == shape and zeros.dtype == dtype and not zeros.any()
+    own = aligned.in_own_memory(zeros)
+    assert own.shape == shape and own.dtype == dtype
+    assert not np.asarray(jit(lambda x: ~(x == 0), donate_argnums=0)(own)).any()
+    if zeros.size:
+        zeros.reshape(-1)[-1] = 1  # then they are none, wherever the other number stands
+        assert np.asarray(aligned.in_own_memory(zeros)).sum() == 1
+
+
+def test_negative_zeros_stay_negative():
+    array = np.full(1 << 22, -0.0, np.float32)
+    assert np.signbit(np.asarray(aligned.in_own_memory(array))).all()
+
+
 @pytest.mark.parametrize("offset", [0, 16])
 @pytest.mark.parametrize(
     ("dtype", "result"), [(np.float32, np.float32), (np.float64, np.float32), (np.int32, np.bool_)]

@@ -1,7 +1,9 @@
 """Long calls wait for each other, short ones do not."""
 
+import numpy as np
 import pytest
 
+import penstock as tf
 from penstock.engine.context import process
 from penstock.runtime import pace as module
 from penstock.runtime.pace import Pace
@@ -119,3 +121,18 @@ def test_memory_in_use_grows_with_what_is_allocated():
         pytest.skip("malloc of this system does not say what is in use")
     block = bytearray(1 << 24)
     assert bytes_in_use() - before >= len(block)
+
+
+def test_large_variables_are_copied_while_their_program_is_compiled():
+    start = np.random.default_rng(0).standard_normal((1 << 11, 1 << 12)).astype(np.float32)
+    weights, moments, few = tf.Variable(start), tf.Variable(tf.zeros(start.shape)), tf.Variable(1.0)
+
+    @tf.function
+    def step():
+        moments.assign_add(2 * weights)
+        weights.assign_sub(moments)
+        return few.assign_add(1.0)
+
+    assert [float(step()) for _ in range(2)] == [2, 3]
+    np.testing.assert_array_equal(weights, -start)
+    np.testing.assert_array_equal(moments, 0 * start)
