@@ -10,6 +10,7 @@ import ctypes
 import functools
 import math
 import mmap
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +98,30 @@ def in_own_memory(array: np.ndarray) -> Any:
         return _copying()(array)
     with wide_types():
         return jnp.array(array, copy=True)
+
+
+def array_behind(view: np.ndarray) -> Any | None:
+    """The JAX array that a NumPy array is a view of, where nobody has it but that view; None otherwise.
+
+    A program may write into its memory as soon as the view is gone; as long as somebody has that, JAX takes other memory.
+    """
+    found, references = _array_and_references(view)
+    if found is None or references > _references_of_one() or found.is_deleted():
+        return None
+    return found if found.shape == view.shape and found.dtype == view.dtype else None
+
+
+def _array_and_references(view: np.ndarray) -> tuple[Any, int]:
+    """The array, and how many references there are to it, those of this function among them."""
+    found = view.base.obj if type(view.base) is memoryview else None
+    return (found, sys.getrefcount(found)) if isinstance(found, jax.Array) else (None, 0)
+
+
+@functools.cache
+def _references_of_one() -> int:
+    """What `_array_and_references` counts where nobody else has the array: versions of Python differ."""
+    with wide_types():
+        return _array_and_references(np.asarray(jnp.zeros(1)))[1]
 
 
 def _is_zero(array: np.ndarray) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine import context
-from penstock.engine.aligned import in_own_memory
+from penstock.engine.aligned import array_behind, in_own_memory
 from penstock.engine.compiler_options import compiler_options
 from penstock.engine.context import lowering_for, process, thread
 from penstock.engine.resources import SharedState, State, is_plain
@@ -53,7 +53,8 @@ def _kept(state: State) -> Any:
     value would lie in memory beyond the temporary memory, which then is not used again.
     """
     if _is_elsewhere(state):
-        state.value = in_own_memory(state.value)
+        behind = array_behind(state.value)
+        state.value = in_own_memory(state.value) if behind is None else behind
     return state.value
 
 

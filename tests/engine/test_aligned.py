@@ -5,7 +5,7 @@ import pytest
 
 import penstock as tf
 from penstock.engine import aligned
-from penstock.engine.xla import jit
+from penstock.engine.xla import jit, jnp, wide_types
 
 
 @pytest.mark.parametrize("offset", [0, 16])
@@ -36,6 +36,39 @@ def test_large_zeros_are_made_where_programs_write(dtype, shape):
     if zeros.size:
         zeros.reshape(-1)[-1] = 1  # then they are none, wherever the other number stands
         assert np.asarray(aligned.in_own_memory(zeros)).sum() == 1
+
+
+def test_an_array_behind_a_view_is_taken_where_nobody_else_has_it():
+    def view_of(array):
+        return np.asarray(array)
+
+    with wide_types():
+        view, shared = view_of(jnp.arange(9.0)), jnp.arange(9.0)
+    assert aligned.array_behind(view_of(shared)) is None  # `shared` is another user
+    assert aligned.array_behind(view[1:]) is None and aligned.array_behind(np.arange(9.0)) is None
+    own = aligned.array_behind(view)
+    assert aligned.array_behind(view) is None  # now this test has it
+    place = own.unsafe_buffer_pointer()
+    other = jit(lambda x: x + 1, donate_argnums=0)(own)  # while there is a view, its numbers stay
+    assert other.unsafe_buffer_pointer() != place
+    np.testing.assert_array_equal(view, np.arange(9.0))
+    view = view_of(other)
+    del other
+    own = aligned.array_behind(view)
+    place = own.unsafe_buffer_pointer()
+    del view
+    assert jit(lambda x: x + 1, donate_argnums=0)(own).unsafe_buffer_pointer() == place
+
+
+def test_variables_of_one_tensor_keep_their_numbers():
+    tensor = tf.function(lambda x: x * 2)(tf.ones([200, 200]))
+    first, second = tf.Variable(tensor), tf.Variable(tensor)
+    double = tf.function(lambda variable: variable.assign(variable * 2))
+    double(first)
+    assert (tensor.numpy() == 2).all() and (second.numpy() == 2).all()
+    del tensor
+    double(second), double(first), double(second)
+    assert (first.numpy() == 8).all() and (second.numpy() == 8).all()
 
 
 def test_negative_zeros_stay_negative():
