@@ -100,6 +100,7 @@ ASAN_TESTS := $(shell find tests -name "test_native*.py") $(wildcard tests/runti
     tests/data/test_late_images.py tests/autodiff/test_recurrent_cells.py tests/distribute/test_device_meetings.py
 
 asan: $(READY)  ## the tests of native kernels, under AddressSanitizer
+	$(BIN)/python -m pip install --quiet 'onednn-devel-cpu-gomp==2023.2.*'  # what pip builds with; see pyproject.toml
 	CXXFLAGS="-fsanitize=address -g -O1 -fno-omit-frame-pointer" $(BIN)/python native/build.py $(CURDIR)/.cache/asan/libpenstock.so
 	for tests in $(ASAN_TESTS); do \
 	    PENSTOCK_NATIVE=$(CURDIR)/.cache/asan/libpenstock.so ASAN_OPTIONS=detect_leaks=0 PENSTOCK_CACHE=0 JAX_PLATFORMS=cpu \
