@@ -17,7 +17,6 @@ from penstock.engine.context import process
 settings.register_profile("same", derandomize=True)
 settings.register_profile("fuzz", print_blob=True)
 settings.load_profile(os.environ.get("PENSTOCK_EXAMPLES", "same"))
-random.seed(0)  # layers that files make as they are read
 
 
 @pytest.fixture(autouse=True)
