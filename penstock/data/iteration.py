@@ -201,11 +201,8 @@ class Iteration:
             each.close()
 
     def forget(self) -> None:
-        """Lets go of the node and what it kept, after the end; the numbers for `explain` stay.
-
-        A dataset knows its last run: if that knew the dataset, their arrays would stay until the garbage collector comes.
-        """
-        self.node, self._elements = None, iter(())
+        """Lets go what the nodes kept; the numbers for `explain` stay."""
+        self._elements = iter(())
         self._describe, self.kept, self._saved_inputs = None, {}, {}
         for each in self.inputs.values():
             each.forget()

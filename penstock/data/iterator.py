@@ -131,6 +131,8 @@ class IteratorState:
         ):  # then modules are gone, and threads end by themselves
             self._iteration.close()
             self._iteration.forget()
+            # A dataset knows its last run: if that knew the dataset, its arrays would stay until the garbage collector comes.
+            self._iteration.node = None
 
     def __repr__(self) -> str:
         return f"<iterator over {self.dataset!r}>"

@@ -44,7 +44,7 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     kind = np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize
     if size >= _WORTH_COMPILING and not kind.hasobject and hasattr(mmap, "MAP_ANONYMOUS"):
-        with contextlib.suppress(OSError):  # then NumPy says that there is no such memory
+        with contextlib.suppress(OSError, OverflowError):  # then NumPy says that there is no such memory
             pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             if hasattr(mmap, "MADV_HUGEPAGE"):
                 with contextlib.suppress(OSError):

@@ -38,6 +38,14 @@ def test_large_zeros_are_made_where_programs_write(dtype, shape):
         assert np.asarray(aligned.in_own_memory(zeros)).sum() == 1
 
 
+@pytest.mark.parametrize("shape", [(1 << 40, 1 << 40), (1 << 45,)])
+def test_zeros_without_end_are_refused_as_numpy_does(shape):
+    with pytest.raises((MemoryError, ValueError)) as refused:
+        np.zeros(shape, np.float32)
+    with pytest.raises(type(refused.value)):
+        aligned.zeros(shape, np.float32)
+
+
 def test_an_array_behind_a_view_is_taken_where_nobody_else_has_it():
     def view_of(array):
         return np.asarray(array)
