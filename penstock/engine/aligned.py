@@ -18,6 +18,7 @@ import numpy as np
 
 from penstock.engine.compiler_options import compiler_options
 from penstock.engine.context import process
+from penstock.engine.native import is_for_one_cpu
 from penstock.engine.xla import jax, jit, jnp, wide_types
 
 ALIGNMENT = 64
@@ -25,6 +26,7 @@ ALIGNMENT = 64
 # Bytes. What is not aligned is copied at each call: a small array at once, a larger one by a thread, on which another one then
 # waits to run the program.
 _WORTH_ALIGNING = 1 << 16
+_UNALIGNED = 16  # bytes; JAX copies what begins there
 _WORTH_COMPILING = 1 << 24  # bytes; a program that copies arrays of one shape takes 10 ms to compile
 
 
@@ -40,17 +42,23 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """As `numpy.zeros`; a large array takes no memory as long as nobody writes into it."""
+    """As `numpy.zeros`; a large array takes no memory, and cannot be written into."""
     kind = np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize
     if size >= _WORTH_COMPILING and not kind.hasobject and hasattr(mmap, "MAP_ANONYMOUS"):
         with contextlib.suppress(OSError, OverflowError):  # then NumPy says that there is no such memory
-            pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            pages = _ZeroPages(-1, size + ALIGNMENT, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             if hasattr(mmap, "MADV_HUGEPAGE"):
                 with contextlib.suppress(OSError):
                     pages.madvise(mmap.MADV_HUGEPAGE)
-            return np.ndarray(shape, kind, pages)
+            array = np.ndarray(shape, kind, pages)
+            array.flags.writeable = False
+            return array
     return np.zeros(shape, kind)
+
+
+class _ZeroPages(mmap.mmap):
+    """Memory of large zeros: the system keeps none of it for them, as nobody writes there."""
 
 
 def empty_at(shape: tuple[int, ...], kind: np.dtype) -> tuple[np.ndarray, int]:
@@ -86,11 +94,9 @@ def in_own_memory(array: np.ndarray) -> Any:
     """A JAX array with the same numbers in memory of XLA's, which programs may write into.
 
     The copy of a large array goes on while the caller does other things, so nobody may change `array` any more.
-    Large arrays of zeros, as optimizers begin with, are made there instead.
     """
-    if array.nbytes >= _WORTH_COMPILING and _is_zero(array):
-        with wide_types():
-            return jnp.zeros(array.shape, array.dtype)
+    if type(array.base) is _ZeroPages:
+        array = np.ndarray(array.shape, array.dtype, array.base, _UNALIGNED)
     if array.ctypes.data % ALIGNMENT or process.accelerator:
         with wide_types():
             return jax.device_put(array)
@@ -98,6 +104,16 @@ def in_own_memory(array: np.ndarray) -> Any:
         return _copying()(array)
     with wide_types():
         return jnp.array(array, copy=True)
+
+
+def first_value(value: Any) -> Any:
+    """What a new variable keeps of an array: large zeros begin at once to be copied into memory of XLA's.
+
+    Programs write there soon, as optimizers begin with such zeros, and the system takes its time for memory that is new.
+    """
+    if type(getattr(value, "base", None)) is not _ZeroPages:
+        return value
+    return in_own_memory(value) if is_for_one_cpu() and jax.local_device_count() == 1 else value
 
 
 def array_behind(view: np.ndarray) -> Any | None:
@@ -122,14 +138,6 @@ def _references_of_one() -> int:
     """What `_array_and_references` counts where nobody else has the array: versions of Python differ."""
     with wide_types():
         return _array_and_references(np.asarray(jnp.zeros(1)))[1]
-
-
-def _is_zero(array: np.ndarray) -> bool:
-    """Whether all bits are 0, which those of -0.0 are not."""
-    if array.dtype.itemsize > 8 or not array.flags.c_contiguous:
-        return False
-    bits = array.reshape(-1).view(f"u{array.dtype.itemsize}")
-    return not bits[0] and not bits.any()
 
 
 @functools.cache

@@ -5,7 +5,7 @@ import pytest
 
 import penstock as tf
 from penstock.engine import aligned
-from penstock.engine.xla import jit, jnp, wide_types
+from penstock.engine.xla import jax, jit, jnp, wide_types
 
 
 @pytest.mark.parametrize("offset", [0, 16])
@@ -27,15 +27,24 @@ def test_arrays_in_own_memory_may_be_written(monkeypatch, dtype, large, offset):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8, bool])
 @pytest.mark.parametrize("shape", [(0,), (5, 7), (1 << 13, 1 << 11)])
-def test_large_zeros_are_made_where_programs_write(dtype, shape):
+def test_zeros_become_arrays_that_programs_write(dtype, shape):
     zeros = aligned.zeros(shape, dtype)
     assert zeros.shape == shape and zeros.dtype == dtype and not zeros.any()
     own = aligned.in_own_memory(zeros)
     assert own.shape == shape and own.dtype == dtype
     assert not np.asarray(jit(lambda x: ~(x == 0), donate_argnums=0)(own)).any()
-    if zeros.size:
-        zeros.reshape(-1)[-1] = 1  # then they are none, wherever the other number stands
-        assert np.asarray(aligned.in_own_memory(zeros)).sum() == 1
+    assert not zeros.any() and zeros.flags.writeable == (zeros.nbytes < 1 << 24)
+    first = aligned.first_value(zeros)
+    assert isinstance(first, jax.Array) == (zeros.nbytes >= 1 << 24)
+    assert first.shape == shape and first.dtype == dtype and not np.asarray(first).any()
+
+
+def test_other_mapped_memory_is_no_zeros(tmp_path):
+    mapped = np.memmap(tmp_path / "numbers", np.float32, "w+", shape=(1 << 22,))
+    mapped[:] = 3
+    assert aligned.first_value(mapped) is mapped
+    assert (np.asarray(aligned.in_own_memory(mapped)) == 3).all()
+    assert (tf.Variable(mapped).numpy() == 3).all()
 
 
 @pytest.mark.parametrize("shape", [(1 << 40, 1 << 40), (1 << 45,)])

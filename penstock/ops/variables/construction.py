@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.engine import context
+from penstock.engine.aligned import first_value
 from penstock.engine.context import process, thread
 from penstock.engine.convert import convert_to_tensor
 from penstock.engine.execute import execute
@@ -159,7 +160,7 @@ def _state_of(value: Any, variable: Any) -> State:
     shape, dtype = variable._shape, variable._dtype
     memory = None if process.workers is None else process.workers.memory
     kind = SharedState if memory is not None and memory.takes(shape, dtype) else State
-    return kind(unshared(value), variable._shared_name, shape, dtype)
+    return kind(first_value(unshared(value)), variable._shared_name, shape, dtype)
 
 
 def _initial_tensor(value: Any, dtype: DType | None) -> Tensor:
