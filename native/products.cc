@@ -1,10 +1,14 @@
 // Products of matrices, and of batches of them, that lie anywhere in arrays: XLA copies an operand that does not lie as its
 // own kernels want it, which took longer than the product of a weight's gradient.
 #include "onednn.h"
+#include "packed.h"
 #include "team.h"
 
 namespace penstock {
 namespace {
+
+// Additions and multiplications of a product that one thread has done before it could have had its `Turn`.
+constexpr double kSmallWork = 1e6;
 
 std::vector<int64_t> copied(Numbers values) { return {values.begin(), values.end()}; }
 
@@ -14,6 +18,11 @@ ffi::Error product(ffi::AnyBuffer a, ffi::AnyBuffer b, ffi::Result<ffi::AnyBuffe
   return guarded("product", [&] {
     double work = 2;
     for (int64_t size : sizes) work *= static_cast<double>(size);
+    if (work < kSmallWork && sizes.size() == 3 && a.element_type() == ffi::DataType::F32) {
+      Packed matrix(static_cast<const float*>(b.untyped_data()), sizes[2], sizes[1], b_strides[0], b_strides[1]);
+      Rows rows{static_cast<const float*>(a.untyped_data()), sizes[0], a_strides[0], a_strides[1]};
+      return multiply(rows, matrix, static_cast<float*>(y->untyped_data()), y_strides[0], {false});
+    }
     Turn turn(work);
     Key key("product");
     key.add(static_cast<int64_t>(a.element_type())).add(sizes).add(a_strides).add(b_strides).add(y_strides);

@@ -20,6 +20,9 @@ Labels = Sequence[Hashable]
 # Multiplications and additions; below that XLA's kernel, in the program itself, takes less time.
 LEAST_WORK = 2e7
 
+# The same for sums down the columns of the first operand: XLA has machine code for them made when a process first needs it,
+# which takes 27 ms.
+_LEAST_WORK_ACROSS = 1e4
 
 # Numbers in a matrix that is worth a call of its own for its product with a vector.
 _LEAST_MATRIX = 1 << 17
@@ -36,7 +39,8 @@ def product(a: Any, b: Any, a_labels: Labels, b_labels: Labels, labels: Labels, 
     if arrangement is None or not native.takes(a, b):
         return None
     shape, attributes, swapped = arrangement
-    if 2.0 * math.prod(attributes["sizes"]) < LEAST_WORK:
+    least = _LEAST_WORK_ACROSS if a_labels[-1] in labels else LEAST_WORK
+    if 2.0 * math.prod(attributes["sizes"]) < least:
         return None
 
     def kernel(a: Any, b: Any) -> Any:

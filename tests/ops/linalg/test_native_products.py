@@ -27,6 +27,7 @@ TOLERANCE = {np.dtype(np.float32): 1e-4, np.dtype(ml_dtypes.bfloat16): 0.05}
 def any_size(monkeypatch):
     """Small arrays go to the kernels too, and not to NumPy."""
     monkeypatch.setattr(native_products, "LEAST_WORK", 0)
+    monkeypatch.setattr(native_products, "_LEAST_WORK_ACROSS", 0)
     monkeypatch.setattr(native_products, "_LEAST_MATRIX", 0)
     monkeypatch.setattr("penstock.runtime.executor._NUMPY_CALL", 1e6)
 
@@ -69,6 +70,28 @@ def test_einsum(equation, sizes, dtype):
     arrays = [random_array(shape, dtype, seed) for seed, shape in enumerate(shapes)]
     ours, theirs, _ = both(lambda *each: [_einsum_xla(list(each), equation=equation)], *arrays)
     assert_same(ours, theirs)
+
+
+# Small ones, with an odd number of columns or more than two panels of 16; and such as oneDNN does.
+@pytest.mark.parametrize("rows, summed, columns", [(128, 32, 10), (7, 5, 37), (80, 90, 81), (513, 70, 19)])
+@pytest.mark.parametrize("equation", ["mk,kn->mn", "km,kn->mn", "mk,nk->mn", "km,nk->mn", "km,kn->nm"])
+def test_products_of_all_sizes(equation, rows, summed, columns):
+    size_of = {"m": rows, "k": summed, "n": columns}
+    operands = equation.partition("->")[0].split(",")
+    arrays = [random_array([size_of[x] for x in each], seed=seed) for seed, each in enumerate(operands)]
+    ours, theirs, called = both(lambda *each: [_einsum_xla(list(each), equation=equation)], *arrays)
+    assert called == ["product"]
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "transpose_a, summed, called", [(True, 32, ["product"]), (True, 2, []), (False, 32, [])]
+)
+def test_small_products_are_xlas_but_for_sums_down_columns(monkeypatch, transpose_a, summed, called):
+    monkeypatch.undo()
+    a = random_array((summed, 128) if transpose_a else (128, summed))
+    multiply = lambda a, b: [_mat_mul(jnp, a, b, transpose_a=transpose_a, transpose_b=False)]
+    assert both(multiply, a, random_array((summed, 10)))[2] == called
 
 
 @settings(max_examples=30, deadline=None)

@@ -104,7 +104,8 @@ def test_adam_of_a_product(batch, monkeypatch):
         gradient = tf.matmul(inputs, gradients, transpose_a=True)
         adam_step(*own, gradient, tf.square(gradient))
 
-    assert check_step(step, inputs, gradients) == {"adam_product" if batch <= 64 else "adam"}
+    called = check_step(step, inputs, gradients) - {"product"}  # which XLA drops where nothing uses it
+    assert called == {"adam_product" if batch <= 64 else "adam"}
 
 
 def test_moments_of_weights_that_no_longer_change_become_zero():
