@@ -225,7 +225,7 @@ using Lanes = float __attribute__((vector_size(64), aligned(4), may_alias));
 constexpr long kLanes = 16;
 
 // The same in one pass, for windows that divide the image and lie inside of it, and a multiple of 16 channels: all of a window
-// at once, past the caches.
+// at once, past the caches. `to` may be `x`: what is read is written over afterwards.
 PENSTOCK_WIDE void send_windows(const Pool& pool, const float* x, const float* y, const float* dy, float* to, bool relu) {
   const long channels = pool.channels, line = pool.input[2] * channels, plane = pool.input[1] * line;
   for (long a = 0; a < pool.output[0]; ++a)

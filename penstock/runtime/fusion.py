@@ -214,11 +214,13 @@ def _after_max_pool(operation: Any, uses: Uses, gradient: Any, features: Any) ->
     pool = uses.sole_producer(gradient, ("MaxPoolGrad",))
     if pool is None or unshaped(pool.inputs[0]) is not unshaped(features):
         return None
+    users = uses.of_elements(unshaped(features)) or []
+    over_x = len(users) == 3 and {each.type for each in users} == {"MaxPool", "MaxPoolGrad", "ReluGrad"}
 
     def compute(values: dict[int, Any]) -> Any:
         x, y, dy = (values[id(each)] for each in pool.inputs)
         found = nn_pool_ops.max_pool_and_relu_gradient_of(
-            x, y, dy, **pool.definition.attrs_for_kernel(pool.attrs)
+            x, y, dy, over_x=over_x, **pool.definition.attrs_for_kernel(pool.attrs)
         )
         return None if found is None else [found.reshape(values[id(operation.inputs[0])].shape)]
 

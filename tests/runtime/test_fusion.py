@@ -66,6 +66,28 @@ def test_gradients_of_pool_and_relu():
     np.testing.assert_allclose(tf.function(gradient)(x), gradient(x), atol=1e-5)
 
 
+@pytest.mark.parametrize("uses_more", [False, True])
+@pytest.mark.parametrize("shape", [(2, 6, 8, 16), (1, 4, 4, 48), (2, 6, 7, 16), (2, 6, 8, 3)])
+def test_the_gradient_of_a_pool_takes_the_place_of_what_nothing_else_needs(shape, uses_more):
+    @tf.function(jit_compile=True)
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            kept = tf.nn.relu(x * 2)
+            y = tf.nn.max_pool(kept, 2, 2, "VALID")
+            loss = tf.reduce_sum(y * y)
+        found = tape.gradient(loss, x)
+        return (found, kept) if uses_more else (found,)
+
+    (x,) = random_tensors(shape)
+    program = gradient.experimental_get_compiler_ir(x)("hlo")
+    (call,) = [line for line in program.splitlines() if "penstock.max_pool_gradient" in line]
+    divided = shape[2] % 2 == 0 and shape[3] % 16 == 0 and native.has_wide_vectors()
+    assert ("output_to_operand_aliasing" in call) == (divided and not uses_more)
+    for found, expected in zip(gradient(x), gradient.python_function(x), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("channels, outputs, size", [(3, 4, 3), (32, 48, 3), (5, 6, 2)])
 def test_gradients_of_convolution_and_relu(channels, outputs, size):
     def gradient(x, w):

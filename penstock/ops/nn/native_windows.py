@@ -182,12 +182,32 @@ def pool(kind: str, x: Any, windows: Windows) -> Any | None:
     return native.call(f"{kind}_pool", [windows.output_sizes(x.shape)], x, **attributes)[0]
 
 
-def max_pool_gradient(x: Any, y: Any, dy: Any, windows: Windows, relu: bool = False) -> Any | None:
-    """The gradient of the max pool `y` of `x`; with `relu`, of the max pool of relu(x)."""
+def max_pool_gradient(
+    x: Any, y: Any, dy: Any, windows: Windows, relu: bool = False, over_x: bool = False
+) -> Any | None:
+    """The gradient of the max pool `y` of `x`; with `relu`, of the max pool of relu(x).
+
+    With `over_x` it may be written over `x`, which nothing else needs.
+    """
     attributes = _pool_attributes(windows, x.shape, x, y, dy)
     if attributes is None:
         return None
-    return native.call("max_pool_gradient", [x.shape], x, y, dy, relu=relu, **attributes)[0]
+    in_place = int(over_x and _windows_divide(windows, x))
+    return native.call("max_pool_gradient", [x.shape], x, y, dy, in_place=in_place, relu=relu, **attributes)[
+        0
+    ]
+
+
+def _windows_divide(windows: Windows, x: Any) -> bool:
+    """Whether windows divide an array, as the kernel that takes a window at a time wants it (`send_windows`)."""
+    return (
+        native.has_wide_vectors()
+        and x.dtype == np.float32
+        and x.shape[-1] % 16 == 0
+        and windows.size == windows.strides
+        and not any(map(any, windows.pads(x.shape)))
+        and all(size % window == 0 for size, window in zip(x.shape, windows.size))
+    )
 
 
 def average_pool_gradient(shape: Sequence[int], dy: Any, windows: Windows) -> Any | None:

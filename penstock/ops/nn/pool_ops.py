@@ -134,11 +134,16 @@ def _max_pool_gradient(x: Any, y: Any, dy: Any, **attrs: Any) -> Any:
     return total[tuple(slice(before, before + size) for (before, _), size in zip(pads, x.shape))]
 
 
-def max_pool_and_relu_gradient_of(x: Any, y: Any, dy: Any, **attrs: Any) -> Any | None:
-    """The gradient where `x` is the result of Relu, with respect to Relu's input; None without a native kernel."""
+def max_pool_and_relu_gradient_of(
+    x: Any, y: Any, dy: Any, *, over_x: bool = False, **attrs: Any
+) -> Any | None:
+    """The gradient where `x` is the result of Relu, with respect to Relu's input; None without a native kernel.
+
+    With `over_x` it may be written over `x`.
+    """
     windows = pool_windows(x.ndim, attrs)
     _check_pooled(x, y, windows)
-    return native_windows.max_pool_gradient(x, y, dy, windows, relu=True)
+    return native_windows.max_pool_gradient(x, y, dy, windows, relu=True, over_x=over_x)
 
 
 def _max_pool_second_gradient(x: Any, y: Any, ddx: Any, **attrs: Any) -> Any:

@@ -1,5 +1,6 @@
 """Native convolutions and pools give what XLA's own kernels give, on shapes of every kind."""
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
@@ -223,10 +224,10 @@ def pools(draw):
     }
 
 
-@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("relu, over_x", [(False, False), (True, False), (True, True)])
 @pytest.mark.parametrize("channels", [16, 48, 5])
 @pytest.mark.parametrize("size", [[2, 2], [1, 3], [2, 3, 1]])
-def test_gradient_of_a_max_pool_that_divides_images(size, channels, relu):
+def test_gradient_of_a_max_pool_that_divides_images(size, channels, relu, over_x):
     form = layout(FORMATS[len(size)][0])
     x = np.random.default_rng(0).integers(-2, 3, form.arrange(3, [6] * len(size), channels)).astype("f")
     x[0, 0, 0] = np.nan
@@ -235,8 +236,10 @@ def test_gradient_of_a_max_pool_that_divides_images(size, channels, relu):
     x = np.maximum(x, 0) if relu else x
     y = compiled(nn_pool_ops._max_pool, x, **attrs)
     dy = random_array(y.shape)
-    body = nn_pool_ops.max_pool_and_relu_gradient_of if relu else nn_pool_ops._max_pool_gradient
-    ours = compiled(body, x, y, dy, **attrs)
+    body = nn_pool_ops._max_pool_gradient
+    if relu:
+        body = functools.partial(nn_pool_ops.max_pool_and_relu_gradient_of, over_x=over_x)
+    ours = compiled(body, x, y, dy, **attrs)  # of a copy of x, where that is written over
     with mock.patch.object(native, "takes", lambda *_, **__: False):
         theirs = compiled(nn_pool_ops._max_pool_gradient, x, y, dy, **attrs)
     np.testing.assert_array_equal(ours, np.where(x > 0, theirs, 0) if relu else theirs)
