@@ -4,6 +4,7 @@
 
 #include <sys/mman.h>
 
+#include <cstdint>
 #include <new>
 #include <stdexcept>
 #include <unordered_map>
@@ -21,6 +22,21 @@ constexpr size_t kSmallCopy = 1 << 20;
 void copy(const dnnl::primitive& reorder, const memory& from, const memory& to) {
   Alone alone(from.get_desc().get_size() < kSmallCopy);
   reorder.execute(stream(), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+}
+
+// Lets the threads in turn get the pages of a large array from the system. A page that was never written takes it a moment,
+// or milliseconds where a virtual machine has none ready; oneDNN shares its work out beforehand, and would wait for the thread
+// that comes upon more of these.
+void get_pages(const void* array, size_t size) {
+#ifdef MADV_POPULATE_WRITE
+  constexpr size_t kLarge = 8 * kPage;
+  if (size < kLarge) return;
+  auto first = (reinterpret_cast<uintptr_t>(array) + kPage - 1) / kPage;
+  auto last = (reinterpret_cast<uintptr_t>(array) + size) / kPage;
+  parallel_chunks(static_cast<long>(last - first), 1, [&](long from, long to) {
+    madvise(reinterpret_cast<void*>((first + from) * kPage), (to - from) * kPage, MADV_POPULATE_WRITE);
+  });
+#endif
 }
 
 }  // namespace
@@ -89,6 +105,7 @@ void Plan::run(const std::vector<void*>& arrays, char* working) const {
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
     given.emplace_back(step.operand.given, engine(), arrays[i]);
+    if (step.operand.is_output) get_pages(arrays[i], step.operand.given.get_size());
     if (!step.reorder) {
       arguments.emplace(step.operand.role, given.back());
       continue;
