@@ -97,13 +97,20 @@ def in_own_memory(array: np.ndarray) -> Any:
     """
     if type(array.base) is _ZeroPages:
         array = np.ndarray(array.shape, array.dtype, array.base, _UNALIGNED)
-    if array.ctypes.data % ALIGNMENT or process.accelerator:
-        with wide_types():
-            return jax.device_put(array)
-    if array.nbytes >= _WORTH_COMPILING:
-        return _copying()(array)
+    elif array.ctypes.data % ALIGNMENT == 0 and not process.accelerator:
+        if array.nbytes >= _WORTH_COMPILING:
+            return _copying()(array)
+        array = _unaligned(array)
     with wide_types():
-        return jnp.array(array, copy=True)
+        return jax.device_put(array)
+
+
+def _unaligned(array: np.ndarray) -> np.ndarray:
+    """A copy that JAX does not take as it is: to copy it again takes less time than to compile a program that copies."""
+    buffer = empty((array.nbytes + _UNALIGNED,), np.uint8)
+    copy = buffer[_UNALIGNED:].view(array.dtype).reshape(array.shape)
+    np.copyto(copy, array)
+    return copy
 
 
 def first_value(value: Any) -> Any:
@@ -137,7 +144,7 @@ def _array_and_references(view: np.ndarray) -> tuple[Any, int]:
 def _references_of_one() -> int:
     """What `_array_and_references` counts where nobody else has the array: versions of Python differ."""
     with wide_types():
-        return _array_and_references(np.asarray(jnp.zeros(1)))[1]
+        return _array_and_references(np.asarray(jax.device_put(np.zeros(1))))[1]
 
 
 @functools.cache

@@ -149,8 +149,7 @@ class _Binding:
             self.copies[number] = value, None
             return value
         if copy is None:
-            with wide_types():
-                copy = jnp.array(value, copy=True)
+            copy = in_own_memory(value)
             self.copies[number] = value, copy
         return copy
 
