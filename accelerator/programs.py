@@ -144,6 +144,22 @@ def recurrent_cell() -> Any:
 
 
 @program
+def lstm() -> Any:
+    """Keras's layer, whose loop is one kernel of the vendor's beside an NVIDIA GPU."""
+    tf.keras.utils.set_random_seed(0)
+    layer = tf.keras.layers.LSTM(8, return_sequences=True)
+    layer.build((3, 7, 4))
+
+    def step(x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(layer(x)))
+        descend(layer.trainable_variables, tape.gradient(loss, layer.trainable_variables))
+        return loss
+
+    return trained(step, (tf.constant(data(3, 7, 4)),))
+
+
+@program
 def embeddings() -> Any:
     """Rows of a table, sparse gradients, segments."""
     table = tf.Variable(data(50, 8))

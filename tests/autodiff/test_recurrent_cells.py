@@ -5,11 +5,14 @@ from unittest import mock
 import ml_dtypes
 import numpy as np
 import pytest
+from jax import lax
+from jax.experimental import rnn
 
 import penstock as tf
 from penstock.autodiff import recurrent_cells as gradients
 from penstock.engine import native
 from penstock.graph.recurrent_cells import recognize
+from penstock.ops.nn import recurrent_sequences
 from penstock.runtime import recurrent_cells as lowering
 
 STEPS, BATCH, FEATURES, UNITS = 6, 3, 4, 5
@@ -114,6 +117,56 @@ def test_the_whole_sequence_gives_what_the_loop_gives(kind, keeps_all, with_kern
         theirs = tf.function(function)(*inputs)
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a, b, atol=2e-6, rtol=1e-5)
+
+
+def reference_of_cudnn(x, h, c, weights, lengths, features, units, layers, dropout, bidirectional):
+    """What JAX says that `rnn.lstm` computes, in place of cuDNN, which no test machine needs to have."""
+    sizes = (features, units, layers, bidirectional)
+    parts = rnn.unpack_lstm_weights(weights, *sizes)
+    return rnn.lstm_ref(x, h, c, *parts, lengths, features, units, layers, dropout, bidirectional)
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+@pytest.mark.parametrize("keeps_all", [True, False])
+def test_cudnn_is_given_an_lstm_as_it_wants_it(keeps_all, vectorized):
+    inputs = arguments("lstm")
+
+    def function(*inputs):
+        if not vectorized:
+            return with_gradients("lstm", keeps_all)(*inputs)
+        stacked = tf.stack([inputs[0], inputs[0] * 0.5])
+        return tf.vectorized_map(lambda x: with_gradients("lstm", keeps_all)(x, *inputs[1:]), stacked)
+
+    with mock.patch.object(native, "takes", lambda *_, **__: False):
+        theirs = tf.function(function)(*inputs)
+        with (
+            mock.patch.object(recurrent_sequences, "_has_cudnn", lambda: True),
+            mock.patch.object(recurrent_sequences.process, "accelerator", True),
+            mock.patch.object(lax, "platform_dependent", lambda *arrays, cuda, default: cuda(*arrays)),
+            mock.patch.object(rnn, "lstm", side_effect=reference_of_cudnn) as used,
+        ):
+            ours = tf.function(function)(*inputs)
+    assert used.call_count >= 2  # forward, and for the gradients
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-6, rtol=1e-5)
+
+
+def test_beside_a_gpu_a_program_for_the_cpu_runs_the_loop():
+    inputs = arguments("lstm")
+    expected = tf.function(with_gradients("lstm", True))(*inputs)
+    with (
+        mock.patch.object(recurrent_sequences, "_has_cudnn", lambda: True),
+        mock.patch.object(recurrent_sequences.process, "accelerator", True),
+        mock.patch.object(rnn, "lstm", side_effect=reference_of_cudnn) as used,
+    ):
+        ours = tf.function(with_gradients("lstm", True))(*inputs)
+    assert used.called  # while both were traced
+    for a, b in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-6, rtol=1e-5)
+
+
+def test_cudnn_is_not_where_there_is_no_gpu():
+    assert not recurrent_sequences._has_cudnn()
 
 
 @pytest.mark.parametrize("kind", CELLS)

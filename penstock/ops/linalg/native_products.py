@@ -47,10 +47,10 @@ def product(a: Any, b: Any, a_labels: Labels, b_labels: Labels, labels: Labels, 
         operands = (b, a) if swapped else (a, b)
         return native.call("product", [shape], *operands, **attributes)[0]
 
-    return _vectorizable(kernel, body)(a, b)
+    return vectorizable(kernel, body)(a, b)
 
 
-def _vectorizable(kernel: Callable, body: Callable) -> Callable:
+def vectorizable(kernel: Callable, body: Callable) -> Callable:
     """A kernel of some arrays, whose place `body` takes where it is vectorized."""
 
     @jax.custom_batching.custom_vmap
@@ -58,9 +58,10 @@ def _vectorizable(kernel: Callable, body: Callable) -> Callable:
         return kernel(*arrays)
 
     @call.def_vmap
-    def _(axis_size: int, batched: Sequence[bool], *arrays: Any) -> tuple[Any, bool]:
+    def _(axis_size: int, batched: Sequence[bool], *arrays: Any) -> tuple[Any, Any]:
         axes = tuple(0 if each else None for each in batched)
-        return jax.vmap(body, axes, axis_size=axis_size)(*arrays), True
+        results = jax.vmap(body, axes, axis_size=axis_size)(*arrays)
+        return results, jax.tree.map(lambda _: True, results)
 
     return call
 
@@ -91,7 +92,7 @@ def vector_product(a: Any, b: Any, transpose_a: bool, transpose_b: bool, body: C
         result = native.call("vector_product", [shape], matrix, vector, from_right=from_right, relu=False)
         return result[0].reshape(m, n)
 
-    return _vectorizable(kernel, body)(a, b)
+    return vectorizable(kernel, body)(a, b)
 
 
 def layer_of_row(x: Any, w: Any, bias: Any, relu: bool, transpose_b: bool) -> Any | None:
@@ -114,7 +115,7 @@ def layer_of_row(x: Any, w: Any, bias: Any, relu: bool, transpose_b: bool) -> An
         y = x @ (w.T if transpose_b else w) + bias
         return jnp.maximum(y, 0) if relu else y
 
-    return _vectorizable(kernel, body)(x, w, bias)
+    return vectorizable(kernel, body)(x, w, bias)
 
 
 def attention(q: Any, k: Any, v: Any, scale: Any) -> Any | None:

@@ -1,8 +1,9 @@
 """LSTM and GRU over a whole sequence, with their gradients: what loops that `graph/recurrent_cells.py` recognizes become.
 
 Products that do not depend on the step before are done for all steps at once. What is left runs in a native kernel, or
-in a `scan` where there is none. The gradient functions compute the forward pass again; in one XLA program with it,
-both are the same computation, and XLA does it once.
+in a `scan` where there is none; beside an NVIDIA GPU an LSTM of float32 is cuDNN's (JAX binds no other of its cells). The
+gradient functions compute the forward pass again; in one XLA program with it, both are the same computation, and XLA does it
+once.
 
 The kernels compute in float32. In bfloat16 the large products are those of bfloat16, and each state is rounded only where
 it leaves: what a loop of steps rounds at each step, so the results are closer to exact ones.
@@ -13,12 +14,14 @@ candidate, output for LSTM; update, reset, candidate for GRU.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from penstock.engine import native
+from penstock.engine.context import process
 from penstock.engine.definition import op
 from penstock.engine.execute import execute
 from penstock.engine.xla import jax, jnp, lax
@@ -87,12 +90,51 @@ def _native_lstm(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: An
     return native.call("lstm", [states, states, sums.shape], sums, *others)
 
 
+def _cudnn_lstm(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Any]:
+    """What `_lstm_scan` gives, by cuDNN, whose gates come in the same order."""
+    from jax.experimental import rnn
+
+    (steps, batch, features), units = x.shape, h0.shape[1]
+    weights = jnp.concatenate([kernel.T.ravel(), recurrent.T.ravel(), bias, jnp.zeros_like(bias)])
+    lengths = jnp.full((batch,), steps, np.int32)
+    h, _, c = rnn.lstm(
+        x.swapaxes(0, 1), h0[None], c0[None], weights, lengths, features, units, 1, 0.0, False
+    )  # one layer, no dropout, one direction
+    return h.swapaxes(0, 1), c[0]
+
+
+def _on_gpu(by_cudnn: Callable, by_scan: Callable, *arrays: Any) -> Any | None:
+    """What either gives, by cuDNN where the program runs on an NVIDIA GPU; None where cuDNN does not take such arrays."""
+    if not process.accelerator or not all(mesh.size == 1 for mesh in process.meshes) or not _has_cudnn():
+        return None
+    if any(each.dtype != np.float32 or 0 in each.shape for each in arrays):
+        return None
+
+    def choose(*arrays: Any) -> Any:
+        return lax.platform_dependent(*arrays, cuda=by_cudnn, default=by_scan)
+
+    return native_products.vectorizable(choose, by_scan)(*arrays)
+
+
+@functools.cache
+def _has_cudnn() -> bool:
+    """Whether JAX has cuDNN's cells here: it asks cuDNN for the memory that one takes."""
+    shapes = [(2, 1, 3), (1, 4), (1, 4), (3, 16), (4, 16), (16,)]
+    try:
+        jax.eval_shape(_cudnn_lstm, *(jax.ShapeDtypeStruct(each, np.float32) for each in shapes))
+    except Exception:  # no GPU, another vendor's, no cuDNN: each has an error of its own
+        return False
+    return True
+
+
 def lstm(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Any]:
     """h after each step, and the last c."""
-    if not native.takes(x, h0, c0, kernel, recurrent, bias):
-        return _lstm_scan(x, h0, c0, kernel, recurrent, bias)
-    h, c, _ = _native_lstm(x, h0, c0, kernel, recurrent, bias)
-    return _rounded(x.dtype, h, c[-1])
+    arrays = (x, h0, c0, kernel, recurrent, bias)
+    if native.takes(*arrays):
+        h, c, _ = _native_lstm(*arrays)
+        return _rounded(x.dtype, h, c[-1])
+    found = _on_gpu(_cudnn_lstm, _lstm_scan, *arrays)
+    return _lstm_scan(*arrays) if found is None else found
 
 
 def _lstm_gradient(
@@ -101,13 +143,20 @@ def _lstm_gradient(
     arrays = (x, h0, c0, kernel, recurrent, bias)
     dh = jnp.asarray(dh).at[-1].add(dh_last)
     if not native.takes(*arrays, dh):
-        return jax.vjp(_lstm_scan, *arrays)[1]((dh, dc_last))
+        by_scan = _gradient_of(_lstm_scan)
+        found = _on_gpu(_gradient_of(_cudnn_lstm), by_scan, *arrays, dh, dc_last)
+        return by_scan(*arrays, dh, dc_last) if found is None else found
     h, c, gates = _native_lstm(*arrays)
     shapes = [gates.shape, h0.shape, c0.shape, bias.shape]
     results = native.call("lstm_gradient", shapes, gates, c, *_wide(c0, recurrent, dh, dc_last))
     h, dsums, dh0, dc0, dbias = _rounded(x.dtype, h, *results)
     dx, dkernel = _input_gradient(x, kernel, dsums), _kernel_gradient(x, dsums)
     return dx, dh0, dc0, dkernel, _kernel_gradient(_before(h, h0), dsums), dbias
+
+
+def _gradient_of(lstm: Callable) -> Callable:
+    """(the six arguments of `lstm`, dh, dc_last) -> the gradients of the six."""
+    return lambda *arrays: jax.vjp(lstm, *arrays[:6])[1](tuple(arrays[6:]))
 
 
 # GRU, with the reset gate applied after the recurrent product.
