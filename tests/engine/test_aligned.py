@@ -34,6 +34,10 @@ def test_zeros_become_arrays_that_programs_write(dtype, shape):
     assert own.shape == shape and own.dtype == dtype
     assert not np.asarray(jit(lambda x: ~(x == 0), donate_argnums=0)(own)).any()
     assert not zeros.any() and zeros.flags.writeable == (zeros.nbytes < 1 << 24)
+    if zeros.size and zeros.flags.writeable:
+        zeros.reshape(-1)[-1] = 1
+        assert np.asarray(aligned.in_own_memory(zeros)).sum() == 1
+        zeros.reshape(-1)[-1] = 0
     first = aligned.first_value(zeros)
     assert isinstance(first, jax.Array) == (zeros.nbytes >= 1 << 24)
     assert first.shape == shape and first.dtype == dtype and not np.asarray(first).any()
